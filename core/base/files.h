@@ -1,0 +1,36 @@
+#pragma once
+// Small file helpers. Reading of strangers' files goes through modelfile/bounded_reader.h; these are for our own documents.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/expected.h"
+
+namespace orrery {
+
+// The whole file, refused above `limit` bytes, and refused when the path is not a regular file.
+Expected<std::string> readWholeFile(const std::string& path, std::uint64_t limit = std::uint64_t{1} << 30);
+
+// Writes to `path + ".partial"`, flushes to disk, renames over `path`. On failure the old file is intact and the partial one removed.
+Expected<void> writeFileAtomically(const std::string& path, std::string_view content);
+
+// Lower-case hexadecimal SHA-256 of a file's content (recipes name their files by it).
+Expected<std::string> sha256OfFile(const std::string& path);
+std::string sha256(std::string_view bytes);
+
+// CRC-32 (IEEE 802.3, as zlib and PNG).
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t start = 0);
+
+// $XDG_CACHE_HOME/orrery, $XDG_CONFIG_HOME/orrery, $XDG_STATE_HOME/orrery, created when missing; a temporary folder when the home is
+// read-only or unset.
+std::string cacheFolder();
+std::string configFolder();
+std::string stateFolder();
+
+// The folder that holds resources/ (next to the executable's install prefix, or the source tree it was built from).
+std::string resourceFolder();
+
+}  // namespace orrery

@@ -1,0 +1,42 @@
+#pragma once
+// The registry of kernels: one operation per .cpp, each with a typed function (its own header core/kernels/<name>.h), a plain C++
+// reference, and the cases on which `orrery check` and the oracle test compare the two on every device.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/gpu/stream.h"
+#include "core/tensor/tensor.h"
+
+namespace orrery::kernels {
+
+// One comparison of a device result with the double-precision reference.
+struct CheckCase {
+  std::string name;                                            // "axis 1 of [3, 65, 7]"
+  double tolerance = 0;                                        // relative to max(1, |reference|_inf); 0 = bit-equal. Its reason stands beside it.
+  std::function<Difference(gpu::Stream&)> run;
+};
+
+// One timed run. `flops` and `bytes` describe the work of a single call, so that a fraction of the ceiling can be stated.
+struct BenchCase {
+  std::string shape;                                           // "1024x1024x1024"
+  std::string variant;                                         // "scalar", "subgroup", or ""
+  double flops = 0;
+  double bytes = 0;                                            // read + written
+  bool computeBound = false;                                   // which ceiling counts
+  std::function<std::function<void(gpu::Stream&)>(gpu::Stream&)> prepare;   // makes inputs, returns the call to time
+};
+
+struct Kernel {
+  std::string_view id;                                         // "softmax"
+  std::string_view summary;                                    // one line, English
+  std::vector<CheckCase> (*checks)(gpu::Device&);
+  std::vector<BenchCase> (*benches)(gpu::Device&);             // may be null
+};
+
+// Which variant a kernel with several runs on this device: "scalar" on CPU devices, "subgroup" on GPUs; ORRERY_VARIANT overrides.
+std::string_view variantFor(const gpu::Device& device);
+
+}  // namespace orrery::kernels
