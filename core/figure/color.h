@@ -47,14 +47,25 @@ enum class ThemeKind : std::uint8_t { light, dark };
 struct Theme {
   ThemeKind kind = ThemeKind::light;
   Color canvas, panel, border, text, muted, grid;
+  Color ground;                                    // around the panel cards of the live canvas
+  Color accent, changed, danger, good;
   Color resolve(const Paint& paint) const;
 };
 const Theme& themeOf(ThemeKind kind);              // light: white canvas; dark: #0F1115
 Theme printTheme();                                // light, for exports (white ground, no panel cards)
 
-enum class ColorMap : std::uint8_t { viridis, magma, cividis, diverging, cyclic, gray };
+// WCAG contrast ratio of two opaque colours, 1..21.
+double contrast(const Color& a, const Color& b);
+// `color` moved towards black or white until text in it reads on `ground` (contrast 4.5 or more): curve labels in the curve's colour.
+Color legible(Color color, const Color& ground);
+
+enum class ColorMap : std::uint8_t { viridis, magma, cividis, diverging, cyclic, gray, divergingDark };
+constexpr int colorMapCount = 7;
 std::string_view nameOf(ColorMap map);
-// 256 entries, sRGB 8 bit. diverging is blue-white-orange (on a dark theme its centre is dark), cyclic starts and ends alike.
+// What `map` becomes on this theme: diverging turns into divergingDark on a dark one; the others stay.
+ColorMap mapOn(ThemeKind theme, ColorMap map);
+// 256 entries, sRGB 8 bit, made by packaging/dev/make_color_maps.py. diverging is blue-white-orange, divergingDark blue-black-orange, cyclic
+// starts and ends alike. Position p in 0..1 takes entry min(255, floor(256 p)), as matplotlib does.
 const std::array<std::array<std::uint8_t, 3>, 256>& tableOf(ColorMap map);
 Color sample(ColorMap map, float position);        // position clamped to 0..1; NaN gives transparent
 
