@@ -30,7 +30,8 @@ std::string cacheFolder();
 std::string configFolder();
 std::string stateFolder();
 
-// The folder that holds resources/ (next to the executable's install prefix, or the source tree it was built from).
+// The resources folder itself: <prefix>/share/orrery of the installed program, or resources/ of the source tree it was built from
+// (also: environment variable ORRERY_RESOURCES). resourceFolder() + "/i18n/zh" holds the Chinese catalogue.
 std::string resourceFolder();
 
 }  // namespace orrery
