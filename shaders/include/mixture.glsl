@@ -54,7 +54,7 @@ vec2 mixtureDenoise(vec2 x, MixtureLevel level, out float logDensity) {
   float total = 0.0, largest;
   if (COMPONENTS != 0u) {
     // Few components: keep the logits.
-    float logit[COMPONENTS];
+    float logit[16];
     for (uint k = 0u; k < COMPONENTS; ++k) logit[k] = mixtureLogit(k, x, scaled, level, inverse);
     largest = logit[0];
     for (uint k = 1u; k < COMPONENTS; ++k) largest = max(largest, logit[k]);
