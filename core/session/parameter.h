@@ -57,7 +57,10 @@ struct Parameter {
 // and the domain: "steps: 0 is outside 2 to 2000".
 Expected<Value> checked(const Parameter& parameter, const Value& value);
 
-// From text as typed by a user or given to --set: numbers accept expressions (1/3, 2e-4, 64k, 2^10, pi), switches on/off/true/false/1/0,
+// Numbers outside the domain become its nearer end; anything else is returned as it is. For pointer actions.
+Value clamped(const Parameter& parameter, const Value& value);
+
+// From text as typed by a user or given to --set: numbers accept expressions (1/3, 2e-4, 64k = 65536, 2^10, pi), switches on/off/true/false/1/0,
 // choices an id, files a path.
 Expected<Value> parseValue(const Parameter& parameter, std::string_view text);
 Expected<double> parseNumber(std::string_view text);

@@ -111,7 +111,11 @@ class Session {
 
   // Recipe and session state: {"orrery": 1, "lab", "parameters": {id: value (only changed ones), files with sha256}, "frame", "view", ...}.
   nlohmann::json toJson() const;
-  Expected<void> restore(const nlohmann::json& json);   // unknown parameters are reported and ignored; missing ones get defaults
+  // Unknown parameters are reported (notes()) and ignored; missing ones get defaults. A file that is not where the recipe says is looked for by
+  // its name in `folder` (of the document); not found there either: an Error that names it, and nothing changed. Clears the undo history.
+  Expected<void> restore(const nlohmann::json& json, const std::string& folder = {});
+  // Remarks of restore(): parameters this version does not know, files whose content has changed since (complete after wait()).
+  std::vector<std::string> notes() const;
 
  private:
   Session();
@@ -126,5 +130,10 @@ struct SessionFile {
 };
 Expected<SessionFile> readSessionFile(const std::string& path);        // *.orrery
 Expected<void> writeSessionFile(const std::string& path, const nlohmann::json& session);   // JSON + checksum, atomic, keeps the last 3
+
+// A recipe or session from text: valid JSON, not nested deeper than 64.
+Expected<nlohmann::json> parseRecipe(std::string_view text);
+// Reads the lab id from a recipe or session; refuses what is not one and what a newer version wrote.
+Expected<std::string> labOfRecipe(const nlohmann::json& recipe);
 
 }  // namespace orrery
