@@ -60,6 +60,9 @@ class OutOfMemory : public std::exception {
 struct DeviceOptions {
   int index = -1;           // -1: the best one (also: environment variable ORRERY_DEVICE)
   bool validation = false;  // turn the validation layer on when installed (also: ORRERY_VALIDATION=1)
+  // Tests turn these off to take the paths of devices that lack them.
+  bool pushDescriptors = true;
+  bool mappedStorage = true;
 };
 
 class Buffer;  // device memory, suballocated from blocks; defined in core/gpu/buffer.h
@@ -106,6 +109,8 @@ class Device : public std::enable_shared_from_this<Device> {
 
   // Writes the pipeline cache to cacheFolder(); also done by the destructor.
   void savePipelineCache();
+
+  bool isLost() const;                           // a call has thrown DeviceLost; open a new device
 
   // For tests: the Nth following queue submission throws DeviceLost (0 = none); the Nth following allocation throws OutOfMemory.
   void injectDeviceLost(int submission);

@@ -41,7 +41,9 @@ class Stream {
   Stream& operator=(Stream&&) noexcept;
 
   // Runs a shader of shaders/ by its name without ending, e.g. "kernels/softmax", or "kernels/matmul@subgroup" for the build variant
-  // `subgroup` (see packaging/cmake/shaders.cmake). Binding i of the shader's set 0 is bindings[i] (storage buffers). `push` is at most
+  // `subgroup` (see packaging/cmake/shaders.cmake). Binding i of the shader's set 0 is bindings[i]: a storage buffer, or, where the shader
+  // declares `uniform samplerBuffer` (usamplerBuffer), the same memory read as vec4 (uvec4) texels. lavapipe without AVX-512 loads a texel some
+  // 15 times faster than a storage buffer element, so `scalar` kernels read that way. Reading behind the end gives zero. `push` is at most
   // 128 bytes. `constants` are specialisation constants 0, 1, 2, ... Nothing is recorded when a group count is zero.
   void dispatch(std::string_view shader, std::span<const Binding> bindings, std::span<const std::byte> push, Groups groups,
                 std::span<const std::uint32_t> constants = {});
@@ -56,6 +58,7 @@ class Stream {
 
   void copy(const BufferView& from, const BufferView& to);         // sizes must be equal
   void fill(const BufferView& view, std::uint32_t word);           // multiple of 4 bytes
+  void hostWillRead();                            // makes all earlier writes visible to mapped memory (staging; core/gpu uses it)
 
   void beginSpan(std::string_view name);          // timestamps; spans do not nest
   void endSpan();
@@ -77,13 +80,27 @@ class Stream {
   // Kept alive until the current recording has finished on the GPU.
   void keepAlive(std::shared_ptr<const void> object);
 
+  // A weak reference to this stream's unsubmitted work, kept by tensors so that the host can read what was recorded but not submitted.
+  struct State;
+  class Pending {
+   public:
+    Pending() = default;
+    // Submits the stream's work if it uses this buffer and is not yet submitted. Does not wait.
+    void submitIfUsing(const BufferView& view) const;
+    bool isOf(const Stream& stream) const;
+
+   private:
+    friend class Stream;
+    std::weak_ptr<State> state_;
+  };
+  Pending pending() const;
+
   bool empty() const;                             // nothing recorded since the last submit
   Device& device() const;
   std::shared_ptr<Device> sharedDevice() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace orrery::gpu

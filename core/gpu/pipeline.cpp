@@ -1,0 +1,256 @@
+// Shader modules, compute pipelines, descriptor sets, and the pipeline cache on disk.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <stdexcept>
+
+#include "core/base/files.h"
+#include "core/gpu/shader_code.h"
+#include "core/gpu/state.h"
+
+namespace orrery::gpu {
+namespace {
+
+// The file: this header, then the driver's data. The driver checks its own header again.
+struct CacheHeader {
+  char magic[4] = {'O', 'R', 'P', 'C'};
+  std::uint32_t version = 1;
+  std::uint32_t driverVersion = 0;
+  std::uint32_t crc = 0;
+  std::uint64_t bytes = 0;
+};
+
+std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
+  hash = (hash ^ value) * 0x9E3779B97F4A7C15;
+  return hash ^ hash >> 29;
+}
+
+// Highest Binding decoration plus one (SPIR-V: OpDecorate is 71, Binding is 33).
+std::uint32_t bindingsOf(const ShaderCode& code) {
+  std::uint32_t result = 0;
+  const std::size_t count = code.bytes / 4;
+  for (std::size_t at = 5; at < count;) {
+    const std::uint32_t length = code.words[at] >> 16, operation = code.words[at] & 0xffff;
+    if (length == 0) break;
+    if (operation == 71 && length >= 4 && at + 3 < count && code.words[at + 2] == 33) result = std::max(result, code.words[at + 3] + 1);
+    at += length;
+  }
+  return result;
+}
+
+const ShaderCode& codeOf(std::string_view name) {
+  if (const ShaderCode* code = findRegistered<ShaderCode>(name)) return *code;
+  throw std::logic_error(fmt::format("there is no shader '{}'", name));
+}
+
+}  // namespace
+
+VkShaderModule shaderModule(Device& device, std::string_view name) {
+  std::unique_lock lock(device.state().pipelineMutex);
+  return device.state().shaderLocked(name).module;
+}
+
+Device::State::Shader& Device::State::shaderLocked(std::string_view name) {
+  if (const auto found = shaders.find(name); found != shaders.end()) return found->second;
+  const ShaderCode& code = codeOf(name);
+  VkShaderModuleCreateInfo info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
+  info.codeSize = code.bytes;
+  info.pCode = code.words;
+  Shader shader;
+  check(vkCreateShaderModule(handles.device, &info, nullptr, &shader.module), "vkCreateShaderModule");
+  shader.bindings = bindingsOf(code);
+  return shaders.emplace(code.id, std::move(shader)).first->second;   // the id lives in the registry
+}
+
+// All shaders with the same number of storage buffers share a layout; push constants always have their full 128 bytes.
+Device::State::Layout& Device::State::layoutLocked(std::uint32_t bindings) {
+  Layout& layout = layouts[bindings];
+  if (layout.pipeline != VK_NULL_HANDLE) return layout;
+  std::array<VkDescriptorSetLayoutBinding, maxBindings> entries{};
+  for (std::uint32_t i = 0; i < bindings; ++i) {
+    entries[i].binding = i;
+    entries[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+    entries[i].descriptorCount = 1;
+    entries[i].stageFlags = VK_SHADER_STAGE_COMPUTE_BIT;
+  }
+  VkDescriptorSetLayoutCreateInfo set{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO};
+  if (pushDescriptors) set.flags = VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR;
+  set.bindingCount = bindings;
+  set.pBindings = entries.data();
+  if (layout.set == VK_NULL_HANDLE) check(vkCreateDescriptorSetLayout(handles.device, &set, nullptr, &layout.set), "vkCreateDescriptorSetLayout");
+  VkPushConstantRange range{VK_SHADER_STAGE_COMPUTE_BIT, 0, pushBytes};
+  VkPipelineLayoutCreateInfo info{VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO};
+  info.setLayoutCount = 1;
+  info.pSetLayouts = &layout.set;
+  info.pushConstantRangeCount = 1;
+  info.pPushConstantRanges = &range;
+  check(vkCreatePipelineLayout(handles.device, &info, nullptr, &layout.pipeline), "vkCreatePipelineLayout");
+  return layout;
+}
+
+const Pipeline& Device::State::pipeline(std::string_view name, std::uint32_t bindings, std::span<const std::uint32_t> constants) {
+  std::uint64_t hash = mix(bindings, constants.size());
+  for (const std::uint32_t constant : constants) hash = mix(hash, constant);
+  const auto lookUp = [&](const Shader& shader) -> const Pipeline* {
+    for (const Variant& variant : shader.variants) {
+      if (variant.hash == hash && variant.bindings == bindings &&
+          std::equal(variant.constants.begin(), variant.constants.end(), constants.begin(), constants.end())) {
+        return &variant.pipeline;
+      }
+    }
+    return nullptr;
+  };
+  {
+    std::shared_lock lock(pipelineMutex);
+    if (const auto found = shaders.find(name); found != shaders.end()) {
+      if (const Pipeline* pipeline = lookUp(found->second)) return *pipeline;
+    }
+  }
+  std::unique_lock lock(pipelineMutex);
+  Shader& shader = shaderLocked(name);
+  if (const Pipeline* pipeline = lookUp(shader)) return *pipeline;
+  assert(bindings >= shader.bindings && "a shader needs more buffers than were bound");
+  const Layout& layout = layoutLocked(bindings);
+
+  std::vector<VkSpecializationMapEntry> entries(constants.size());
+  for (std::uint32_t i = 0; i < entries.size(); ++i) entries[i] = {i, i * 4, 4};
+  VkSpecializationInfo specialization{};
+  specialization.mapEntryCount = static_cast<std::uint32_t>(entries.size());
+  specialization.pMapEntries = entries.data();
+  specialization.dataSize = constants.size_bytes();
+  specialization.pData = constants.data();
+  VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
+  info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
+  info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
+  info.stage.module = shader.module;
+  info.stage.pName = "main";
+  info.stage.pSpecializationInfo = constants.empty() ? nullptr : &specialization;
+  info.layout = layout.pipeline;
+  Variant variant;
+  variant.hash = hash;
+  variant.bindings = bindings;
+  variant.constants.assign(constants.begin(), constants.end());
+  variant.pipeline.layout = layout.pipeline;
+  variant.pipeline.setLayout = layout.set;
+  check(vkCreateComputePipelines(handles.device, handles.pipelineCache, 1, &info, nullptr, &variant.pipeline.pipeline),
+        "vkCreateComputePipelines");
+  shader.variants.push_back(std::move(variant));
+  return shader.variants.back().pipeline;
+}
+
+// Only for devices without push descriptors: a set from the recording's pools, which are reset when the recording is recycled.
+VkDescriptorSet Device::State::descriptorSet(Recording& recording, const Pipeline& pipeline) {
+  VkDescriptorSetAllocateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
+  info.descriptorSetCount = 1;
+  info.pSetLayouts = &pipeline.setLayout;
+  VkDescriptorSet set = VK_NULL_HANDLE;
+  for (;;) {
+    if (recording.descriptorPoolInUse == recording.descriptorPools.size()) {
+      constexpr std::uint32_t sets = 256;
+      const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets * 6};
+      VkDescriptorPoolCreateInfo poolInfo{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
+      poolInfo.maxSets = sets;
+      poolInfo.poolSizeCount = 1;
+      poolInfo.pPoolSizes = &size;
+      VkDescriptorPool pool = VK_NULL_HANDLE;
+      check(vkCreateDescriptorPool(handles.device, &poolInfo, nullptr, &pool), "vkCreateDescriptorPool");
+      recording.descriptorPools.push_back(pool);
+    }
+    info.descriptorPool = recording.descriptorPools[recording.descriptorPoolInUse];
+    const VkResult result = vkAllocateDescriptorSets(handles.device, &info, &set);
+    if (result == VK_SUCCESS) return set;
+    if (result != VK_ERROR_OUT_OF_POOL_MEMORY && result != VK_ERROR_FRAGMENTED_POOL) check(result, "vkAllocateDescriptorSets");
+    ++recording.descriptorPoolInUse;
+  }
+}
+
+std::string Device::State::cachePath() const {
+  std::string name = cacheFolder() + "/pipelines-";
+  for (const unsigned char byte : cacheUuid) name += fmt::format("{:02x}", byte);
+  return name + fmt::format("-{:x}.bin", driverVersion);
+}
+
+void Device::State::createPipelineObjects() {
+  // Read the cache of an earlier run. Anything unexpected in it means that we start with an empty one.
+  std::string stored;
+  if (auto content = readWholeFile(cachePath(), std::uint64_t{256} << 20)) {
+    CacheHeader header;
+    if (content->size() > sizeof header) {
+      std::memcpy(&header, content->data(), sizeof header);
+      const std::string_view data = std::string_view(*content).substr(sizeof header);
+      const CacheHeader expected;
+      if (std::memcmp(header.magic, expected.magic, sizeof header.magic) == 0 && header.version == expected.version &&
+          header.driverVersion == driverVersion && header.bytes == data.size() && header.crc == crc32(std::as_bytes(std::span(data)))) {
+        stored = data;
+      }
+    }
+  }
+  VkPipelineCacheCreateInfo info{VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
+  info.initialDataSize = stored.size();
+  info.pInitialData = stored.data();
+  check(vkCreatePipelineCache(handles.device, &info, nullptr, &handles.pipelineCache), "vkCreatePipelineCache");
+  savedCacheCrc = stored.empty() ? 0 : crc32(std::as_bytes(std::span(stored)));
+}
+
+void Device::State::savePipelineCache() {
+  if (handles.pipelineCache == VK_NULL_HANDLE) return;
+  std::lock_guard lock(saveMutex);
+  std::size_t size = 0;
+  if (vkGetPipelineCacheData(handles.device, handles.pipelineCache, &size, nullptr) != VK_SUCCESS || size == 0) return;
+  std::string content(sizeof(CacheHeader) + size, '\0');
+  if (vkGetPipelineCacheData(handles.device, handles.pipelineCache, &size, content.data() + sizeof(CacheHeader)) != VK_SUCCESS) return;
+  content.resize(sizeof(CacheHeader) + size);
+  CacheHeader header;
+  header.driverVersion = driverVersion;
+  header.bytes = size;
+  header.crc = crc32(std::as_bytes(std::span(content)).subspan(sizeof header));
+  if (header.crc == savedCacheCrc) return;   // nothing new since it was read or written
+  std::memcpy(content.data(), &header, sizeof header);
+  // A cache that cannot be written costs time at the next start and nothing else.
+  if (writeFileAtomically(cachePath(), content)) savedCacheCrc = header.crc;
+}
+
+void Device::State::destroyPipelineObjects() {
+  const VkDevice vk = handles.device;
+  for (auto& [name, shader] : shaders) {
+    for (Variant& variant : shader.variants) vkDestroyPipeline(vk, variant.pipeline.pipeline, nullptr);
+    vkDestroyShaderModule(vk, shader.module, nullptr);
+  }
+  shaders.clear();
+  for (Layout& layout : layouts) {
+    if (layout.pipeline != VK_NULL_HANDLE) vkDestroyPipelineLayout(vk, layout.pipeline, nullptr);
+    if (layout.set != VK_NULL_HANDLE) vkDestroyDescriptorSetLayout(vk, layout.set, nullptr);
+    layout = {};
+  }
+  if (handles.pipelineCache != VK_NULL_HANDLE) vkDestroyPipelineCache(vk, handles.pipelineCache, nullptr);
+  handles.pipelineCache = VK_NULL_HANDLE;
+}
+
+void Device::warm(std::span<const std::string_view> names) {
+  std::vector<std::uint32_t> bindings;
+  for (const std::string_view name : names) {
+    std::uint32_t count = 0;
+    {
+      std::unique_lock lock(state_->pipelineMutex);
+      count = state_->shaderLocked(name).bindings;
+    }
+    state_->pipeline(name, count, {});
+    bindings.push_back(count);
+  }
+  if (!isCpu()) return;
+  // Zero push constants mean zero elements, so the dispatch writes nothing; robust buffer access covers a shader without a guard.
+  const BufferView scratch = allocate(65536);
+  const std::array<std::byte, pushBytes> zeros{};
+  Stream stream(shared_from_this());
+  stream.fill(scratch, 0);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::vector<Binding> bound(bindings[i], Binding{scratch, Access::readWrite});
+    stream.dispatch(names[i], bound, zeros, {});
+  }
+  stream.finish();
+}
+
+}  // namespace orrery::gpu
