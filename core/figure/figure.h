@@ -25,7 +25,9 @@ struct Range {
 // Extent in data coordinates; an empty range (low > high) means "no opinion".
 struct Bounds {
   Range x{1e300, -1e300}, y{1e300, -1e300};
+  double positiveX = 1e300, positiveY = 1e300;   // smallest positive value: where a log axis starts when the data reach zero
   void include(const Bounds& other);
+  void include(double xValue, double yValue);    // NaN and infinities are ignored, each axis for itself
 };
 
 enum class ScaleKind : std::uint8_t { linear, log, categorical };
@@ -65,6 +67,14 @@ struct Probe {
   float distance = 0;                       // px from the pointer: the nearest probe wins
 };
 
+// How a mark looks in a legend. Lines and areas (bands) can carry their name themselves, along Mark::labelPath.
+struct Swatch {
+  enum class Kind : std::uint8_t { line, area, point } kind = Kind::line;
+  Paint paint;
+  std::vector<float> dash;                  // points, for lines
+  PointShape shape = PointShape::disc;
+};
+
 class Mark {
  public:
   explicit Mark(std::string id) : id_(std::move(id)) {}
@@ -75,6 +85,12 @@ class Mark {
   virtual std::vector<Channel> channels() const = 0;
   // May download tensors: called on the session's worker, never on the window's thread.
   virtual std::optional<Probe> probe(const Frame&, Vec2 /*pixel*/) const { return std::nullopt; }
+
+  // Room to leave around bounds() on an automatic axis, as fractions of the extent; negative = none whatever the other marks ask for (images).
+  virtual Vec2 margin() const { return {0.04f, 0.05f}; }
+  virtual std::optional<Swatch> swatch() const { return std::nullopt; }      // none = no legend entry
+  // The curve in px along which the name may stand; empty = the name goes to the legend.
+  virtual std::vector<std::vector<Vec2>> labelPath(const Frame&) const { return {}; }
 
   // Legend: name and swatch; empty name = no entry. direct = the name stands at the mark itself (curves).
   std::string label;

@@ -26,6 +26,7 @@ class HeatMapMark : public Mark {
   std::string quantity;                     // hover: "weight"
   std::vector<std::string> rowNames, columnNames;   // hover: names of rows and columns
   Bounds bounds() const override;
+  Vec2 margin() const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
   std::optional<Probe> probe(const Frame&, Vec2) const override;
@@ -43,6 +44,9 @@ class LineMark : public Mark {
   std::string xName, yName;                 // hover
   bool markers = false;                     // a small disc at every point
   Bounds bounds() const override;
+  Vec2 margin() const override;
+  std::optional<Swatch> swatch() const override;
+  std::vector<std::vector<Vec2>> labelPath(const Frame&) const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
   std::optional<Probe> probe(const Frame&, Vec2) const override;
@@ -55,6 +59,9 @@ class BandMark : public Mark {
   Tensor x, low, high;                      // [n] f32
   Paint paint = Paint::of(Role::muted, 0.25f);
   Bounds bounds() const override;
+  Vec2 margin() const override;
+  std::optional<Swatch> swatch() const override;
+  std::vector<std::vector<Vec2>> labelPath(const Frame&) const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
 };
@@ -73,6 +80,7 @@ class PointsMark : public Mark {
   std::string name = "point";               // hover: "particle 2 317"
   std::optional<Bounds> knownBounds;        // saves a download when the axis ranges are fixed
   Bounds bounds() const override;
+  std::optional<Swatch> swatch() const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
   std::optional<Probe> probe(const Frame&, Vec2) const override;
@@ -90,6 +98,7 @@ class PathsMark : public Mark {
   bool fade = true;
   std::optional<Bounds> knownBounds;
   Bounds bounds() const override;
+  std::optional<Swatch> swatch() const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
 };
@@ -116,6 +125,8 @@ class ContourMark : public Mark {
   Paint paint = Paint::of(Role::muted);
   float width = 0.75f;
   Bounds bounds() const override;
+  Vec2 margin() const override;
+  std::optional<Swatch> swatch() const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
 };
@@ -132,6 +143,8 @@ class BarsMark : public Mark {
   std::vector<Paint> paints;                // optional, one per bar
   std::vector<std::string> names;           // hover
   Bounds bounds() const override;
+  Vec2 margin() const override;
+  std::optional<Swatch> swatch() const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
   std::optional<Probe> probe(const Frame&, Vec2) const override;
@@ -145,6 +158,7 @@ class ImageMark : public Mark {
   Range x{0, 1}, y{0, 1};                   // where it lies; row 0 at y.low (use a reversed y axis)
   bool smooth = false;
   Bounds bounds() const override;
+  Vec2 margin() const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
   std::optional<Probe> probe(const Frame&, Vec2) const override;
@@ -201,6 +215,7 @@ class RuleMark : public Mark {
   float width = 0.75f;
   std::string tag;                          // text at the end of the line
   Bounds bounds() const override;
+  Vec2 margin() const override;
   void lower(const Frame&, DisplayList&) const override;
   std::vector<Channel> channels() const override;
 };
