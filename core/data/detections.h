@@ -1,0 +1,85 @@
+#pragma once
+// Boxes of objects in images: what a data set says (GroundTruth) and what detectors say (ScoredBox), whatever file they came from.
+// Boxes are half-open pixel-edge rectangles given as x, y, width, height (pixels, 0-based): a VOC box xmin..xmax (1-based, inclusive)
+// becomes x = xmin - 1, width = xmax - xmin + 1.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/expected.h"
+
+namespace orrery {
+
+struct DetectionImage {
+  std::int64_t id = 0;
+  std::string name;              // file name as the data set writes it; only ever shown, never opened by itself
+  int width = 0, height = 0;     // 0 = unknown
+};
+
+struct DetectionClass {
+  std::int64_t id = 0;
+  std::string name;
+};
+
+struct TruthBox {
+  double x = 0, y = 0, width = 0, height = 0;
+  double area = 0;               // the annotation's own area (of the mask), which decides small/medium/large
+  std::uint32_t image = 0;       // index into GroundTruth::images
+  std::uint32_t category = 0;    // index into GroundTruth::classes
+  std::int64_t id = 0;
+  bool crowd = false;            // COCO iscrowd: absorbs any number of detections, overlap counted over the detection's area
+  bool difficult = false;        // VOC difficult: ignored, but not a crowd
+};
+
+struct ScoredBox {
+  double x = 0, y = 0, width = 0, height = 0;
+  double score = 0;
+  std::uint32_t image = 0, category = 0;
+  double area() const { return width * height; }
+};
+
+// images and classes are sorted by id (the reference evaluator's order); boxes are in file order.
+struct GroundTruth {
+  std::vector<DetectionImage> images;
+  std::vector<DetectionClass> classes;
+  std::vector<TruthBox> boxes;
+  std::vector<std::string> notes;      // explicit partial success: "2 annotations skipped: ..."
+};
+
+// Detections as a file gives them: images and classes by number (COCO) or by name (VOC, YOLO, CSV).
+struct RawDetections {
+  struct Box {
+    double x = 0, y = 0, width = 0, height = 0, score = 0;
+    std::int64_t image = 0, category = 0;   // ids, or indices into the name tables below
+  };
+  std::vector<Box> boxes;
+  bool imagesByName = false, classesByName = false;
+  std::vector<std::string> imageNames, classNames;
+  bool relative = false;               // YOLO: coordinates in 0..1 of an image whose size is not known here
+  std::vector<std::string> notes;
+};
+
+// Detections that refer to a data set's images and classes.
+struct Detections {
+  std::vector<ScoredBox> boxes;        // file order; boxes of unknown images and classes are left out
+  std::int64_t unknownImages = 0;      // how many were left out because of their image ...
+  std::int64_t unknownClasses = 0;     // ... or their class
+  std::string firstUnknownImage;
+  std::vector<std::string> notes;
+};
+
+// Looks every box's image and class up. Names match with or without folder and extension.
+Detections resolve(const RawDetections& raw, const GroundTruth& truth);
+
+// What is odd about the pair: coordinate systems that do not overlap, scores that look like percent. Empty when nothing is.
+std::vector<std::string> suspicions(const GroundTruth& truth, const std::vector<ScoredBox>& detections);
+
+// "a/b/000123.jpg" -> "000123".
+std::string stemOf(std::string_view fileName);
+
+// A name for people: control characters escaped, elided in the middle above `longest` bytes.
+std::string printable(std::string_view text, std::size_t longest = 80);
+
+}  // namespace orrery
