@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
 #include "core/base/files.h"
@@ -41,6 +42,41 @@ std::uint32_t bindingsOf(const ShaderCode& code) {
   return result;
 }
 
+// Finds the variables of type `uniform samplerBuffer` (an image of dimension Buffer, behind a sampled image and a pointer) and their bindings.
+TexelBindings texelBindingsOf(const ShaderCode& code) {
+  constexpr std::uint32_t opTypeInt = 21, opTypeImage = 25, opTypeSampledImage = 27, opTypePointer = 32, opVariable = 59, opDecorate = 71;
+  constexpr std::uint32_t bufferDimension = 5, bindingDecoration = 33;
+  std::map<std::uint32_t, bool> integers, texels;               // id -> the texels are integers
+  std::map<std::uint32_t, std::uint32_t> bindings;
+  TexelBindings result;
+  const std::size_t count = code.bytes / 4;
+  const std::uint32_t* words = code.words;
+  for (std::size_t at = 5; at < count;) {
+    const std::uint32_t length = words[at] >> 16, operation = words[at] & 0xffff;
+    if (length == 0 || at + length > count) break;
+    const std::uint32_t* argument = words + at + 1;
+    if (operation == opDecorate && length >= 4 && argument[1] == bindingDecoration) bindings[argument[0]] = argument[2];
+    if (operation == opTypeInt) integers[argument[0]] = true;
+    if (operation == opTypeImage && argument[2] == bufferDimension) texels[argument[0]] = integers.contains(argument[1]);
+    if (operation == opTypeSampledImage) {
+      if (const auto found = texels.find(argument[1]); found != texels.end()) texels[argument[0]] = found->second;
+    }
+    if (operation == opTypePointer) {
+      if (const auto found = texels.find(argument[2]); found != texels.end()) texels[argument[0]] = found->second;
+    }
+    if (operation == opVariable) {
+      const auto found = texels.find(argument[0]);
+      const auto binding = bindings.find(argument[1]);
+      if (found != texels.end() && binding != bindings.end() && binding->second < maxBindings) {
+        result.all |= 1u << binding->second;
+        if (found->second) result.integer |= 1u << binding->second;
+      }
+    }
+    at += length;
+  }
+  return result;
+}
+
 const ShaderCode& codeOf(std::string_view name) {
   if (const ShaderCode* code = findRegistered<ShaderCode>(name)) return *code;
   throw std::logic_error(fmt::format("there is no shader '{}'", name));
@@ -62,17 +98,18 @@ Device::State::Shader& Device::State::shaderLocked(std::string_view name) {
   Shader shader;
   check(vkCreateShaderModule(handles.device, &info, nullptr, &shader.module), "vkCreateShaderModule");
   shader.bindings = bindingsOf(code);
+  shader.texels = texelBindingsOf(code);
   return shaders.emplace(code.id, std::move(shader)).first->second;   // the id lives in the registry
 }
 
-// All shaders with the same number of storage buffers share a layout; push constants always have their full 128 bytes.
-Device::State::Layout& Device::State::layoutLocked(std::uint32_t bindings) {
-  Layout& layout = layouts[bindings];
+// All shaders with the same kinds of bindings share a layout; push constants always have their full 128 bytes.
+Device::State::Layout& Device::State::layoutLocked(std::uint32_t bindings, std::uint32_t texels) {
+  Layout& layout = layouts[std::uint64_t{texels} << 32 | bindings];
   if (layout.pipeline != VK_NULL_HANDLE) return layout;
   std::array<VkDescriptorSetLayoutBinding, maxBindings> entries{};
   for (std::uint32_t i = 0; i < bindings; ++i) {
     entries[i].binding = i;
-    entries[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+    entries[i].descriptorType = (texels >> i & 1) != 0 ? VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
     entries[i].descriptorCount = 1;
     entries[i].stageFlags = VK_SHADER_STAGE_COMPUTE_BIT;
   }
@@ -113,7 +150,7 @@ const Pipeline& Device::State::pipeline(std::string_view name, std::uint32_t bin
   Shader& shader = shaderLocked(name);
   if (const Pipeline* pipeline = lookUp(shader)) return *pipeline;
   assert(bindings >= shader.bindings && "a shader needs more buffers than were bound");
-  const Layout& layout = layoutLocked(bindings);
+  const Layout& layout = layoutLocked(bindings, shader.texels.all);
 
   std::vector<VkSpecializationMapEntry> entries(constants.size());
   for (std::uint32_t i = 0; i < entries.size(); ++i) entries[i] = {i, i * 4, 4};
@@ -135,6 +172,7 @@ const Pipeline& Device::State::pipeline(std::string_view name, std::uint32_t bin
   variant.constants.assign(constants.begin(), constants.end());
   variant.pipeline.layout = layout.pipeline;
   variant.pipeline.setLayout = layout.set;
+  variant.pipeline.texels = shader.texels;
   check(vkCreateComputePipelines(handles.device, handles.pipelineCache, 1, &info, nullptr, &variant.pipeline.pipeline),
         "vkCreateComputePipelines");
   shader.variants.push_back(std::move(variant));
@@ -150,11 +188,11 @@ VkDescriptorSet Device::State::descriptorSet(Recording& recording, const Pipelin
   for (;;) {
     if (recording.descriptorPoolInUse == recording.descriptorPools.size()) {
       constexpr std::uint32_t sets = 256;
-      const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets * 6};
+      const VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets * 6}, {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, sets * 6}};
       VkDescriptorPoolCreateInfo poolInfo{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
       poolInfo.maxSets = sets;
-      poolInfo.poolSizeCount = 1;
-      poolInfo.pPoolSizes = &size;
+      poolInfo.poolSizeCount = 2;
+      poolInfo.pPoolSizes = sizes;
       VkDescriptorPool pool = VK_NULL_HANDLE;
       check(vkCreateDescriptorPool(handles.device, &poolInfo, nullptr, &pool), "vkCreateDescriptorPool");
       recording.descriptorPools.push_back(pool);
@@ -220,11 +258,11 @@ void Device::State::destroyPipelineObjects() {
     vkDestroyShaderModule(vk, shader.module, nullptr);
   }
   shaders.clear();
-  for (Layout& layout : layouts) {
+  for (auto& [key, layout] : layouts) {
     if (layout.pipeline != VK_NULL_HANDLE) vkDestroyPipelineLayout(vk, layout.pipeline, nullptr);
     if (layout.set != VK_NULL_HANDLE) vkDestroyDescriptorSetLayout(vk, layout.set, nullptr);
-    layout = {};
   }
+  layouts.clear();
   if (handles.pipelineCache != VK_NULL_HANDLE) vkDestroyPipelineCache(vk, handles.pipelineCache, nullptr);
   handles.pipelineCache = VK_NULL_HANDLE;
 }

@@ -60,6 +60,7 @@ void Device::State::destroyQueueObjects() {
   }
   for (auto& recording : all) {
     readSpans(*recording);
+    for (VkBufferView view : recording->texelViews) vkDestroyBufferView(vk, view, nullptr);
     for (VkDescriptorPool pool : recording->descriptorPools) vkDestroyDescriptorPool(vk, pool, nullptr);
     if (recording->queries != VK_NULL_HANDLE) vkDestroyQueryPool(vk, recording->queries, nullptr);
     if (recording->pool != VK_NULL_HANDLE) vkDestroyCommandPool(vk, recording->pool, nullptr);
@@ -118,6 +119,8 @@ void Device::State::giveBack(std::unique_ptr<Recording> recording) {
   recording->hasBarrier = false;
   recording->submission = 0;
   recording->descriptorPoolInUse = 0;
+  for (VkBufferView view : recording->texelViews) vkDestroyBufferView(handles.device, view, nullptr);
+  recording->texelViews.clear();
   for (VkDescriptorPool pool : recording->descriptorPools) vkResetDescriptorPool(handles.device, pool, 0);
   vkResetCommandPool(handles.device, recording->pool, 0);
   std::lock_guard lock(queueMutex);

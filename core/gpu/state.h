@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -25,7 +26,7 @@ namespace orrery::gpu {
 inline constexpr VkBufferUsageFlags storageBufferUsage =
     VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT |
     VK_BUFFER_USAGE_VERTEX_BUFFER_BIT | VK_BUFFER_USAGE_INDEX_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT |
-    VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT;
+    VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT;
 inline constexpr std::uint32_t pushBytes = 128;       // what every device guarantees
 inline constexpr std::uint32_t maxBindings = 16;
 inline constexpr std::uint32_t maxSpans = 64;         // named spans of one submission
@@ -44,6 +45,7 @@ struct Recording {
   VkQueryPool queries = VK_NULL_HANDLE;
   std::vector<VkDescriptorPool> descriptorPools;      // only without push descriptors
   std::size_t descriptorPoolInUse = 0;
+  std::vector<VkBufferView> texelViews;
   BufferUses uses;                                    // everything used, with hulls
   HazardTracker open;                                 // exact ranges used since the last barrier inside this recording
   VkPipeline boundPipeline = VK_NULL_HANDLE;
@@ -55,10 +57,16 @@ struct Recording {
   std::uint64_t submission = 0;
 };
 
+// Which bindings a shader reads as texels (bit i = binding i), and which of those are unsigned integers.
+struct TexelBindings {
+  std::uint32_t all = 0, integer = 0;
+};
+
 struct Pipeline {
   VkPipeline pipeline = VK_NULL_HANDLE;
   VkPipelineLayout layout = VK_NULL_HANDLE;
   VkDescriptorSetLayout setLayout = VK_NULL_HANDLE;
+  TexelBindings texels;
 };
 
 struct Device::State {
@@ -116,6 +124,7 @@ struct Device::State {
   struct Shader {
     VkShaderModule module = VK_NULL_HANDLE;
     std::uint32_t bindings = 0;                               // highest binding of set 0, plus one
+    TexelBindings texels;
     std::deque<Variant> variants;                             // a deque: references stay valid while it grows
   };
   struct Layout {
@@ -124,7 +133,7 @@ struct Device::State {
   };
   std::shared_mutex pipelineMutex;
   std::unordered_map<std::string_view, Shader> shaders;
-  std::array<Layout, maxBindings + 1> layouts{};
+  std::map<std::uint64_t, Layout> layouts;                    // by the number of bindings and which are texels
   std::array<unsigned char, VK_UUID_SIZE> cacheUuid{};
   std::uint32_t driverVersion = 0;
   std::mutex saveMutex;
@@ -132,7 +141,7 @@ struct Device::State {
 
   const Pipeline& pipeline(std::string_view shader, std::uint32_t bindings, std::span<const std::uint32_t> constants);
   Shader& shaderLocked(std::string_view name);
-  Layout& layoutLocked(std::uint32_t bindings);
+  Layout& layoutLocked(std::uint32_t bindings, std::uint32_t texels);
   VkDescriptorSet descriptorSet(Recording& recording, const Pipeline& pipeline);
   void createPipelineObjects();
   void destroyPipelineObjects();

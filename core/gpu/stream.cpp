@@ -17,6 +17,18 @@ MemoryRange rangeOf(const BufferView& view) {
   return {bufferOf(view), begin, begin + (view.bytes + 3) / 4 * 4};
 }
 
+// Whole texels: what lies between the view's end and the next multiple of 16 bytes belongs to the same allocation (a multiple of 256).
+VkBufferView texelView(Device::State& device, const MemoryRange& range, bool integer) {
+  VkBufferViewCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO};
+  info.buffer = range.buffer;
+  info.format = integer ? VK_FORMAT_R32G32B32A32_UINT : VK_FORMAT_R32G32B32A32_SFLOAT;
+  info.offset = range.begin;
+  info.range = (range.end - range.begin + 15) / 16 * 16;
+  VkBufferView view = VK_NULL_HANDLE;
+  check(vkCreateBufferView(device.handles.device, &info, nullptr, &view), "vkCreateBufferView");
+  return view;
+}
+
 }  // namespace
 
 struct Stream::State {
@@ -107,6 +119,7 @@ void Stream::dispatch(std::string_view shader, std::span<const Binding> bindings
 
   std::array<VkDescriptorBufferInfo, maxBindings> buffers;
   std::array<VkWriteDescriptorSet, maxBindings> writes;
+  std::array<VkBufferView, maxBindings> texels;
   const VkDescriptorSet set = device.pushDescriptors || bindings.empty() ? VK_NULL_HANDLE : device.descriptorSet(target, pipeline);
   for (std::uint32_t i = 0; i < bindings.size(); ++i) {
     const MemoryRange range = rangeOf(bindings[i].view);
@@ -115,8 +128,15 @@ void Stream::dispatch(std::string_view shader, std::span<const Binding> bindings
     writes[i].dstSet = set;
     writes[i].dstBinding = i;
     writes[i].descriptorCount = 1;
-    writes[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
-    writes[i].pBufferInfo = &buffers[i];
+    if ((pipeline.texels.all >> i & 1) != 0) {
+      texels[i] = texelView(device, range, (pipeline.texels.integer >> i & 1) != 0);
+      target.texelViews.push_back(texels[i]);
+      writes[i].descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
+      writes[i].pTexelBufferView = &texels[i];
+    } else {
+      writes[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+      writes[i].pBufferInfo = &buffers[i];
+    }
   }
   if (target.boundPipeline != pipeline.pipeline) {
     vkCmdBindPipeline(target.commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.pipeline);
