@@ -284,7 +284,7 @@ void drawColorBar(const PanelWork& work, const Drawing& d) {
   image.to = body;
   image.data = ramp;
   image.map = mapOn(d.theme.kind, bar.map);
-  d.list.items.push_back(std::move(image));
+  d.list.items.emplace_back(std::move(image));
   const Color line = axisColor(d), words = tickTextColor(d);
   const Range range = barRange(bar);
   const Axis axis = barAxis(bar);

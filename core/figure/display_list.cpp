@@ -35,7 +35,8 @@ std::string quoted(const std::string& text) {
     if (c == '\n') result += "\\n";
     else result += c;
   }
-  return result + "\"";
+  result += '"';
+  return result;
 }
 
 // FNV-1a: short, stable on every machine, and enough to see that something changed.

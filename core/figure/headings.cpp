@@ -70,7 +70,7 @@ void drawSwatch(const LegendEntry& entry, Vec2 at, const Drawing& d) {
       box.closed = true;
       box.hasFill = true;
       box.fill = color;
-      d.list.items.push_back(std::move(box));
+      d.list.items.emplace_back(std::move(box));
       break;
     }
     case Swatch::Kind::point: {
@@ -81,7 +81,7 @@ void drawSwatch(const LegendEntry& entry, Vec2 at, const Drawing& d) {
       point.shape = entry.swatch.shape;
       point.radius = 2.5f * d.sizes.unit;
       point.color = color.withAlpha(std::max(color.a, 0.7f));
-      d.list.items.push_back(std::move(point));
+      d.list.items.emplace_back(std::move(point));
       break;
     }
   }

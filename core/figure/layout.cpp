@@ -53,7 +53,7 @@ Sizes sizesOf(const LayoutOptions& options) {
 
 void Drawing::text(std::string words, Vec2 at, HAlign h, VAlign v, const TextStyle& style, const Color& color, float angle) const {
   if (words.empty()) return;
-  list.items.push_back(GlyphItem{std::move(words), at, h, v, style, color, angle});
+  list.items.emplace_back(GlyphItem{std::move(words), at, h, v, style, color, angle});
 }
 
 void Drawing::line(Vec2 from, Vec2 to, const Color& color, float width, std::vector<float> dash) const {
@@ -61,7 +61,7 @@ void Drawing::line(Vec2 from, Vec2 to, const Color& color, float width, std::vec
   path.lines = {{from, to}};
   path.hasStroke = true;
   path.stroke = {color, width, std::move(dash)};
-  list.items.push_back(std::move(path));
+  list.items.emplace_back(std::move(path));
 }
 
 namespace {
@@ -250,7 +250,7 @@ void drawCard(const PanelWork& work, const Drawing& drawing) {
   card.hasStroke = true;
   card.stroke = {drawing.theme.border, 1, {}};
   card.cornerRadius = 6;
-  drawing.list.items.push_back(std::move(card));
+  drawing.list.items.emplace_back(std::move(card));
 }
 
 void drawPanel(const PanelWork& work, const Drawing& drawing, const std::string& letter) {
@@ -260,11 +260,11 @@ void drawPanel(const PanelWork& work, const Drawing& drawing, const std::string&
   if (!empty) {
     if (work.framed()) drawGrid(work, drawing);
     const Frame frame{work.area, work.transform, drawing.theme, drawing.metrics, drawing.sizes.unit, drawing.sizes.interactive};
-    drawing.list.items.push_back(ClipItem{work.area, false});
+    drawing.list.items.emplace_back(ClipItem{work.area, false});
     for (const auto& mark : panel.marks) {
       if (mark) mark->lower(frame, drawing.list);
     }
-    drawing.list.items.push_back(ClipItem{{}, true});
+    drawing.list.items.emplace_back(ClipItem{{}, true});
     if (work.framed()) drawAxes(work, drawing);
     if (panel.colorBar) drawColorBar(work, drawing);
     drawCurveLabels(work, frame, drawing);

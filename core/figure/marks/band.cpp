@@ -57,7 +57,7 @@ void BandMark::lower(const Frame& frame, DisplayList& list) const {
     }
   }
   finish();
-  if (!path.lines.empty()) list.items.push_back(std::move(path));
+  if (!path.lines.empty()) list.items.emplace_back(std::move(path));
 }
 
 std::vector<Channel> BandMark::channels() const { return {{"x", x}, {"low", low}, {"high", high}}; }

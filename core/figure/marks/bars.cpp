@@ -59,7 +59,7 @@ void BarsMark::lower(const Frame& frame, DisplayList& list) const {
   // Neighbours of one colour make one path.
   PathItem path;
   const auto finish = [&] {
-    if (!path.lines.empty()) list.items.push_back(std::move(path));
+    if (!path.lines.empty()) list.items.emplace_back(std::move(path));
     path = PathItem{};
   };
   for (std::size_t i = 0; i < n; ++i) {

@@ -40,7 +40,7 @@ void BoxesMark::lower(const Frame& frame, DisplayList& list) const {
     PathItem path = strokedPath({corners(rectOf(box, frame))}, frame.theme.resolve(box.paint), lineWidth * unit,
                                 box.dashed ? std::vector<float>{3 * unit, 2 * unit} : std::vector<float>{});
     path.closed = true;
-    list.items.push_back(std::move(path));
+    list.items.emplace_back(std::move(path));
   }
   // Tags come last, so that no box runs through one.
   const TextStyle style{6.5f * unit, Weight::medium, true};
@@ -58,10 +58,10 @@ void BoxesMark::lower(const Frame& frame, DisplayList& list) const {
     ground.closed = true;
     ground.hasFill = true;
     ground.fill = color;
-    list.items.push_back(std::move(ground));
+    list.items.emplace_back(std::move(ground));
     const Color white{1, 1, 1, 1}, black{0.07f, 0.08f, 0.1f, 1};
     GlyphItem text{box.tag, {x + pad, y + 0.5f * height}, HAlign::left, VAlign::middle, style, contrast(color, white) >= 4.0 ? white : black, 0};
-    list.items.push_back(std::move(text));
+    list.items.emplace_back(std::move(text));
   }
 }
 

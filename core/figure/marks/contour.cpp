@@ -144,11 +144,11 @@ void ContourMark::lower(const Frame& frame, DisplayList& list) const {
     }
   }
   const Color color = frame.theme.resolve(paint);
-  if (!open.empty()) list.items.push_back(strokedPath(std::move(open), color, width * frame.unit));
+  if (!open.empty()) list.items.emplace_back(strokedPath(std::move(open), color, width * frame.unit));
   if (!rings.empty()) {
     PathItem path = strokedPath(std::move(rings), color, width * frame.unit);
     path.closed = true;
-    list.items.push_back(std::move(path));
+    list.items.emplace_back(std::move(path));
   }
 }
 

@@ -42,7 +42,7 @@ void HeatMapMark::lower(const Frame& frame, DisplayList& list) const {
   item.flipped = placed.lowAtBottom;
   item.alpha = alpha;
   item.alphaFromValue = alphaFromValue;
-  list.items.push_back(std::move(item));
+  list.items.emplace_back(std::move(item));
 }
 
 std::vector<Channel> HeatMapMark::channels() const { return {{"value", value}}; }

@@ -41,7 +41,7 @@ void ImageMark::lower(const Frame& frame, DisplayList& list) const {
   item.data = placed.mirrored ? mirroredColumns(pixels) : pixels;
   item.smooth = smooth;
   item.flipped = placed.lowAtBottom;
-  list.items.push_back(std::move(item));
+  list.items.emplace_back(std::move(item));
 }
 
 std::vector<Channel> ImageMark::channels() const { return {{"pixels", pixels}}; }

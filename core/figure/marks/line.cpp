@@ -30,7 +30,7 @@ void LineMark::lower(const Frame& frame, DisplayList& list) const {
   const Floats xs(x), ys(y);
   const Color color = frame.theme.resolve(paint);
   Polylines lines = pixelLines(xs, ys, frame, steps);
-  if (!lines.empty()) list.items.push_back(strokedPath(std::move(lines), color, width * frame.unit, scaledDash(dash, frame.unit)));
+  if (!lines.empty()) list.items.emplace_back(strokedPath(std::move(lines), color, width * frame.unit, scaledDash(dash, frame.unit)));
   // Markers, and a lone point that no line shows.
   std::vector<float> dots;
   const std::size_t n = std::min(xs.size(), ys.size());
@@ -46,7 +46,7 @@ void LineMark::lower(const Frame& frame, DisplayList& list) const {
   points.clip = frame.area;
   points.radius = std::max(1.6f, 1.2f * width) * frame.unit;
   points.color = color;
-  list.items.push_back(std::move(points));
+  list.items.emplace_back(std::move(points));
 }
 
 std::vector<Channel> LineMark::channels() const { return {{"x", x}, {"y", y}}; }

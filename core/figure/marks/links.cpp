@@ -35,7 +35,7 @@ void LinksMark::lower(const Frame& frame, DisplayList& list) const {
     const float w = (static_cast<float>(k) + 0.5f) / static_cast<float>(classes);
     Paint faded = paint;
     faded.alpha *= 0.12f + 0.88f * w;
-    list.items.push_back(strokedPath(std::move(lines[k]), frame.theme.resolve(faded), std::max(0.35f, w * maximumWidth) * frame.unit));
+    list.items.emplace_back(strokedPath(std::move(lines[k]), frame.theme.resolve(faded), std::max(0.35f, w * maximumWidth) * frame.unit));
   }
 }
 

@@ -29,7 +29,7 @@ void PathsMark::lower(const Frame& frame, DisplayList& list) const {
   item.color = frame.theme.resolve(paint);
   item.fade = fade;
   item.scalar = lineAlpha;
-  list.items.push_back(std::move(item));
+  list.items.emplace_back(std::move(item));
 }
 
 std::vector<Channel> PathsMark::channels() const { return {{"xy", xy}}; }

@@ -27,7 +27,7 @@ void PointsMark::lower(const Frame& frame, DisplayList& list) const {
   item.map = mapOn(frame.theme.kind, map);
   item.low = range.low;
   item.high = range.high;
-  list.items.push_back(std::move(item));
+  list.items.emplace_back(std::move(item));
 }
 
 std::vector<Channel> PointsMark::channels() const {

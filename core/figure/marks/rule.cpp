@@ -26,7 +26,7 @@ void RuleMark::lower(const Frame& frame, DisplayList& list) const {
   if (!std::isfinite(place) || place < low - 0.5f || place > high + 0.5f) return;
   const Color color = frame.theme.resolve(paint);
   std::vector<Vec2> line = vertical ? std::vector<Vec2>{{place, area.y}, {place, area.bottom()}} : std::vector<Vec2>{{area.x, place}, {area.right(), place}};
-  list.items.push_back(strokedPath({std::move(line)}, color, width * frame.unit, scaledDash(dash, frame.unit)));
+  list.items.emplace_back(strokedPath({std::move(line)}, color, width * frame.unit, scaledDash(dash, frame.unit)));
   if (tag.empty()) return;
   // The tag stands beside the end of the line, on the side that has room.
   const TextStyle style{(frame.interactive ? 8.4f : 8.0f) * frame.unit, Weight::regular, true};
@@ -41,7 +41,7 @@ void RuleMark::lower(const Frame& frame, DisplayList& list) const {
     text.h = HAlign::right;
     text.at = {area.right() - gap, above ? place - gap - 0.4f * style.size : place + gap + 0.5f * style.size};
   }
-  list.items.push_back(std::move(text));
+  list.items.emplace_back(std::move(text));
 }
 
 std::vector<Channel> RuleMark::channels() const { return {{"value", Tensor::from({1}, {static_cast<float>(at)})}}; }

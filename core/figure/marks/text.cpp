@@ -18,7 +18,7 @@ void TextMark::lower(const Frame& frame, DisplayList& list) const {
     const Vec2 at = frame.transform.apply(word.x, word.y);
     if (word.text.empty() || !finite(at)) continue;
     const TextStyle style{word.size * frame.unit, word.weight, false};
-    list.items.push_back(GlyphItem{word.text, at, word.h, word.v, style, frame.theme.resolve(word.paint), word.angle});
+    list.items.emplace_back(GlyphItem{word.text, at, word.h, word.v, style, frame.theme.resolve(word.paint), word.angle});
   }
 }
 

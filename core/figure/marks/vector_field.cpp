@@ -41,7 +41,7 @@ void VectorFieldMark::lower(const Frame& frame, DisplayList& list) const {
     lines.push_back({tail, tip});
     lines.push_back({barbEnd(1), tip, barbEnd(-1)});
   }
-  if (!lines.empty()) list.items.push_back(strokedPath(std::move(lines), frame.theme.resolve(paint), 0.75f * frame.unit));
+  if (!lines.empty()) list.items.emplace_back(strokedPath(std::move(lines), frame.theme.resolve(paint), 0.75f * frame.unit));
 }
 
 std::vector<Channel> VectorFieldMark::channels() const { return {{"xy", xy}, {"uv", uv}}; }
