@@ -31,9 +31,10 @@ std::string backupName(const std::string& path, int number) { return fmt::format
 
 Error damaged(const std::string& path, std::string_view why) {
   std::error_code ignored;
-  std::string advice;
-  if (std::filesystem::exists(backupName(path, 1), ignored)) advice = " " + trf("The version before it is '{}'.", backupName(path, 1));
-  return makeError(ErrorCode::badInput, trf("The session file '{}' is damaged: {}.", path, why) + advice);
+  if (!std::filesystem::exists(backupName(path, 1), ignored)) {
+    return makeError(ErrorCode::badInput, trf("The session file '{}' is damaged: {}.", path, why));
+  }
+  return makeError(ErrorCode::badInput, trf("The session file '{}' is damaged: {}. The version before it is '{}'.", path, why, backupName(path, 1)));
 }
 
 }  // namespace

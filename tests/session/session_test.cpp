@@ -1,0 +1,234 @@
+#include "core/session/session.h"
+
+#include <mutex>
+
+#include "tests/session/fake_lab.h"
+#include "tests/support/catch.h"
+
+using namespace orrery;
+using test::switchboard;
+
+TEST_CASE("An unknown lab is a usage error") {
+  const auto session = Session::open("test/none-such");
+  REQUIRE_FALSE(session);
+  CHECK(session.error().code == ErrorCode::usage);
+}
+
+TEST_CASE("A new session computes its first picture from the defaults") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  CHECK(test::metric(*session, "steps") == 32);
+  CHECK(session->picture()->frames == 32);
+  CHECK(session->picture()->frameUnit == "step");
+  CHECK(session->picture()->device == session->device());
+  CHECK(session->isDefault("steps"));
+  CHECK(switchboard().changed.size() == session->values().size());
+}
+
+TEST_CASE("set() refuses what is outside the domain and leaves everything as it was") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  const auto before = session->values();
+  const auto refused = session->set(Changes{{"rate", 2.0}, {"steps", std::int64_t{0}}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == "steps: 0 is outside 2 to 2000");
+  CHECK(session->values() == before);
+  CHECK_FALSE(session->canUndo());
+  const auto unknown = session->set("stepz", std::int64_t{3});
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().message.find("steps, rate") != std::string::npos);
+}
+
+TEST_CASE("An update sees exactly what changed since the last success") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  REQUIRE(session->set("rate", 3.0));
+  REQUIRE(session->wait());
+  CHECK(switchboard().changed == std::vector<std::string>{"rate"});
+
+  // A failed attempt may leave traces, so what it changed stays marked until an update succeeds.
+  REQUIRE(session->set(Changes{{"mode", std::string("broken")}, {"rate", 4.0}}));
+  REQUIRE_FALSE(session->wait());
+  REQUIRE(session->set(Changes{{"mode", std::string("plain")}, {"rate", 3.0}}));
+  REQUIRE(session->wait());
+  CHECK(switchboard().changed == std::vector<std::string>{"mode", "rate"});
+}
+
+TEST_CASE("An error keeps the last picture and is cleared by the next success") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  const auto before = session->picture();
+  REQUIRE(session->set("mode", std::string("broken")));
+  const auto failed = session->wait();
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().message == "this mode is broken");
+  CHECK(session->picture() == before);
+  CHECK(session->error()->code == ErrorCode::badInput);
+  session->play();
+  session->seek(5);
+  REQUIRE_FALSE(session->wait());
+  CHECK(session->picture() == before);
+  session->undo();
+  REQUIRE(session->wait());
+  CHECK_FALSE(session->error());
+  CHECK(session->picture() != before);
+}
+
+TEST_CASE("Of many values set in a row the newest wins and most are never computed") {
+  switchboard().reset();
+  switchboard().updateMilliseconds = 20;
+  auto session = test::openFake();
+  for (int i = 1; i <= 300; ++i) REQUIRE(session->set("steps", std::int64_t{i + 2}, Edit::drag));
+  REQUIRE(session->wait());
+  CHECK(test::metric(*session, "steps") == 302);
+  CHECK(switchboard().updates < 20);
+}
+
+TEST_CASE("A long update is given up for newer values, but pictures keep coming") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  switchboard().updateMilliseconds = 400;
+  std::uint64_t firstSerial = session->picture()->serial;
+  const auto began = std::chrono::steady_clock::now();
+  std::int64_t value = 3;
+  while (std::chrono::steady_clock::now() - began < std::chrono::milliseconds(3500)) {
+    REQUIRE(session->set("steps", value++, Edit::drag));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  // Without cancelling there would be one update per 400 ms (9); without the promise of a picture per second, none would finish.
+  CHECK(switchboard().updates > 10);
+  CHECK(session->picture()->serial > firstSerial);
+  REQUIRE(session->wait());
+  CHECK(test::metric(*session, "steps") == static_cast<double>(value - 1));
+}
+
+TEST_CASE("cancel() stops the running update soon and keeps the picture") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  const auto before = session->picture();
+  switchboard().updateMilliseconds = 5000;
+  REQUIRE(session->set("rate", 2.0));
+  REQUIRE(test::eventually([&] { return session->progress().busy && session->progress().what == "counting"; }));
+  const auto began = std::chrono::steady_clock::now();
+  session->cancel();
+  const auto result = session->wait();
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
+  REQUIRE_FALSE(result);
+  CHECK(result.error().code == ErrorCode::cancelled);
+  CHECK(session->picture() == before);
+  CHECK_FALSE(session->progress().busy);
+  switchboard().updateMilliseconds = 0;
+  REQUIRE(session->set("rate", 2.0));
+  REQUIRE(session->wait());
+  CHECK(test::metric(*session, "rate") == 2.0);
+}
+
+TEST_CASE("Destroying a session stops its work at once") {
+  switchboard().reset();
+  switchboard().updateMilliseconds = 20000;
+  auto session = test::openFake();
+  REQUIRE(test::eventually([&] { return session->progress().busy; }));
+  const auto began = std::chrono::steady_clock::now();
+  session.reset();
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
+}
+
+TEST_CASE("The observer hears of pictures, errors and the timeline") {
+  switchboard().reset();
+  std::mutex mutex;
+  int calls = 0;
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  session->observe([&] { const std::scoped_lock lock(mutex); ++calls; });
+  const auto heardAfter = [&](auto action) {
+    int before = 0;
+    {
+      const std::scoped_lock lock(mutex);
+      before = calls;
+    }
+    action();
+    return test::eventually([&] { const std::scoped_lock lock(mutex); return calls > before; }, 3);
+  };
+  CHECK(heardAfter([&] { REQUIRE(session->set("rate", 5.0)); }));
+  CHECK(heardAfter([&] { REQUIRE(session->set("mode", std::string("broken"))); }));
+  CHECK(heardAfter([&] { session->undo(); }));
+  CHECK(heardAfter([&] { session->setLoop(true); }));
+  session.reset();
+}
+
+TEST_CASE("Presets, reset and changed marks") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->set("words", std::string("other")));
+  REQUIRE(session->applyPreset("fast"));
+  CHECK(session->isDefault("words"));
+  CHECK_FALSE(session->isDefault("steps"));
+  session->reset("steps");
+  CHECK(session->isDefault("steps"));
+  CHECK_FALSE(session->isDefault("rate"));
+  session->resetAll();
+  CHECK(session->isDefault("rate"));
+  const auto unknown = session->applyPreset("slow");
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == ErrorCode::usage);
+  CHECK(unknown.error().message.find("'fast'") != std::string::npos);
+}
+
+TEST_CASE("A dropped file goes to the parameter that takes it, as one step") {
+  switchboard().reset();
+  auto session = test::openFake();
+  FileReport report;
+  report.kind = "npz";
+  report.title = "NumPy archive";
+  REQUIRE(session->drop(report, "/x/points.npz"));
+  CHECK(std::get<Asset>(session->value("points")).path == "/x/points.npz");
+  CHECK(std::get<bool>(session->value("grid")));
+  session->undo();
+  CHECK(std::get<Asset>(session->value("points")).path.empty());
+  report.kind = "image";
+  report.title = "a PNG image";
+  const auto refused = session->drop(report, "/x/a.png");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("a PNG image") != std::string::npos);
+  CHECK(refused.error().message.find("npz with points") != std::string::npos);
+}
+
+TEST_CASE("A pointer drag changes its parameter, stays in the domain and is one step") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  PointerEvent event;
+  event.handle = "rate";
+  event.kind = PointerEvent::Kind::press;
+  event.x = 1;
+  session->pointer(event);
+  event.kind = PointerEvent::Kind::drag;
+  for (int i = 0; i < 50; ++i) {
+    event.x = i;
+    session->pointer(event);
+  }
+  event.kind = PointerEvent::Kind::release;
+  session->pointer(event);
+  REQUIRE(session->wait());
+  CHECK(test::metric(*session, "rate") == 10);
+  session->undo();
+  CHECK_FALSE(session->canUndo());
+  CHECK(session->isDefault("rate"));
+}
+
+TEST_CASE("Jobs run on the worker between updates") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  std::thread::id worker;
+  session->onWorker([&] { worker = std::this_thread::get_id(); });
+  REQUIRE(session->wait());
+  CHECK(worker != std::thread::id());
+  CHECK(worker != std::this_thread::get_id());
+}
