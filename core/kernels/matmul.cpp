@@ -1,0 +1,237 @@
+// Batched matrix product C[i, j] = sum_k A[i, k] B[k, j]. On CPU devices packed panels, one lane per block of columns and no shared memory
+// (matmul.comp); on GPUs shared-memory tiles (matmul_tiled.comp).
+
+#include "core/kernels/matmul.h"
+
+#include <array>
+#include <stdexcept>
+
+#include "core/base/text.h"
+#include "core/kernels/check_support.h"
+#include "core/kernels/elementwise.h"
+#include "core/kernels/fill.h"
+#include "core/kernels/kernel.h"
+#include "core/kernels/texel_pack.h"
+
+namespace orrery::kernels {
+namespace {
+
+// What the product does, with the batch axes joined to at most three. Strides count matrices.
+struct Plan {
+  std::uint32_t M = 0, N = 0, K = 0;
+  Shape result;
+  std::int64_t batches = 1, matricesA = 1, matricesB = 1;
+  std::array<std::uint32_t, 3> extent{1, 1, 1}, strideA{}, strideB{};   // axis 0 is the slowest
+};
+
+Shape leading(const Shape& shape) {
+  return Shape(std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end() - 2));
+}
+
+Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
+  const Shape &sa = a.shape(), &sb = b.shape();
+  if (sa.rank() < 2 || sb.rank() < 2 || a.dtype() != DType::f32 || b.dtype() != DType::f32) {
+    throw std::invalid_argument("matmul: two f32 tensors of rank 2 or more are needed, found " + sa.toString() + " and " + sb.toString());
+  }
+  Plan plan;
+  const std::int64_t M = sa[options.transposeA ? -1 : -2], K = sa[options.transposeA ? -2 : -1], N = sb[options.transposeB ? -2 : -1];
+  const std::int64_t otherK = sb[options.transposeB ? -1 : -2];
+  const Shape batchA = leading(sa), batchB = leading(sb);
+  const auto batch = broadcastShape(batchA, batchB);
+  if (K != otherK || !batch) {
+    throw std::invalid_argument("matmul: " + sa.toString() + (options.transposeA ? " transposed" : "") + " and " + sb.toString() +
+                                (options.transposeB ? " transposed" : "") + " do not fit");
+  }
+  plan.M = static_cast<std::uint32_t>(M), plan.N = static_cast<std::uint32_t>(N), plan.K = static_cast<std::uint32_t>(K);
+  plan.batches = batch->count(), plan.matricesA = batchA.count(), plan.matricesB = batchB.count();
+  auto extents = batch->extents();
+  extents.push_back(M);
+  extents.push_back(N);
+  plan.result = Shape(std::move(extents));
+
+  // Walk the batch axes from the last to the first and join those that both operands walk evenly.
+  std::vector<std::array<std::uint32_t, 3>> axes;   // extent, stride in A, stride in B; fastest first
+  std::int64_t nextA = 1, nextB = 1;
+  for (int back = 1; back <= batch->rank(); ++back) {
+    const auto extent = static_cast<std::uint32_t>((*batch)[-back]);
+    const std::int64_t ea = back <= batchA.rank() ? batchA[-back] : 1, eb = back <= batchB.rank() ? batchB[-back] : 1;
+    const auto stepA = static_cast<std::uint32_t>(ea == 1 ? 0 : nextA), stepB = static_cast<std::uint32_t>(eb == 1 ? 0 : nextB);
+    nextA *= ea, nextB *= eb;
+    if (extent == 1) continue;
+    if (!axes.empty() && stepA == axes.back()[1] * axes.back()[0] && stepB == axes.back()[2] * axes.back()[0]) {
+      axes.back()[0] *= extent;
+    } else {
+      axes.push_back({extent, stepA, stepB});
+    }
+  }
+  if (axes.size() > 3) throw std::length_error("matmul: a broadcast of more than 3 uneven batch axes");
+  for (std::size_t i = 0; i < axes.size(); ++i) plan.extent[2 - i] = axes[i][0], plan.strideA[2 - i] = axes[i][1], plan.strideB[2 - i] = axes[i][2];
+  return plan;
+}
+
+constexpr std::uint32_t tilesFor(std::uint32_t value, std::uint32_t step) { return (value + step - 1) / step; }
+
+void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
+  const std::uint32_t M = plan.M, N = plan.N, K = plan.K;
+  const std::uint32_t panelsA = tilesFor(M, 8), panelsB = tilesFor(N, 64), steps = tilesFor(K, 4);
+  struct {
+    std::uint32_t M, N, steps, laneA, stepA, panelA, rowB, panelB, extent1, extent2;
+    std::array<std::uint32_t, 3> batchA, batchB;
+  } push{M, N, steps, 0, 0, 0, 0, 0, plan.extent[1], plan.extent[2], {}, {}};
+  Tensor readA = a, readB = b;
+  std::uint32_t matrixA = 0, matrixB = 0;   // texels per matrix
+
+  // Read A in place when its rows are whole texels.
+  if (!options.transposeA && K % 4 == 0) {
+    push.laneA = steps, push.stepA = 1, push.panelA = 8 * steps, matrixA = M * steps;
+  } else {
+    TexelOrder order;
+    order.extent = {panelsA, steps, 8};
+    order.outerStep = {8, 0, 1};
+    order.innerStep = {0, 4, 0};
+    order.outerLimit = M, order.innerLimit = K, order.batchStride = M * K;
+    order.outerStride = options.transposeA ? 1 : K, order.innerStride = options.transposeA ? M : 1;
+    readA = packTexels(stream, a, plan.matricesA, order);
+    push.laneA = 1, push.stepA = 8, push.panelA = 8 * steps, matrixA = panelsA * steps * 8;
+  }
+
+  // Read B in place when its rows are whole texels, unless they lie a large power of two apart: then they fall into the same cache sets, which
+  // costs more than packing when enough rows of A share it.
+  const bool collides = N % 512 == 0 && K >= 256;
+  if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && (M <= 128 || !collides)) {
+    push.rowB = N / 4, push.panelB = 16, matrixB = K * (N / 4);
+  } else {
+    TexelOrder order;
+    order.extent = {panelsB, 4 * steps, 16};
+    order.outerStep = {0, 1, 0};
+    order.innerStep = {64, 0, 4};
+    order.outerLimit = K, order.innerLimit = N, order.batchStride = K * N;
+    order.outerStride = options.transposeB ? 1 : N, order.innerStride = options.transposeB ? K : 1;
+    readB = packTexels(stream, b, plan.matricesB, order);
+    push.rowB = 16, push.panelB = 64 * steps, matrixB = panelsB * steps * 64;
+  }
+  for (std::size_t i = 0; i < 3; ++i) push.batchA[i] = plan.strideA[i] * matrixA, push.batchB[i] = plan.strideB[i] * matrixB;
+  stream.dispatch("kernels/matmul",
+                  {{readA.device(stream), gpu::Access::read}, {readB.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
+                  push, {panelsA, panelsB, static_cast<std::uint32_t>(plan.batches)});
+}
+
+void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
+  const std::uint32_t M = plan.M, N = plan.N, K = plan.K;
+  struct {
+    std::uint32_t M, N, K, rowA, columnA, rowB, columnB, extent1, extent2;
+    std::array<std::uint32_t, 3> batchA, batchB;
+  } push{M, N, K, options.transposeA ? 1 : K, options.transposeA ? M : 1, options.transposeB ? 1 : N, options.transposeB ? K : 1, plan.extent[1],
+         plan.extent[2], {}, {}};
+  for (std::size_t i = 0; i < 3; ++i) push.batchA[i] = plan.strideA[i] * M * K, push.batchB[i] = plan.strideB[i] * K * N;
+  stream.dispatch("kernels/matmul_tiled",
+                  {{a.device(stream), gpu::Access::read}, {b.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
+                  push, {tilesFor(M, 64), tilesFor(N, 64), static_cast<std::uint32_t>(plan.batches)});
+}
+
+}  // namespace
+
+Tensor matmul(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options) {
+  const Plan plan = planFor(a, b, options);
+  Tensor result(plan.result);
+  if (result.empty()) return result;
+  if (plan.K == 0) return fill(stream, plan.result, 0.0f);
+  if (plan.batches > 65535 || result.bytes() > stream.device().maxBufferRange()) {
+    throw std::length_error("matmul: a result of " + plan.result.toString() + " is more than this device can bind at once");
+  }
+  const std::string_view variant = options.variant.empty() ? variantFor(stream.device()) : options.variant;
+  if (variant == "scalar") {
+    recordScalar(stream, a, b, options, plan, result);
+  } else {
+    recordTiled(stream, a, b, options, plan, result);
+  }
+  return result;
+}
+
+std::vector<double> matmulReference(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
+  const Plan plan = planFor(a, b, options);
+  const std::size_t M = plan.M, N = plan.N, K = plan.K;
+  const auto va = a.as<float>(), vb = b.as<float>();
+  std::vector<double> result(static_cast<std::size_t>(plan.result.count()), 0.0);
+  for (std::size_t batch = 0; batch < static_cast<std::size_t>(plan.batches); ++batch) {
+    const std::size_t i2 = batch % plan.extent[2], i1 = batch / plan.extent[2] % plan.extent[1], i0 = batch / plan.extent[2] / plan.extent[1];
+    const std::size_t atA = (i0 * plan.strideA[0] + i1 * plan.strideA[1] + i2 * plan.strideA[2]) * M * K;
+    const std::size_t atB = (i0 * plan.strideB[0] + i1 * plan.strideB[1] + i2 * plan.strideB[2]) * K * N;
+    for (std::size_t m = 0; m < M; ++m) {
+      for (std::size_t k = 0; k < K; ++k) {
+        const double left = va[atA + (options.transposeA ? k * M + m : m * K + k)];
+        for (std::size_t n = 0; n < N; ++n) {
+          result[(batch * M + m) * N + n] += left * static_cast<double>(vb[atB + (options.transposeB ? n * K + k : k * N + n)]);
+        }
+      }
+    }
+  }
+  return result;
+}
+
+namespace {
+
+std::vector<CheckCase> checks(gpu::Device&) {
+  struct Case {
+    Shape a, b;
+    bool transposeA = false, transposeB = false;
+  };
+  // Around the tiles (8 and 64 rows, 64 columns, 4 and 16 steps), whole texels or not, in place and packed, with batches that broadcast.
+  const std::vector<Case> list{
+      {Shape{65, 33}, Shape{33, 67}},
+      {Shape{1, 1}, Shape{1, 1}},
+      {Shape{7, 16}, Shape{16, 64}},
+      {Shape{9, 15}, Shape{15, 63}},
+      {Shape{64, 64}, Shape{64, 64}},
+      {Shape{63, 20}, Shape{20, 68}},
+      {Shape{33, 65}, Shape{33, 67}, true, false},
+      {Shape{65, 33}, Shape{67, 33}, false, true},
+      {Shape{32, 12}, Shape{20, 32}, true, true},
+      {Shape{2, 3, 17, 8}, Shape{2, 3, 8, 12}},
+      {Shape{2, 1, 17, 9}, Shape{3, 9, 13}},
+      {Shape{5, 9}, Shape{4, 9, 5}},
+      {Shape{3, 1, 2, 10, 8}, Shape{1, 4, 1, 6, 8}, false, true},
+      {Shape{0, 8}, Shape{8, 5}},
+      {Shape{6, 0}, Shape{0, 5}},
+      {Shape{136, 256}, Shape{256, 512}},
+      {Shape{3, 2000}, Shape{2000, 5}},
+  };
+  std::vector<CheckCase> cases;
+  for (const char* variant : {"scalar", "subgroup"}) {
+    for (const Case& c : list) {
+      const MatmulOptions options{c.transposeA, c.transposeB, variant};
+      const std::string name = std::string(variant) + " " + c.a.toString() + (c.transposeA ? "ᵀ " : " ") + c.b.toString() + (c.transposeB ? "ᵀ" : "");
+      // A sum of K products in [-1, 1] reaches about sqrt(K)/3; each of its K roundings is 6e-8 of the running sum and they add like a random
+      // walk: about 6e-8 sqrt(K) of the scale, 3e-6 at K = 2000.
+      cases.push_back({name, 5e-6, [c, options](gpu::Stream& stream) {
+                         const Tensor a = Tensor::from(c.a, testFloats(c.a.count(), 31, -1, 1)), b = Tensor::from(c.b, testFloats(c.b.count(), 32, -1, 1));
+                         return compare(matmul(stream, a, b, options), matmulReference(a, b, options));
+                       }});
+    }
+  }
+  return cases;
+}
+
+std::vector<BenchCase> benches(gpu::Device& device) {
+  std::vector<BenchCase> cases;
+  const std::string variant(variantFor(device));
+  for (const std::int64_t n : {256, 512, 1024}) {
+    BenchCase bench;
+    bench.shape = std::to_string(n) + "x" + std::to_string(n) + "x" + std::to_string(n);
+    bench.variant = variant;
+    bench.flops = 2.0 * static_cast<double>(n * n * n);
+    bench.bytes = 12.0 * static_cast<double>(n * n);
+    bench.computeBound = true;
+    bench.prepare = [n](gpu::Stream&) {
+      const Tensor a = Tensor::from(Shape{n, n}, testFloats(n * n, 33, -1, 1)), b = Tensor::from(Shape{n, n}, testFloats(n * n, 34, -1, 1));
+      return [a, b](gpu::Stream& stream) { const Tensor c = matmul(stream, a, b); };
+    };
+    cases.push_back(std::move(bench));
+  }
+  return cases;
+}
+
+const Registration<Kernel> registration{{"matmul", "Batched matrix product, either operand transposed", checks, benches}};
+
+}  // namespace
+}  // namespace orrery::kernels

@@ -1,0 +1,40 @@
+// A copy into another order; it is checked through matmul and attention, which read what it writes.
+
+#include "core/kernels/texel_pack.h"
+
+#include <algorithm>
+
+namespace orrery::kernels {
+
+Tensor packTexels(gpu::Stream& stream, const Tensor& source, std::int64_t batches, const TexelOrder& order) {
+  const struct {
+    std::uint32_t count;
+    std::array<std::uint32_t, 3> extent, outerStep, innerStep;
+    std::uint32_t outerLimit, innerLimit, batchStride, outerStride, innerStride;
+  } push{static_cast<std::uint32_t>(batches * order.extent[0] * order.extent[1] * order.extent[2]), order.extent, order.outerStep, order.innerStep,
+         order.outerLimit, order.innerLimit, order.batchStride, order.outerStride, order.innerStride};
+  Tensor result(Shape{batches, order.extent[0], order.extent[1], order.extent[2], 4});
+  constexpr std::uint32_t perGroup = 64, widest = 32768;
+  const std::uint32_t groups = (push.count + perGroup - 1) / perGroup;
+  stream.dispatch("kernels/texel_pack", {{source.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
+                  {std::min(groups, widest), (groups + widest - 1) / widest, 1});
+  return result;
+}
+
+Tensor padRowsToTexels(gpu::Stream& stream, const Tensor& x) {
+  const std::int64_t d = x.shape()[-1];
+  if (d % 4 == 0 || x.empty()) return x;
+  const auto rows = static_cast<std::uint32_t>(x.count() / d), texels = static_cast<std::uint32_t>((d + 3) / 4);
+  TexelOrder order;
+  order.extent = {rows, 1, texels};
+  order.outerStep = {1, 0, 0};
+  order.innerStep = {0, 0, 4};
+  order.outerLimit = rows;
+  order.innerLimit = static_cast<std::uint32_t>(d);
+  order.outerStride = static_cast<std::uint32_t>(d);
+  auto extents = x.shape().extents();
+  extents.back() = 4 * texels;
+  return packTexels(stream, x, 1, order).reshaped(Shape(std::move(extents)));
+}
+
+}  // namespace orrery::kernels
