@@ -44,8 +44,12 @@ InstanceChoice create(bool validation) {
   vkEnumerateInstanceLayerProperties(&count, layers.data());
 
   std::vector<const char*> extensions, enabledLayers;
+  const auto environmentHas = [](const char* name) { return std::getenv(name) != nullptr; };
+  // Without a Wayland session, Mesa's device selection layer would print an error about it for every instance.
+  const bool wayland = environmentHas("WAYLAND_DISPLAY") && environmentHas("XDG_RUNTIME_DIR");
   for (const char* wanted : {"VK_KHR_surface", "VK_KHR_xcb_surface", "VK_KHR_xlib_surface", "VK_KHR_wayland_surface", "VK_KHR_win32_surface",
                              "VK_EXT_metal_surface", "VK_KHR_portability_enumeration", "VK_KHR_get_surface_capabilities2"}) {
+    if (!wayland && std::strcmp(wanted, "VK_KHR_wayland_surface") == 0) continue;
     const bool available =
         std::any_of(offered.begin(), offered.end(), [&](const auto& extension) { return std::strcmp(extension.extensionName, wanted) == 0; });
     if (available) extensions.push_back(wanted);

@@ -1,8 +1,10 @@
-// Philox4x32-10 (Salmon et al. 2011), word for word the function of core/base/philox.h.
-// Convention: key = (seed low, seed high); what the four counter words mean is stated by each user.
+// Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): the same words as core/base/philox.h for
+// the same counter and key. Convention: key = (seed low, seed high); each user states what the counter words mean.
+#ifndef ORRERY_PHILOX
+#define ORRERY_PHILOX
 
 uvec4 philox(uvec4 counter, uvec2 key) {
-  for (int i = 0; i < 10; ++i) {
+  for (int round = 0; round < 10; ++round) {
     uint high0, low0, high1, low1;
     umulExtended(0xD2511F53u, counter.x, high0, low0);
     umulExtended(0xCD9E8D57u, counter.z, high1, low1);
@@ -15,14 +17,68 @@ uvec4 philox(uvec4 counter, uvec2 key) {
 // Uniform in [0, 1) with 24 bits.
 float philoxUniform(uint word) { return float(word >> 8) * 5.9604644775390625e-8; }
 
-// Two standard normals from two words (Box-Muller). The radius uses (word >> 8) + 0.5 so that it is never log(0).
-// Close to 1 the logarithm is taken by its series in 1 - u: the shader's log has an absolute error there that the root would amplify.
-vec2 philoxNormals(uint a, uint b) {
-  uint k = a >> 8;
-  float u = (float(k) + 0.5) * 5.9604644775390625e-8;
-  float t = (float(0xFFFFFFu - k) + 0.5) * 5.9604644775390625e-8;
-  float negativeLog = t < 0.015625 ? t * (1.0 + t * (0.5 + t * (0.33333333 + t * 0.25))) : -log(u);
-  float radius = sqrt(2.0 * negativeLog);
-  float angle = 6.28318530717958647692 * philoxUniform(b);
-  return radius * vec2(cos(angle), sin(angle));
+// floor(K * word / 2^32): an integer in [0, K), no rejection.
+uint philoxBounded(uint word, uint K) {
+  uint high, low;
+  umulExtended(word, K, high, low);
+  return high;
 }
+
+// (sin x, cos x) with an absolute error of at most 8e-8 for |x| <= 8192. Vulkan promises only 2^-11 for its own sin and cos.
+// x is reduced by multiples of pi/2 in three parts (Cody and Waite 1980), then short polynomials on [-pi/4, pi/4].
+vec2 accurateSinCos(float x) {
+  precise float k = roundEven(x * 0.63661977236758134);
+  precise float r = ((x - 1.5703125 * k) - 4.837512969970703e-4 * k) - 7.549789954891882e-8 * k;
+  precise float r2 = r * r;
+  precise float s = r + r * r2 * (-1.6666654611e-1 + r2 * (8.3321608736e-3 + r2 * -1.9515295891e-4));
+  precise float c = 1.0 - 0.5 * r2 + r2 * r2 * (4.166664568298827e-2 + r2 * (-1.388731625493765e-3 + r2 * 2.443315711809948e-5));
+  int quadrant = int(k) & 3;
+  vec2 result = (quadrant & 1) == 0 ? vec2(s, c) : vec2(c, s);
+  return vec2((quadrant & 2) == 0 ? result.x : -result.x, ((quadrant + 1) & 2) == 0 ? result.y : -result.y);
+}
+
+// Natural logarithm of a positive normal number, relative error below 2e-7 also near 1, where Vulkan promises only 2^-21 absolute.
+// x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m-1)/(m+1), by its odd series.
+float accurateLog(float x) {
+  int bits = floatBitsToInt(x);
+  int e = ((bits - 0x3f3504f3) >> 23);
+  float m = intBitsToFloat(bits - (e << 23));
+  precise float s = (m - 1.0) / (m + 1.0);
+  precise float z = s * s;
+  precise float tail = z * (0.66666666 + z * (0.4 + z * (0.28571429 + z * (0.22222222 + z * 0.18181818))));
+  precise float logm = 2.0 * s + s * tail;
+  // ln 2 in two parts, the first exact when multiplied by an exponent.
+  precise float result = float(e) * 0.693145751953125 + (logm + float(e) * 1.42860677e-6);
+  return result;
+}
+
+// Two standard normals from two words (Box and Muller 1958), as philoxNormals in core/base/philox.h but in fp32.
+// The radius uses (word >> 8) + 0.5 so that it is never log(0); the angle keeps 24 bits because it is reduced before it is scaled.
+vec2 philoxNormals(uint a, uint b) {
+  // (a >> 8) + 0.5 needs 25 bits: take the logarithm of the upper or of the lower half of the interval without rounding to 1.
+  uint word = a >> 8;
+  float radius2;
+  if (word >= 0x800000u) {
+    // 1 - u is exact here, and log(u) = log1p(-(1 - u)) by 2 atanh.
+    precise float v = (float(0xffffffu - word) + 0.5) * 5.9604644775390625e-8;
+    precise float s = -v / (2.0 - v);
+    precise float z = s * s;
+    precise float series = 2.0 * s * (1.0 + z * (0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * (0.09090909 + z * 0.07692308))))));
+    radius2 = -2.0 * series;
+  } else {
+    precise float u = (float(word) + 0.5) * 5.9604644775390625e-8;
+    radius2 = -2.0 * accurateLog(u);
+  }
+  // Split the angle into an exact number of quarter turns and the rest: word = q 2^22 + rest.
+  uint w = b >> 8;
+  uint q = w >> 22;
+  float rest = float(w & 0x3fffffu) * (1.5707963267948966 / 4194304.0);
+  vec2 sc = accurateSinCos(rest);
+  vec2 cs = vec2(sc.y, sc.x);
+  if (q == 1u) cs = vec2(-sc.x, sc.y);
+  if (q == 2u) cs = vec2(-sc.y, -sc.x);
+  if (q == 3u) cs = vec2(sc.x, -sc.y);
+  return sqrt(radius2) * cs;
+}
+
+#endif
