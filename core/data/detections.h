@@ -4,6 +4,7 @@
 // becomes x = xmin - 1, width = xmax - xmin + 1.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,7 @@ struct GroundTruth {
   std::vector<DetectionImage> images;
   std::vector<DetectionClass> classes;
   std::vector<TruthBox> boxes;
+  bool sizeKnown = true;               // false: coordinates are relative to an unknown image size, no split by area
   std::vector<std::string> notes;      // explicit partial success: "2 annotations skipped: ..."
 };
 
@@ -59,6 +61,13 @@ struct RawDetections {
   std::vector<std::string> imageNames, classNames;
   bool relative = false;               // YOLO: coordinates in 0..1 of an image whose size is not known here
   std::vector<std::string> notes;
+};
+
+struct DetectionReadOptions {
+  bool lenient = false;                // skip damaged entries and say so, instead of refusing the file
+  int imageWidth = 0, imageHeight = 0; // size of every image where the files do not say (YOLO); 0 = unknown
+  // Called now and then with the share done; false = stop with Error{cancelled}.
+  std::function<bool(double)> progress;
 };
 
 // Detections that refer to a data set's images and classes.
@@ -78,6 +87,23 @@ std::vector<std::string> suspicions(const GroundTruth& truth, const std::vector<
 
 // "a/b/000123.jpg" -> "000123".
 std::string stemOf(std::string_view fileName);
+
+// Collects remarks of one kind, so that 31 of them become one sentence: "31 boxes ... (first: annotation 4) [E-CO-05]".
+class RemarkCounter {
+ public:
+  void add(std::string first) {
+    if (count_++ == 0) first_ = std::move(first);
+  }
+  std::int64_t count() const { return count_; }
+  const std::string& first() const { return first_; }
+
+ private:
+  std::int64_t count_ = 0;
+  std::string first_;
+};
+
+// The whole text of a file for a line or XML reader: UTF-8 BOM removed. Errors: UTF-16 (named), a NUL byte (where), too large; `id` is their code.
+Expected<std::string> readTextFile(const std::string& path, std::string_view utf16Id, std::string_view binaryId, std::uint64_t limit);
 
 // A name for people: control characters escaped, elided in the middle above `longest` bytes.
 std::string printable(std::string_view text, std::size_t longest = 80);
