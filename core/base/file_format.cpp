@@ -109,10 +109,10 @@ Expected<FileReport> inspectFile(const std::string& path, const InspectOptions& 
   if (text[0] == '{' && (text.find("\"error\"") != std::string_view::npos || text.find("\"message\"") != std::string_view::npos)) {
     return bad("E-IN-12", trf("'{}' is an error message from a server, not data: {}", path, text.substr(0, 120)));
   }
-  const bool binary = text.find('\0') != std::string_view::npos;
-  return bad("E-IN-04", trf(binary ? "'{}' is a binary file of a kind nothing here reads: expected safetensors, npz, npy, PNG or JPEG"
-                                   : "'{}' is text of a kind nothing here reads: expected points (CSV), detections (COCO, VOC, YOLO, CSV) or a figure",
-                            path));
+  if (text.find('\0') != std::string_view::npos) {
+    return bad("E-IN-04", trf("'{}' is a binary file of a kind nothing here reads: expected safetensors, npz, npy, PNG or JPEG", path));
+  }
+  return bad("E-IN-04", trf("'{}' is text of a kind nothing here reads: expected points (CSV), detections (COCO, VOC, YOLO, CSV) or a figure", path));
 }
 
 }  // namespace orrery
