@@ -204,6 +204,54 @@ GlyphBitmap Fonts::bitmapOf(std::uint32_t face, std::uint32_t glyph, float pixel
   return result;
 }
 
+GlyphOutline Fonts::outlineOf(std::uint32_t face, std::uint32_t glyph) const {
+  using Kind = GlyphOutline::Kind;
+  const std::lock_guard lock(state_->mutex);
+  GlyphOutline result;
+  const FT_Face opened = face == noFace || face >= state_->files.size() ? nullptr : state_->open(face);
+  if (!opened) {
+    result.commands = {{Kind::move, {{0.05f, 0}}}, {Kind::line, {{0.5f, 0}}}, {Kind::line, {{0.5f, 0.7f}}}, {Kind::line, {{0.05f, 0.7f}}}, {Kind::close, {}}};
+    return result;
+  }
+  if (FT_Load_Glyph(opened, glyph, FT_LOAD_NO_SCALE) != 0 || opened->glyph->format != FT_GLYPH_FORMAT_OUTLINE) return result;
+  struct Sink {
+    GlyphOutline* outline;
+    float em;
+    bool open = false;
+    Vec2 at(const FT_Vector* v) const { return {static_cast<float>(v->x) / em, static_cast<float>(v->y) / em}; }
+    void close() {
+      if (open) outline->commands.push_back({Kind::close, {}});
+      open = false;
+    }
+  } sink{&result, static_cast<float>(opened->units_per_EM)};
+  FT_Outline_Funcs functions{};
+  functions.move_to = [](const FT_Vector* to, void* user) {
+    auto& s = *static_cast<Sink*>(user);
+    s.close();
+    s.outline->commands.push_back({Kind::move, {s.at(to)}});
+    s.open = true;
+    return 0;
+  };
+  functions.line_to = [](const FT_Vector* to, void* user) {
+    auto& s = *static_cast<Sink*>(user);
+    s.outline->commands.push_back({Kind::line, {s.at(to)}});
+    return 0;
+  };
+  functions.conic_to = [](const FT_Vector* control, const FT_Vector* to, void* user) {
+    auto& s = *static_cast<Sink*>(user);
+    s.outline->commands.push_back({Kind::quadratic, {s.at(control), s.at(to)}});
+    return 0;
+  };
+  functions.cubic_to = [](const FT_Vector* first, const FT_Vector* second, const FT_Vector* to, void* user) {
+    auto& s = *static_cast<Sink*>(user);
+    s.outline->commands.push_back({Kind::cubic, {s.at(first), s.at(second), s.at(to)}});
+    return 0;
+  };
+  FT_Outline_Decompose(&opened->glyph->outline, &functions, &sink);
+  sink.close();
+  return result;
+}
+
 std::string Fonts::familyList() { return "Inter, 'DejaVu Sans', 'Noto Sans CJK SC', sans-serif"; }
 
 }  // namespace orrery

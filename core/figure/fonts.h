@@ -32,6 +32,16 @@ struct PlacedGlyph {
   float x = 0;                         // pen position from the start of the run, logical px
 };
 
+// A glyph's shape in em units, y upwards from the baseline; filled by the nonzero rule.
+struct GlyphOutline {
+  enum class Kind : std::uint8_t { move, line, quadratic, cubic, close };
+  struct Command {
+    Kind kind = Kind::move;
+    Vec2 points[3];                    // the last one used is the end point
+  };
+  std::vector<Command> commands;
+};
+
 class Fonts : public TextMetrics {
  public:
   static const Fonts& shared();        // the first call loads the chain; text stays measurable (boxes) when no font is installed
@@ -42,6 +52,7 @@ class Fonts : public TextMetrics {
   std::vector<PlacedGlyph> place(std::string_view utf8, const TextStyle& style) const;
   // The glyph at `pixels` device px per em; subpixel shift in quarters of a device px (0..3).
   GlyphBitmap bitmapOf(std::uint32_t face, std::uint32_t glyph, float pixels, int quarterShift) const;
+  GlyphOutline outlineOf(std::uint32_t face, std::uint32_t glyph) const;
 
   // CSS/Qt family list for exports: "Inter, 'DejaVu Sans', 'Noto Sans CJK SC', sans-serif".
   static std::string familyList();
