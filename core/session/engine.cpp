@@ -25,7 +25,8 @@ constexpr int advancesInFlight = 16;
 constexpr double mebibyte = 1024.0 * 1024.0;
 
 // Sessions of one window share a device. The first that notices a loss opens the next one and the others join it.
-std::shared_ptr<gpu::Device> replacementOf(const std::shared_ptr<gpu::Device>& lost, const gpu::DeviceOptions& options, std::optional<Error>& error) {
+std::shared_ptr<gpu::Device> replacementOf(const std::shared_ptr<gpu::Device>& lost, const gpu::DeviceOptions& options,
+                                           std::optional<Error>& error) {
   struct Replacement {
     std::weak_ptr<gpu::Device> lost, next;
   };
@@ -89,7 +90,8 @@ Engine::Result Engine::reach(const Values& values, std::optional<std::int64_t> f
     // Come back to where the timeline stood: the frame asked for, or the same share of the way.
     std::int64_t target = explicitFrame_.value_or(before);
     if (!explicitFrame_ && framesBefore > 1 && timeline_.frames != framesBefore) {
-      target = std::llround(static_cast<double>(before) * static_cast<double>(timeline_.frames - 1) / static_cast<double>(framesBefore - 1));
+      target =
+          std::llround(static_cast<double>(before) * static_cast<double>(timeline_.frames - 1) / static_cast<double>(framesBefore - 1));
     }
     if (auto moved = moveTo(target, monitor); !moved) {
       if (!explicitFrame_) explicitFrame_ = target;
@@ -138,7 +140,8 @@ Engine::Result Engine::guarded(const std::function<Result()>& work) {
       const auto failed = reopen();
       if (failed) return *failed;
       if (again) {
-        return makeError(ErrorCode::gpu, trf("The GPU device '{}' was lost twice within a minute; choose smaller values or another device", device_->summary().name));
+        return makeError(ErrorCode::gpu, trf("The GPU device '{}' was lost twice within a minute; choose smaller values or another device",
+                                             device_->summary().name));
       }
     } catch (const gpu::OutOfMemory& exhausted) {
       const auto needed = std::ceil(static_cast<double>(exhausted.needed()) / mebibyte);
@@ -146,12 +149,14 @@ Engine::Result Engine::guarded(const std::function<Result()>& work) {
       // Free the kept states and the lab's own memory, then try once more.
       forget();
       if (repeatedForMemory) {
-        return makeError(ErrorCode::outOfMemory, trf("The device has too little memory: {} MiB are needed, {} MiB are free; choose smaller values", needed, free));
+        return makeError(ErrorCode::outOfMemory,
+                         trf("The device has too little memory: {} MiB are needed, {} MiB are free; choose smaller values", needed, free));
       }
       repeatedForMemory = true;
     } catch (const std::bad_alloc&) {
       forget();
-      if (repeatedForMemory) return makeError(ErrorCode::outOfMemory, tr("The computer has too little memory for this; choose smaller values"));
+      if (repeatedForMemory)
+        return makeError(ErrorCode::outOfMemory, tr("The computer has too little memory for this; choose smaller values"));
       repeatedForMemory = true;
     } catch (const std::exception& bug) {
       // A bug of ours in one lab must not take the other labs and their unsaved work with it.

@@ -20,7 +20,7 @@ class Monitor {
   virtual ~Monitor() = default;
   virtual bool cancelled() = 0;
   virtual void progress(double fraction, std::string_view what) = 0;
-  virtual std::int64_t wantedFrame(std::int64_t current) { return current; }    // a seek moved the target while replaying
+  virtual std::int64_t wantedFrame(std::int64_t current) { return current; }  // a seek moved the target while replaying
 };
 
 class Engine {
@@ -43,7 +43,7 @@ class Engine {
   std::int64_t frame() const { return frame_; }
   const Timeline& timeline() const { return timeline_; }
   const std::shared_ptr<gpu::Device>& device() const { return device_; }
-  void setDevice(std::shared_ptr<gpu::Device> device);       // the lab starts again on it with the next reach()
+  void setDevice(std::shared_ptr<gpu::Device> device);  // the lab starts again on it with the next reach()
   int recoveries() const { return recoveries_; }
   std::size_t keptStates() const { return frames_.size(); }
 
@@ -56,7 +56,7 @@ class Engine {
   Expected<void> moveTo(std::int64_t target, Monitor& monitor);
   Expected<bool> advance(Monitor& monitor);
   std::shared_ptr<const Picture> picture(std::chrono::steady_clock::time_point began);
-  void forget();                                             // the lab and all that lives on the device
+  void forget();  // the lab and all that lives on the device
   std::optional<Error> reopen();
 
   const LabEntry& entry_;
@@ -67,11 +67,11 @@ class Engine {
   FrameStore frames_;
   Timeline timeline_;
 
-  std::optional<Values> applied_;           // of the last successful update
-  std::set<std::string, std::less<>> touched_;     // changed in attempts that failed since: their traces may be inside the lab
-  bool current_ = false;                    // the lab stands at applied_, at frame_
+  std::optional<Values> applied_;               // of the last successful update
+  std::set<std::string, std::less<>> touched_;  // changed in attempts that failed since: their traces may be inside the lab
+  bool current_ = false;                        // the lab stands at applied_, at frame_
   std::int64_t frame_ = 0;
-  std::optional<std::int64_t> explicitFrame_;      // asked for and not reached yet
+  std::optional<std::int64_t> explicitFrame_;  // asked for and not reached yet
   std::uint64_t serial_ = 0;
   int recoveries_ = 0;
   std::optional<std::chrono::steady_clock::time_point> lastLoss_;

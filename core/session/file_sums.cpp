@@ -16,7 +16,7 @@ struct FileSums::State {
   };
   std::mutex mutex;
   std::map<std::string, Entry> entries;
-  std::uint64_t generation = 0;             // tells a late result for a forgotten entry from a wanted one
+  std::uint64_t generation = 0;  // tells a late result for a forgotten entry from a wanted one
 };
 
 FileSums::FileSums() : state_(std::make_shared<State>()) {}

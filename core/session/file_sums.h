@@ -19,7 +19,7 @@ class FileSums {
 
  private:
   struct State;
-  std::shared_ptr<State> state_;            // shared with the threads, which may outlive the session that no longer waits for them
+  std::shared_ptr<State> state_;  // shared with the threads, which may outlive the session that no longer waits for them
 };
 
 }  // namespace orrery

@@ -46,8 +46,8 @@ class History {
     std::string text;
   };
   std::vector<Step> steps_;
-  std::size_t position_ = 0;                // steps_[0, position_) can be undone, the rest redone
-  std::string dragKey_;                     // of the open drag, which is steps_[position_ - 1]
+  std::size_t position_ = 0;  // steps_[0, position_) can be undone, the rest redone
+  std::string dragKey_;       // of the open drag, which is steps_[position_ - 1]
 };
 
 }  // namespace orrery

@@ -91,7 +91,8 @@ Expected<Journal> Journal::open(const std::string& path) {
 }
 
 Expected<void> Journal::append(std::string_view text) {
-  if (text.size() > largestRecord) return makeError(ErrorCode::io, trf("This session is too large for the recovery journal ({} bytes)", text.size()));
+  if (text.size() > largestRecord)
+    return makeError(ErrorCode::io, trf("This session is too large for the recovery journal ({} bytes)", text.size()));
   // The newest state is all that recovery needs, so a long journal starts again with it.
   if (bytes_ + text.size() > largestFile) {
     if (auto cleared = clear(); !cleared) return cleared;

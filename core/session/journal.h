@@ -1,9 +1,9 @@
 #pragma once
 // Journal: an append-only file of session states for recovery after a crash. Each record is
 //   "ORJ1" | length u32 | CRC-32 of the text u32 | text           (little endian)
-// Replay stops at the first bad record, so a crash in the middle of an append costs that record only. A record is handed to the operating system
-// before append() returns: it survives the end of the process, not that of the machine.
-// One journal per running instance: open() locks the file. Used by one thread at a time.
+// Replay stops at the first bad record, so a crash in the middle of an append costs that record only. A record is handed to the operating
+// system before append() returns: it survives the end of the process, not that of the machine. One journal per running instance: open()
+// locks the file. Used by one thread at a time.
 
 #include <cstdint>
 #include <string>
@@ -20,7 +20,7 @@ class Journal {
   static Expected<Journal> open(const std::string& path);
   Journal(Journal&&) noexcept;
   Journal& operator=(Journal&&) noexcept;
-  ~Journal();                                        // keeps the file
+  ~Journal();  // keeps the file
 
   Expected<void> append(std::string_view text);
   // The work is saved or was given up: empties the file.

@@ -6,9 +6,8 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <optional>
-
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/base/text.h"
 
@@ -28,7 +27,11 @@ Error usage(const Parameter& parameter, std::string_view what) {
 bool isUtf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const int follow = lead < 0x80 ? 0 : lead >= 0xC2 && lead < 0xE0 ? 1 : lead >= 0xE0 && lead < 0xF0 ? 2 : lead >= 0xF0 && lead < 0xF5 ? 3 : -1;
+    const int follow = lead < 0x80                   ? 0
+                       : lead >= 0xC2 && lead < 0xE0 ? 1
+                       : lead >= 0xE0 && lead < 0xF0 ? 2
+                       : lead >= 0xF0 && lead < 0xF5 ? 3
+                                                     : -1;
     if (follow < 0 || i + static_cast<std::size_t>(follow) >= text.size()) return false;
     std::uint32_t code = follow == 0 ? lead : lead & (0x3Fu >> follow);
     for (int k = 1; k <= follow; ++k) {
@@ -37,7 +40,8 @@ bool isUtf8(std::string_view text) {
       code = code << 6 | (next & 0x3F);
     }
     // Overlong three- and four-byte forms, surrogates, and beyond the last plane.
-    if ((follow == 2 && code < 0x800) || (follow == 3 && (code < 0x10000 || code > 0x10FFFF)) || (code >= 0xD800 && code < 0xE000)) return false;
+    if ((follow == 2 && code < 0x800) || (follow == 3 && (code < 0x10000 || code > 0x10FFFF)) || (code >= 0xD800 && code < 0xE000))
+      return false;
     i += static_cast<std::size_t>(follow) + 1;
   }
   return true;
@@ -101,7 +105,8 @@ struct Check {
   Expected<Value> operator()(const Text& domain) const {
     const auto* text = std::get_if<std::string>(&value);
     if (!text) return usage(parameter, tr("needs a text"));
-    if (text->size() > domain.longest) return usage(parameter, trf("the text has {} bytes, at most {} are allowed", text->size(), domain.longest));
+    if (text->size() > domain.longest)
+      return usage(parameter, trf("the text has {} bytes, at most {} are allowed", text->size(), domain.longest));
     if (!isUtf8(*text)) return usage(parameter, tr("the text is not valid UTF-8"));
     return value;
   }
@@ -135,7 +140,9 @@ struct Parse {
   Expected<Value> operator()(const Text&) const { return checked(parameter, Value(std::string(text))); }
   Expected<Value> operator()(const FileWell&) const { return checked(parameter, Value(Asset{std::string(text), {}})); }
   template <class Number>
-  Expected<Value> operator()(const Number&) const { return numberFrom(parameter, text); }
+  Expected<Value> operator()(const Number&) const {
+    return numberFrom(parameter, text);
+  }
 };
 
 }  // namespace
@@ -191,7 +198,7 @@ std::string toText(const Value& value) {
   struct Convert {
     std::string operator()(bool on) const { return on ? "on" : "off"; }
     std::string operator()(std::int64_t whole) const { return fmt::format("{}", whole); }
-    std::string operator()(double real) const { return fmt::format("{}", real); }   // shortest text that reads back equal
+    std::string operator()(double real) const { return fmt::format("{}", real); }  // shortest text that reads back equal
     std::string operator()(const std::string& text) const { return text; }
     std::string operator()(const Asset& asset) const { return asset.path; }
   };

@@ -56,6 +56,11 @@ void Session::State::valuesChanged() {
   wake.notify_all();
 }
 
+void Session::State::start() {
+  held = false;
+  wake.notify_all();
+}
+
 Expected<void> Session::State::change(const Changes& changes, std::string text, std::string_view dragKey) {
   // Check everything before anything changes.
   History::Changed changed;
@@ -69,9 +74,8 @@ Expected<void> Session::State::change(const Changes& changes, std::string text, 
     changed[id] = {before, *std::move(good)};
   }
 
-  const bool same = std::all_of(changed.begin(), changed.end(), [&](const auto& entryOfChange) {
-    return values[entryOfChange.first] == entryOfChange.second.after;
-  });
+  const bool same = std::all_of(changed.begin(), changed.end(),
+                                [&](const auto& entryOfChange) { return values[entryOfChange.first] == entryOfChange.second.after; });
   // The file may have another content than when it was last given. A value repeated after an error is tried again.
   for (const auto& [id, one] : changed) {
     if (const auto* asset = std::get_if<Asset>(&one.after)) sums.forget(asset->path);
@@ -82,9 +86,7 @@ Expected<void> Session::State::change(const Changes& changes, std::string text, 
   return {};
 }
 
-Expected<void> Session::set(std::string_view id, Value value, Edit edit) {
-  return set(Changes{{std::string(id), std::move(value)}}, edit);
-}
+Expected<void> Session::set(std::string_view id, Value value, Edit edit) { return set(Changes{{std::string(id), std::move(value)}}, edit); }
 
 Expected<void> Session::set(const Changes& changes, Edit edit) {
   const std::scoped_lock lock(state_->mutex);
@@ -217,7 +219,7 @@ void Session::play() {
   state_->playing = true;
   state_->announce = true;
   state_->nextTick.reset();
-  state_->wake.notify_all();
+  state_->start();
 }
 
 void Session::pause() {
@@ -236,12 +238,12 @@ bool Session::playing() const {
 void Session::seek(std::int64_t frame) {
   const std::scoped_lock lock(state_->mutex);
   state_->seek = std::max<std::int64_t>(frame, 0);
-  state_->wake.notify_all();
+  state_->start();
 }
 
 void Session::setSpeed(double speed) {
   const std::scoped_lock lock(state_->mutex);
-  state_->speed = speed >= 0.1 ? std::min(speed, 10.0) : 0.1;      // NaN becomes 0.1
+  state_->speed = speed >= 0.1 ? std::min(speed, 10.0) : 0.1;  // NaN becomes 0.1
   state_->announce = true;
   state_->nextTick.reset();
   state_->wake.notify_all();
@@ -294,7 +296,7 @@ void Session::cancel() {
 
 Expected<void> Session::wait() {
   std::unique_lock lock(state_->mutex);
-  state_->wake.notify_all();
+  state_->start();
   state_->idle.wait(lock, [this] { return state_->idleNow(); });
   if (state_->error) return *state_->error;
   return {};

@@ -43,6 +43,7 @@ struct SessionOptions {
   gpu::DeviceOptions device;
   std::shared_ptr<gpu::Device> sharedDevice;         // one device for all sessions of a window; opened when null
   std::uint64_t historyBytes = 128u << 20;           // memory budget for going back in time
+  bool deferred = false;                             // the first update begins only with wait(), play() or seek(), not with open()
 };
 
 enum class Edit { step, drag };             // drag: merged with the previous set() of the same parameter until endDrag()

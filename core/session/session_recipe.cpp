@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <utility>
-
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/base/text.h"
 #include "core/session/session_state.h"
@@ -55,9 +54,11 @@ Expected<nlohmann::json> parseRecipe(std::string_view text) {
 Expected<std::string> labOfRecipe(const nlohmann::json& recipe) {
   if (!recipe.is_object()) return badRecipe(tr("Expected an Orrery recipe (a JSON object)"));
   const auto version = recipe.find("orrery"), lab = recipe.find("lab");
-  if (version == recipe.end() || !version->is_number_integer()) return badRecipe(tr("This is no Orrery recipe: the key 'orrery' with the format version is missing"));
+  if (version == recipe.end() || !version->is_number_integer())
+    return badRecipe(tr("This is no Orrery recipe: the key 'orrery' with the format version is missing"));
   if (version->get<std::int64_t>() > formatVersion) {
-    return badRecipe(trf("This was made by a newer Orrery (format {}, this one reads {}); please update", version->get<std::int64_t>(), formatVersion));
+    return badRecipe(
+        trf("This was made by a newer Orrery (format {}, this one reads {}); please update", version->get<std::int64_t>(), formatVersion));
   }
   if (version->get<std::int64_t>() < 1) return badRecipe(trf("Unknown format version {}", version->get<std::int64_t>()));
   if (lab == recipe.end() || !lab->is_string()) return badRecipe(tr("The recipe does not say which lab it belongs to"));
@@ -78,7 +79,7 @@ nlohmann::json Session::toJson() const {
   }
   const auto frame = state_->seek.value_or(state_->picture ? state_->picture->frame : 0);
   return {{"orrery", formatVersion}, {"lab", state_->entry.id}, {"parameters", std::move(parameters)},
-          {"frame", frame}, {"speed", state_->speed}, {"loop", state_->loop}};
+          {"frame", frame},          {"speed", state_->speed},  {"loop", state_->loop}};
 }
 
 Expected<void> Session::restore(const nlohmann::json& json, const std::string& folder) {
@@ -103,7 +104,9 @@ Expected<void> Session::restore(const nlohmann::json& json, const std::string& f
       if (!read) return badRecipe(read.error().message);
       if (auto* asset = std::get_if<Asset>(&*read); asset && !asset->path.empty()) {
         const auto found = locate(asset->path, folder);
-        if (found.empty()) return makeError(ErrorCode::notFound, trf("The file '{}' of this recipe is not there; put it back or choose another for '{}'", asset->path, id));
+        if (found.empty())
+          return makeError(ErrorCode::notFound,
+                           trf("The file '{}' of this recipe is not there; put it back or choose another for '{}'", asset->path, id));
         if (!asset->sha256.empty()) promised[found] = asset->sha256;
         *asset = Asset{found, {}};
       }
@@ -111,9 +114,11 @@ Expected<void> Session::restore(const nlohmann::json& json, const std::string& f
     }
   }
   std::int64_t frame = 0;
-  if (const auto given = json.find("frame"); given != json.end() && given->is_number_integer()) frame = std::max<std::int64_t>(given->get<std::int64_t>(), 0);
+  if (const auto given = json.find("frame"); given != json.end() && given->is_number_integer())
+    frame = std::max<std::int64_t>(given->get<std::int64_t>(), 0);
   double speed = 1;
-  if (const auto given = json.find("speed"); given != json.end() && given->is_number() && std::isfinite(given->get<double>())) speed = given->get<double>();
+  if (const auto given = json.find("speed"); given != json.end() && given->is_number() && std::isfinite(given->get<double>()))
+    speed = given->get<double>();
   const auto loopGiven = json.find("loop");
   const bool loop = loopGiven != json.end() && loopGiven->is_boolean() && loopGiven->get<bool>();
 

@@ -24,7 +24,7 @@ struct Session::State {
   const LabEntry& entry;
   const SessionOptions options;
 
-  mutable std::mutex mutex;                 // guards everything down to `engine`
+  mutable std::mutex mutex;  // guards everything down to `engine`
   std::condition_variable wake, idle;
 
   // Parameters.
@@ -57,8 +57,9 @@ struct Session::State {
   std::string what;
   Clock::time_point workBegan;
   std::atomic<bool> cancelled = false;
-  bool announce = false;                    // tell the observer although no work was done
+  bool announce = false;  // tell the observer although no work was done
   bool quit = false;
+  bool held = false;                        // the first update waits for start()
   std::function<void()> observer;
 
   // The worker's own.
@@ -71,9 +72,10 @@ struct Session::State {
   // With `mutex` held.
   Expected<void> change(const Changes& changes, std::string text, std::string_view dragKey);
   void valuesChanged();
+  void start();
   std::string labelOf(const Changes& changes) const;
   bool idleNow() const;
-  std::vector<std::string> paths() const;   // of the files among the values
+  std::vector<std::string> paths() const;  // of the files among the values
   bool sumsMissing() const;
 
   // On the worker, without the lock.

@@ -1,5 +1,5 @@
-// The session's worker: one thread that takes, in this order, posted jobs, pointer actions, the newest values, a seek, and the next tick of the
-// timeline. Newer values replace queued ones; a long update is cancelled for them, but never so often that no picture appears.
+// The session's worker: one thread that takes, in this order, posted jobs, pointer actions, the newest values, a seek, and the next tick of
+// the timeline. Newer values replace queued ones; a long update is cancelled for them, but never so often that no picture appears.
 
 #include <algorithm>
 #include <cmath>
@@ -76,6 +76,7 @@ Session::State::State(const LabEntry& lab, SessionOptions given, std::shared_ptr
     defaults[parameter.id] = value ? *value : parameter.initial;
   }
   values = defaults;
+  held = options.deferred;
   thread = std::thread([this] { run(); });
 }
 
@@ -113,6 +114,10 @@ Clock::duration Session::State::tickInterval() const {
 void Session::State::run() {
   std::unique_lock lock(mutex);
   while (!quit) {
+    if (held && jobs.empty()) {
+      wake.wait(lock);
+      continue;
+    }
     checkSums();
     if (!jobs.empty()) {
       auto job = std::move(jobs.front());
@@ -174,7 +179,8 @@ void Session::State::handlePointer(std::unique_lock<std::mutex>& lock) {
     for (auto& [id, value] : changes) {
       if (const auto* parameter = entry.find(id)) value = clamped(*parameter, value);
     }
-    if (auto done = change(changes, labelOf(changes), click ? "" : "pointer/" + event.panel + "/" + event.handle); !done) error = done.error();
+    if (auto done = change(changes, labelOf(changes), click ? "" : "pointer/" + event.panel + "/" + event.handle); !done)
+      error = done.error();
   }
   if (click || event.kind == PointerEvent::Kind::release) history.endDrag();
 }
@@ -223,7 +229,7 @@ void Session::State::playTick(std::unique_lock<std::mutex>& lock) {
   Watch watch(*this);
   auto result = atEnd ? engine.reach(snapshot, 0, watch) : engine.step(count, watch);
   lock.lock();
-  if (result && !*result) playing = false;     // the lab ended before its timeline said so
+  if (result && !*result) playing = false;  // the lab ended before its timeline said so
   finishWork(lock, std::move(result), watch.superseded());
 }
 

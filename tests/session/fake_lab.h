@@ -1,6 +1,6 @@
 #pragma once
-// A lab made for the session's tests: a small linear congruential system that runs for `steps` frames. What goes wrong, and how long it takes,
-// is told by a switchboard, so that each test can arrange its own trouble.
+// A lab made for the session's tests: a small linear congruential system that runs for `steps` frames. What goes wrong, and how long it
+// takes, is told by a switchboard, so that each test can arrange its own trouble.
 
 #include <atomic>
 #include <chrono>
@@ -16,14 +16,14 @@ namespace orrery::test {
 
 struct Switchboard {
   std::atomic<int> updates{0}, advances{0}, made{0};
-  std::atomic<int> loseDevice{0};           // so many of the next updates throw DeviceLost
+  std::atomic<int> loseDevice{0};  // so many of the next updates throw DeviceLost
   std::atomic<int> loseInAdvance{0};
-  std::atomic<int> exhaust{0};              // so many of the next updates throw OutOfMemory
-  std::atomic<int> updateMilliseconds{0};   // sleeps, looking at cancelled() every millisecond
+  std::atomic<int> exhaust{0};             // so many of the next updates throw OutOfMemory
+  std::atomic<int> updateMilliseconds{0};  // sleeps, looking at cancelled() every millisecond
   std::atomic<int> advanceMilliseconds{0};
-  std::atomic<bool> submitWork{false};      // also records real device work
+  std::atomic<bool> submitWork{false};  // also records real device work
   std::atomic<bool> capture{true};
-  std::vector<std::string> changed;         // ids the newest update saw as changed; read after wait()
+  std::vector<std::string> changed;  // ids the newest update saw as changed; read after wait()
   void reset();
 };
 Switchboard& switchboard();
@@ -41,7 +41,7 @@ double metric(const Session& session, const std::string& name);
 // Waits until the condition holds; false after `seconds`.
 bool eventually(const std::function<bool()>& condition, double seconds = 10);
 
-std::string temporaryFolder();              // fresh and empty
+std::string temporaryFolder();  // fresh and empty
 void writeText(const std::string& path, const std::string& text);
 
 }  // namespace orrery::test

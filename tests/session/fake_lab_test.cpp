@@ -102,8 +102,7 @@ LabEntry describe() {
   };
   entry.presets = {{"fast", "Fast", "Few steps.", {{"steps", std::int64_t{4}}, {"rate", 2.0}}}};
   entry.views = {{"main", "Main"}};
-  entry.accepts = {{"npz with points", "points", [](const FileReport& report) { return report.kind == "npz" ? 10 : 0; },
-                    {{"grid", true}}}};
+  entry.accepts = {{"npz with points", "points", [](const FileReport& report) { return report.kind == "npz" ? 10 : 0; }, {{"grid", true}}}};
   entry.make = [] { return std::make_unique<FakeLab>(); };
   return entry;
 }
@@ -173,8 +172,9 @@ bool eventually(const std::function<bool()>& condition, double seconds) {
 
 std::string temporaryFolder() {
   static std::atomic<int> number{0};
-  const auto folder = std::filesystem::temp_directory_path() /
-                      ("orrery-test-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + "-" + std::to_string(number++));
+  const auto folder =
+      std::filesystem::temp_directory_path() /
+      ("orrery-test-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + "-" + std::to_string(number++));
   std::filesystem::create_directories(folder);
   return folder.string();
 }

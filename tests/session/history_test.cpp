@@ -26,11 +26,21 @@ TEST_CASE("Undoing everything gives the start, redoing everything gives the end"
     for (int edit = 0; edit < 40; ++edit) {
       const std::string id(1, static_cast<char>('a' + random() % 3));
       switch (random() % 6) {
-        case 0: history.endDrag(); break;
-        case 1: history.undo(values); break;
-        case 2: history.redo(values); break;
-        case 3: history.record(one(values, id, static_cast<std::int64_t>(random() % 4)), id); break;
-        default: history.record(one(values, id, static_cast<std::int64_t>(random() % 4)), id, id); break;
+        case 0:
+          history.endDrag();
+          break;
+        case 1:
+          history.undo(values);
+          break;
+        case 2:
+          history.redo(values);
+          break;
+        case 3:
+          history.record(one(values, id, static_cast<std::int64_t>(random() % 4)), id);
+          break;
+        default:
+          history.record(one(values, id, static_cast<std::int64_t>(random() % 4)), id, id);
+          break;
       }
     }
     while (history.canRedo()) history.redo(values);

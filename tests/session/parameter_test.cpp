@@ -2,12 +2,11 @@
 
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <numbers>
 
-#include <nlohmann/json.hpp>
-
-#include "core/session/lab.h"
 #include "core/session/find_lab.h"
+#include "core/session/lab.h"
 #include "core/session/nearest.h"
 #include "tests/support/catch.h"
 
@@ -59,7 +58,8 @@ TEST_CASE("Typed numbers are calculated as on paper") {
 }
 
 TEST_CASE("What is not a finite number is refused") {
-  for (const auto* text : {"", "  ", "abc", "1/0", "0/0", "nan", "inf", "1e999", "1e308*10", "0,5", "1 2", "(1", "1)", "2**3", "1+", "*2", "k", "3kk", "0x10", "pie"}) {
+  for (const auto* text : {"",    "  ", "abc", "1/0",  "0/0", "nan", "inf", "1e999", "1e308*10", "0,5",
+                           "1 2", "(1", "1)",  "2**3", "1+",  "*2",  "k",   "3kk",   "0x10",     "pie"}) {
     INFO(text);
     CHECK_FALSE(parseNumber(text));
   }
@@ -99,9 +99,16 @@ TEST_CASE("Values at the ends of a domain are inside, and integers are widened f
 }
 
 TEST_CASE("Every value survives the way through text and through JSON") {
-  const std::vector<std::pair<Parameter, Value>> cases = {
-      {steps, std::int64_t{18}}, {rate, 1.0 / 3.0}, {rate, 0.1 + 0.2}, {sigma, 2e-3}, {mode, std::string("b")}, {words, std::string("a\nb=c")},
-      {grid, true}, {grid, false}, {seed, std::int64_t{4294967295}}, {file, Asset{"/x/y.npz", ""}}};
+  const std::vector<std::pair<Parameter, Value>> cases = {{steps, std::int64_t{18}},
+                                                          {rate, 1.0 / 3.0},
+                                                          {rate, 0.1 + 0.2},
+                                                          {sigma, 2e-3},
+                                                          {mode, std::string("b")},
+                                                          {words, std::string("a\nb=c")},
+                                                          {grid, true},
+                                                          {grid, false},
+                                                          {seed, std::int64_t{4294967295}},
+                                                          {file, Asset{"/x/y.npz", ""}}};
   for (const auto& [parameter, value] : cases) {
     INFO(parameter.id);
     CHECK(*parseValue(parameter, toText(value)) == value);

@@ -145,7 +145,10 @@ TEST_CASE("The observer hears of pictures, errors and the timeline") {
   int calls = 0;
   auto session = test::openFake();
   REQUIRE(session->wait());
-  session->observe([&] { const std::scoped_lock lock(mutex); ++calls; });
+  session->observe([&] {
+    const std::scoped_lock lock(mutex);
+    ++calls;
+  });
   const auto heardAfter = [&](auto action) {
     int before = 0;
     {
@@ -153,7 +156,12 @@ TEST_CASE("The observer hears of pictures, errors and the timeline") {
       before = calls;
     }
     action();
-    return test::eventually([&] { const std::scoped_lock lock(mutex); return calls > before; }, 3);
+    return test::eventually(
+        [&] {
+          const std::scoped_lock lock(mutex);
+          return calls > before;
+        },
+        3);
   };
   CHECK(heardAfter([&] { REQUIRE(session->set("rate", 5.0)); }));
   CHECK(heardAfter([&] { REQUIRE(session->set("mode", std::string("broken"))); }));
@@ -231,4 +239,20 @@ TEST_CASE("Jobs run on the worker between updates") {
   REQUIRE(session->wait());
   CHECK(worker != std::thread::id());
   CHECK(worker != std::this_thread::get_id());
+}
+
+TEST_CASE("A deferred session computes nothing before it is asked to, and then only once") {
+  switchboard().reset();
+  SessionOptions options;
+  options.sharedDevice = test::sharedDevice();
+  options.deferred = true;
+  auto session = Session::open(test::fakeId, options);
+  REQUIRE(session);
+  REQUIRE((*session)->applyPreset("fast"));
+  REQUIRE((*session)->set("rate", 3.0));
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  CHECK(switchboard().updates == 0);
+  REQUIRE((*session)->wait());
+  CHECK(switchboard().updates == 1);
+  CHECK(test::metric(**session, "rate") == 3.0);
 }

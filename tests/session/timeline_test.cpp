@@ -1,8 +1,7 @@
-#include "core/session/frame_store.h"
-
 #include <map>
 #include <random>
 
+#include "core/session/frame_store.h"
 #include "tests/session/fake_lab.h"
 #include "tests/support/catch.h"
 

@@ -1,0 +1,205 @@
+// The grammar of the command line.
+
+#include "app/cli/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+
+#include "app/cli/commands.h"
+#include "app/cli/output.h"
+#include "core/base/text.h"
+#include "core/session/nearest.h"
+
+namespace orrery::cli {
+
+namespace {
+
+struct Globals {
+  int device = -1;
+  std::string language;
+  bool validation = false, safeMode = false;
+};
+
+void addGlobals(CLI::App& app, Globals& globals) {
+  app.add_option("--device", globals.device, tr("Number of the Vulkan device (orrery devices lists them)"))->check(CLI::NonNegativeNumber);
+  app.add_option("--lang", globals.language, tr("Language of texts: en or zh"))->check(CLI::IsMember({"en", "zh"}));
+  app.add_flag("--validation", globals.validation, tr("Turn the Vulkan validation layer on"));
+}
+
+void addScene(CLI::App& command, SceneOptions& scene) {
+  command.add_option("scene", scene.scene, tr("A lab's id, or a figure or session file to restore"))->required()->type_name("LAB|FIGURE");
+  command.add_option("--preset", scene.preset, tr("Start from this preset"));
+  command.add_option("--set", scene.sets, tr("A parameter's value; numbers may be 1/3, 2e-4, 64k, 2^10, pi"))
+      ->type_name("ID=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--frame", scene.frame, tr("Position on the timeline, from 0 (default: the last; for a figure file, its own)"));
+}
+
+// A word that is no file was probably meant as a command.
+int noSuchFile(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands({})) names.push_back(command->get_name());
+  const auto close = nearest(word, names);
+  const bool looksLikePath = word.find_first_of("./\\") != std::string::npos;
+  if (looksLikePath) return fail(makeError(ErrorCode::notFound, trf("there is no file '{}'", word)));
+  if (close.empty()) return usage(trf("there is no command or file '{}'; see orrery --help", word));
+  return usage(trf("there is no command or file '{}'; did you mean {}?", word, joined(close)));
+}
+
+// --lang counts before the texts of help and errors are made.
+void applyLanguage(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--lang" && i + 1 < argc) (void)setLanguage(argv[i + 1]);
+    if (argument.starts_with("--lang=")) (void)setLanguage(argument.substr(7));
+  }
+}
+
+// CLI11's messages may span lines; ours are one sentence.
+std::string oneLine(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  for (char& letter : text) {
+    if (letter == '\n') letter = ' ';
+  }
+  return text;
+}
+
+}  // namespace
+
+int run(int& argc, char** argv, const OpenWindow& openWindow) {
+  // A closed pipe is told by the write, not by a signal that ends the program half way.
+  std::signal(SIGPIPE, SIG_IGN);
+  applyLanguage(argc, argv);
+
+  CLI::App app(tr("Orrery: an instrument for the mechanisms inside machine-learning models. Without a command it opens the window."),
+               "orrery");
+  app.set_version_flag("--version", std::string("orrery ") + ORRERY_VERSION);
+  app.require_subcommand(0, 1);
+  Globals globals;
+  addGlobals(app, globals);
+  app.add_flag("--safe-mode", globals.safeMode, tr("Open the window without settings, layout and recovery"));
+  std::vector<std::string> files;
+  app.add_option("files", files, tr("Files to drop on the window"))->type_name("FILE");
+
+  const auto command = [&](const char* name, const std::string& help) {
+    auto* sub = app.add_subcommand(name, help);
+    addGlobals(*sub, globals);
+    return sub;
+  };
+  bool json = false;
+  const auto addJson = [&](CLI::App* sub) { sub->add_flag("--json", json, tr("Print JSON")); };
+
+  auto* labs = command("labs", tr("List the labs"));
+  addJson(labs);
+
+  std::string labId;
+  auto* show = command("show", tr("Show a lab's parameters, presets, views and files"));
+  show->add_option("lab", labId)->required()->type_name("LAB");
+  addJson(show);
+
+  RenderOptions renderOptions;
+  auto* renderCommand = command("render", tr("Render a lab, or a figure's recipe, as PNG, SVG or PDF"));
+  addScene(*renderCommand, renderOptions.scene);
+  renderCommand->add_option("--size", renderOptions.size, tr("Width and height in px at 96 per inch (default 1280x720)"))->type_name("WxH");
+  renderCommand->add_option("--scale", renderOptions.scale, tr("PNG pixels per px of --size (default 1; 2 for 192 dpi)"));
+  renderCommand->add_option("--theme", renderOptions.theme, tr("light (default) or dark"));
+  renderCommand->add_option("--panel", renderOptions.panel, tr("Only the panel with this id"));
+  renderCommand->add_flag("--letters", renderOptions.letters, tr("Panel letters a, b, c"));
+  renderCommand->add_flag("--transparent", renderOptions.transparent, tr("No background"));
+  renderCommand->add_flag("--outlines", renderOptions.outlines, tr("Text as outlines (SVG, PDF)"));
+  renderCommand->add_option("-o,--output", renderOptions.output, tr("The file to write: .png, .svg or .pdf"))->required();
+  addJson(renderCommand);
+
+  DataOptions dataOptions;
+  auto* dataCommand = command("data", tr("Write the arrays behind every mark, and the lab's metrics"));
+  addScene(*dataCommand, dataOptions.scene);
+  dataCommand->add_option("-o,--output", dataOptions.output, tr("The file to write: .json, .csv or .npz"))->required();
+  addJson(dataCommand);
+
+  MapOptions mapOptions;
+  auto* mapCommand = command("map", tr("Average precision of detections by the COCO or VOC rules"));
+  mapCommand->add_option("--gt", mapOptions.truth, tr("Ground truth: COCO JSON, VOC folder, YOLO folder or table"))->required();
+  mapCommand->add_option("--dt", mapOptions.detections, tr("Detections: COCO results, VOC result files, YOLO folder or table"))->required();
+  mapCommand->add_option("--protocol", mapOptions.protocol, tr("coco (default), voc07 or voc10"));
+  mapCommand->add_option("--iou", mapOptions.thresholds, tr("IoU threshold; may be given several times"))->allow_extra_args(false);
+  mapCommand->add_flag("--lenient", mapOptions.lenient, tr("Skip damaged entries and say so"));
+  addJson(mapCommand);
+
+  std::string path;
+  bool lenient = false;
+  auto* inspectCommand = command("inspect", tr("Say what a file is, or what is wrong with it"));
+  inspectCommand->add_option("file", path)->required()->type_name("FILE");
+  inspectCommand->add_flag("--lenient", lenient, tr("List what can be listed although the file is damaged"));
+  addJson(inspectCommand);
+
+  CheckOptions checkOptions;
+  auto* checkCommand = command("check", tr("Compare every kernel with its reference on this device"));
+  checkCommand->add_flag("--quick", checkOptions.quick, tr("Only the first case of each"));
+  addJson(checkCommand);
+
+  BenchOptions benchOptions;
+  auto* benchCommand = command("bench", tr("Measure the device, the kernels, the labs and the registered jobs"));
+  benchCommand->add_option("names", benchOptions.names, tr("Kernels, labs or jobs (default: all)"))->type_name("NAME");
+  benchCommand->add_option("--set", benchOptions.sets, tr("A parameter's value for the labs that have it"))
+      ->type_name("ID=VALUE")
+      ->allow_extra_args(false);
+  addJson(benchCommand);
+
+  auto* devices = command("devices", tr("List the Vulkan devices"));
+  addJson(devices);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    // --help and --version print and end.
+    std::string text = dynamic_cast<const CLI::CallForVersion*>(&help) ? std::string(help.what()) + "\n" : std::string();
+    if (text.empty()) {
+      const CLI::App* asked = &app;
+      for (const auto* sub : app.get_subcommands()) asked = sub;
+      text = asked->help();
+    }
+    return print(text);
+  } catch (const CLI::ParseError& error) {
+    return usage(oneLine(error.what()));
+  }
+
+  const gpu::DeviceOptions device{globals.device, globals.validation};
+  if (labs->parsed()) return listLabs(json);
+  if (show->parsed()) return showLab(labId, json);
+  if (renderCommand->parsed()) {
+    renderOptions.scene.device = device;
+    renderOptions.json = json;
+    return render(renderOptions);
+  }
+  if (dataCommand->parsed()) {
+    dataOptions.scene.device = device;
+    dataOptions.json = json;
+    return data(dataOptions);
+  }
+  if (mapCommand->parsed()) {
+    mapOptions.json = json;
+    return map(mapOptions);
+  }
+  if (inspectCommand->parsed()) return inspect(path, lenient, json);
+  if (checkCommand->parsed()) {
+    checkOptions.device = device;
+    checkOptions.json = json;
+    return check(checkOptions);
+  }
+  if (benchCommand->parsed()) {
+    benchOptions.device = device;
+    benchOptions.json = json;
+    return bench(benchOptions);
+  }
+  if (devices->parsed()) return showDevices(json);
+
+  for (const auto& file : files) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(file, ignored)) return noSuchFile(app, file);
+  }
+  return openWindow(argc, argv, {files, globals.language, device, globals.safeMode});
+}
+
+}  // namespace orrery::cli

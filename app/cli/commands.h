@@ -1,0 +1,60 @@
+#pragma once
+// The commands. Each prints its result and returns the exit code.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/cli/scene.h"
+#include "core/figure/figure.h"
+
+namespace orrery::cli {
+
+int listLabs(bool json);
+int showLab(const std::string& lab, bool json);
+int showDevices(bool json);
+
+struct RenderOptions {
+  SceneOptions scene;
+  std::string size;   // "WxH"; empty = the recipe's, else 1280x720
+  std::string theme;  // "light", "dark"; empty = the recipe's, else light
+  double scale = 1;   // PNG pixels per pixel of --size
+  std::string panel;  // only this one
+  bool letters = false, transparent = false, outlines = false;
+  std::string output;
+  bool json = false;
+};
+int render(const RenderOptions& options);
+
+struct DataOptions {
+  SceneOptions scene;
+  std::string output;
+  bool json = false;
+};
+int data(const DataOptions& options);
+
+struct MapOptions {
+  std::string truth, detections;
+  std::string protocol = "coco";
+  std::vector<double> thresholds;
+  bool lenient = false, json = false;
+};
+int map(const MapOptions& options);
+
+int inspect(const std::string& path, bool lenient, bool json);
+
+struct CheckOptions {
+  gpu::DeviceOptions device;
+  bool quick = false, json = false;
+};
+int check(const CheckOptions& options);
+
+struct BenchOptions {
+  std::vector<std::string> names;
+  std::vector<std::string> sets;
+  gpu::DeviceOptions device;
+  bool json = false;
+};
+int bench(const BenchOptions& options);
+
+}  // namespace orrery::cli
