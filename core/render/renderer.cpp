@@ -5,6 +5,10 @@
 #include <cmath>
 #include <cstring>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include "core/gpu/vulkan.h"
 #include "core/render/batches.h"
 #include "core/render/frame_slot.h"
@@ -38,6 +42,15 @@ gpu::BufferView colorTables(gpu::Device& device) {
   return view;
 }
 
+// lavapipe allocates and frees the bins of every frame. By default glibc gives them back to the system each time and faults them in again,
+// which was a fifth of the time of a frame with many points.
+void keepFreedMemory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+#endif
+}
+
 Abilities abilitiesOf(gpu::Device& device, const Pipelines& pipelines) {
   VkPhysicalDeviceProperties properties{};
   vkGetPhysicalDeviceProperties(device.vulkan().physicalDevice, &properties);
@@ -50,6 +63,7 @@ Abilities abilitiesOf(gpu::Device& device, const Pipelines& pipelines) {
 Renderer::State::State(std::shared_ptr<gpu::Device> owner, const Fonts& fonts)
     : device(std::move(owner)), pipelines(*device), atlas(*device, fonts), text(fonts, atlas), batches(text, abilitiesOf(*device, pipelines)),
       stream(device), tables(colorTables(*device)), indices(*device, VK_BUFFER_USAGE_INDEX_BUFFER_BIT) {
+  if (device->isCpu()) keepFreedMemory();
   const std::vector<std::uint16_t> quads = quadIndices();
   indices.reserve(quads.size() * 2);
   std::memcpy(indices.data(), quads.data(), quads.size() * 2);

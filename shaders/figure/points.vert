@@ -23,7 +23,7 @@ void main() {
     if (isnan(position)) color.a = 0.0;
     color.rgb = unpackUnorm4x8(table[mapOf() * 256u + min(uint(clamp(position, 0.0, 1.0) * 256.0), 255u)]).rgb;
   }
-  float reach = push.range.z + 1.0;
+  float reach = push.range.z + 0.5;
   // Points that are NaN, transparent or out of sight go where the clipper drops them.
   bool visible = all(greaterThan(center, push.rect.xy - reach)) && all(lessThan(center, push.rect.zw + reach)) && color.a > 0.0;
 #ifdef QUAD

@@ -1,6 +1,9 @@
 // How long a frame takes. Hidden: run with "[.speed]"; the limits are those of a slow machine (two CPU cores under lavapipe).
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <string>
 
 #include "tests/render/scene.h"
 
@@ -86,13 +89,39 @@ double millisecondsOf(render::Renderer& renderer, const DisplayList& list) {
 }  // namespace
 
 TEST_CASE("frames of many particles are drawn in time", "[.speed]") {
-  render::Renderer renderer(sharedDevice());
+  auto device = gpu::Device::open();   // without the validation layer, unless ORRERY_VALIDATION asks for it
+  REQUIRE(device);
+  render::Renderer renderer(*device);
   const struct { const char* name; int particles, lines, steps; bool cards; } cases[] = {
       {"empty", 1, 0, 0, false},          {"cards + text", 1, 0, 0, true},         {"2 x 4096 points", 4096, 0, 0, false},
       {"2 x 100 trails x 128", 1, 100, 128, false}, {"all of it", 4096, 100, 128, true}, {"2 x 65536 points", 65536, 0, 0, true}};
   for (const auto& c : cases) {
+    if (const char* folder = std::getenv("ORRERY_TEST_PICTURES")) {
+      const auto pixels = renderer.draw(particlePicture(c.particles, c.lines, c.steps, c.cards));
+      std::FILE* file = std::fopen((std::string(folder) + "/" + c.name + ".ppm").c_str(), "wb");
+      std::fprintf(file, "P6 %d %d 255\n", pixels.width, pixels.height);
+      for (std::size_t i = 0; i < pixels.rgba.size(); i += 4) std::fwrite(&pixels.rgba[i], 1, 3, file);
+      std::fclose(file);
+    }
     std::printf("%-24s %7.2f ms with readback\n", c.name, millisecondsOf(renderer, particlePicture(c.particles, c.lines, c.steps, c.cards)));
   }
   CHECK(millisecondsOf(renderer, particlePicture(4096, 100, 128, true)) < 12);
   CHECK(millisecondsOf(renderer, particlePicture(65536, 0, 0, true)) < 60);
+}
+
+// One picture again and again, for a profiler: ORRERY_TEST_CASE=trails|points|many.
+TEST_CASE("frames for a profiler", "[.profile]") {
+  auto device = gpu::Device::open();
+  REQUIRE(device);
+  render::Renderer renderer(*device);
+  const char* set = std::getenv("ORRERY_TEST_CASE");
+  const std::string which = set ? set : "all";
+  const DisplayList list = particlePicture(which == "many" ? 65536 : which == "trails" || which == "cards" ? 1 : 4096, which == "trails" || which == "all" ? 100 : 0, 128, true);
+  const std::clock_t start = std::clock();
+  const auto wall = std::chrono::steady_clock::now();
+  const int frames = which == "many" ? 20 : 100;
+  for (int i = 0; i < frames; ++i) (void)renderer.draw(list);
+  std::printf("%s: %.2f CPU ms, %.2f wall ms per frame\n", which.c_str(), 1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / frames,
+              std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - wall).count() / frames);
+  CHECK(renderer.draw(list).width == 1280);
 }
