@@ -37,4 +37,16 @@ Tensor padRowsToTexels(gpu::Stream& stream, const Tensor& x) {
   return packTexels(stream, x, 1, order).reshaped(Shape(std::move(extents)));
 }
 
+Tensor unpadRows(gpu::Stream& stream, const Tensor& padded, std::int64_t d) {
+  if (padded.shape()[-1] == d) return padded;
+  auto extents = padded.shape().extents();
+  extents.back() = d;
+  Tensor result{Shape(std::move(extents))};
+  const struct { std::uint32_t count, width, paddedWidth; } push{static_cast<std::uint32_t>(result.count()), static_cast<std::uint32_t>(d),
+                                                                 static_cast<std::uint32_t>(padded.shape()[-1])};
+  stream.dispatch("kernels/texel_unpack", {{padded.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
+                  {std::clamp<std::uint32_t>((push.count + 63) / 64, push.count > 0 ? 1 : 0, 4096), 1, 1});
+  return result;
+}
+
 }  // namespace orrery::kernels

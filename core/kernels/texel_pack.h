@@ -22,4 +22,7 @@ Tensor packTexels(gpu::Stream& stream, const Tensor& source, std::int64_t batche
 // [..., n, d] with d not a multiple of 4: rows padded with zeros to whole texels, [..., n, 4 ceil(d / 4)]. Otherwise the tensor itself.
 Tensor padRowsToTexels(gpu::Stream& stream, const Tensor& x);
 
+// The way back: [..., n, 4 ceil(d / 4)] -> [..., n, d].
+Tensor unpadRows(gpu::Stream& stream, const Tensor& padded, std::int64_t d);
+
 }  // namespace orrery::kernels
