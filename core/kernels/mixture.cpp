@@ -35,6 +35,13 @@ MixtureTable makeMixtureTable(std::span<const Component> components) {
       for (const double v : {c.x, c.y, log2w, std::cos(c.angle), c.along, c.across, std::sin(c.angle), 0.0}) values.push_back(static_cast<float>(v));
     }
   }
+  if (result.count > 16) {
+    // Weightless components: 2^-1e30 of the others, and a covariance that divides.
+    for (; result.count % 4 != 0; ++result.count) {
+      const std::vector<float> empty = result.common ? std::vector<float>{0, 0, 0, -1e30f} : std::vector<float>{0, 0, -1e30f, 1, 1, 1, 0, 0};
+      values.insert(values.end(), empty.begin(), empty.end());
+    }
+  }
   const auto rows = static_cast<std::int64_t>(values.size() / 4);
   result.table = Tensor::from(Shape{rows, 4}, values);
   return result;
@@ -44,11 +51,11 @@ std::array<std::uint32_t, 2> mixtureConstants(const MixtureTable& mixture) {
   return {mixture.common ? 1u : 0u, mixture.count <= 16 ? mixture.count : 0u};
 }
 
-gpu::Groups particleGroups(const gpu::Device& device, std::int64_t n) {
-  const std::int64_t groups = (n + 63) / 64;
-  // 256 groups keep a dozen cores busy and still cost nothing.
-  const std::int64_t most = device.isCpu() ? 256 : 65535;
-  return {static_cast<std::uint32_t>(std::min(groups, most)), 1, 1};
+gpu::Groups particleGroups(std::int64_t n) { return {static_cast<std::uint32_t>((n + 255) / 256), 1, 1}; }
+
+gpu::BufferView inQuads(gpu::BufferView view) {
+  view.bytes = (view.bytes + 31) / 32 * 32;
+  return view;
 }
 
 Tensor mixture(gpu::Stream& stream, const MixtureTable& mixture, const Tensor& points, double alpha, double sigma, MixtureOutput output) {
@@ -57,14 +64,15 @@ Tensor mixture(gpu::Stream& stream, const MixtureTable& mixture, const Tensor& p
   Tensor result(output == MixtureOutput::logDensity ? Shape{n} : Shape{n, 2});
   if (n == 0) return result;
   const struct {
-    std::uint32_t count, components;
+    std::uint32_t quads, components;
     float sigma, spread, inverseAlpha, logAlpha;
-  } push{static_cast<std::uint32_t>(n), mixture.count,           static_cast<float>(sigma / alpha),
+  } push{static_cast<std::uint32_t>((n + 3) / 4),    mixture.count,                     static_cast<float>(sigma / alpha),
          static_cast<float>(mixture.spread), static_cast<float>(1 / alpha), static_cast<float>(std::log(alpha))};
   const auto constants = mixtureConstants(mixture);
+  const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
   stream.dispatch("kernels/mixture",
-                  {{points.device(stream), gpu::Access::read}, {mixture.table.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
-                  push, particleGroups(stream.device(), n), {constants[0], constants[1], static_cast<std::uint32_t>(output)});
+                  {{inQuads(points.device(stream)), gpu::Access::read}, table, table, {inQuads(result.deviceForWriting(stream)), gpu::Access::write}},
+                  push, particleGroups(n), {constants[0], constants[1], static_cast<std::uint32_t>(output)});
   return result;
 }
 

@@ -19,7 +19,7 @@ struct Component {
 // The components as the shaders read them. `common`: all covariances are c^2 I with one c^2 = spread, which is about twice as fast.
 struct MixtureTable {
   Tensor table;
-  std::uint32_t count = 0;
+  std::uint32_t count = 0;                  // more than 16 components are padded to a multiple of four by weightless ones
   bool common = true;
   double spread = 0;
 };
@@ -41,7 +41,9 @@ MixtureValue evaluateMixture(std::span<const Component> components, double x, do
 // Specialisation constants 0 and 1 of every shader that includes mixture.glsl.
 std::array<std::uint32_t, 2> mixtureConstants(const MixtureTable& mixture);
 
-// Groups of 64 lanes for n particles: on CPU devices few groups whose lanes walk on, since a group costs more there than a particle.
-gpu::Groups particleGroups(const gpu::Device& device, std::int64_t n);
+// Groups of 64 lanes for n particles, four to a lane.
+gpu::Groups particleGroups(std::int64_t n);
+// [n, 2] tensors are bound as whole groups of four particles; device memory comes in multiples of 256 bytes, so the rest of the last exists.
+gpu::BufferView inQuads(gpu::BufferView view);
 
 }  // namespace orrery::kernels

@@ -108,9 +108,9 @@ void addNoise(SolverPlan& plan) {
       kept.emplace_back(node, coefficient * scale);
       variance += coefficient * coefficient * scale * scale;
     }
-    plan.steps[i].noiseBegin = static_cast<std::uint32_t>(plan.noise.size());
-    plan.steps[i].noiseCount = static_cast<std::uint32_t>(kept.size());
-    for (const auto& [node, coefficient] : kept) plan.noise.push_back({node, static_cast<float>(coefficient / std::sqrt(variance))});
+    plan.steps[i].noiseBegin = static_cast<float>(plan.noise.size());
+    plan.steps[i].noiseCount = static_cast<float>(kept.size());
+    for (const auto& [node, coefficient] : kept) plan.noise.push_back({static_cast<float>(node), static_cast<float>(coefficient / std::sqrt(variance))});
     before = after;
   }
 }

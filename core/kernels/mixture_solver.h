@@ -18,18 +18,19 @@ enum class Method { euler, heun, em, eulerAncestral, dpm2, dpmpp2m, rk4, edm };
 // Which code of kernels/mixture_step runs a method.
 enum class StepKind : std::uint32_t { linear, heun, edm, midpoint, multistep, rungeKutta4 };
 
-// One step as the shader reads it (std430).
+// One step as the shader reads it: three texels.
 struct SolverStep {
   float a = 0, target = 0, middle = 0, aHat = 0;
   float c1 = 0, c2 = 0, c3 = 0, cz = 0;
-  std::uint32_t noiseBegin = 0, noiseCount = 0;
+  float noiseBegin = 0, noiseCount = 0;     // whole numbers
   float churn = 0, unused = 0;
 };
 
 // One term of a step's standard normal vector z: coefficient times the two normals of Philox counter (particle, node, purpose, 0).
 struct NoiseTerm {
-  std::uint32_t node = 0;
+  float node = 0;                           // whole number below 2^24
   float coefficient = 0;
+  float unused[2] = {0, 0};
 };
 
 struct SolverPlan {

@@ -13,7 +13,7 @@
 
 namespace orrery::kernels {
 
-static_assert(sizeof(SolverStep) == 48 && sizeof(NoiseTerm) == 8, "as shaders/kernels/mixture_step.comp lays them out");
+static_assert(sizeof(SolverStep) == 48 && sizeof(NoiseTerm) == 16, "as shaders/kernels/mixture_step.comp lays them out");
 
 DevicePlan upload(const SolverPlan& plan) {
   DevicePlan result;
@@ -21,13 +21,12 @@ DevicePlan upload(const SolverPlan& plan) {
   result.count = static_cast<std::int64_t>(plan.steps.size());
   const auto words = [](const auto& items) {
     using Item = typename std::decay_t<decltype(items)>::value_type;
-    const auto* first = reinterpret_cast<const std::uint32_t*>(items.data());
-    return std::span<const std::uint32_t>(first, items.size() * sizeof(Item) / 4);
+    return std::span<const float>(reinterpret_cast<const float*>(items.data()), items.size() * sizeof(Item) / 4);
   };
   result.steps = Tensor::from(Shape{result.count, 12}, words(plan.steps));
   // Never empty, so that it can be bound.
   const std::vector<NoiseTerm> noise = plan.noise.empty() ? std::vector<NoiseTerm>(1) : plan.noise;
-  result.noise = Tensor::from(Shape{static_cast<std::int64_t>(noise.size()), 2}, words(noise));
+  result.noise = Tensor::from(Shape{static_cast<std::int64_t>(noise.size()), 4}, words(noise));
   return result;
 }
 
@@ -43,30 +42,29 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
   if (trail) result.trail = Tensor(Shape{count, n, 2});
   if (n == 0) return result;
 
-  const gpu::Binding in{state.device(stream), gpu::Access::read};
-  const gpu::Binding out{result.state.deviceForWriting(stream), gpu::Access::write};
-  // History is read and then written by the same lane: the new tensor starts as a copy of the old one.
-  gpu::Binding memory = out;
+  const gpu::Binding in{inQuads(state.device(stream)), gpu::Access::read};
+  const gpu::Binding out{inQuads(result.state.deviceForWriting(stream)), gpu::Access::write};
+  // The first step has no history; any buffer stands in for it, since its coefficient c3 is 0.
+  gpu::Binding before = in, after = out;
   if (multistep) {
-    const gpu::BufferView to = result.history.deviceForWriting(stream);
-    if (first > 0 && !history.empty()) stream.copy(history.device(stream), to);
-    memory = {to, gpu::Access::readWrite};
+    if (first > 0) before = {inQuads(history.device(stream)), gpu::Access::read};
+    after = {inQuads(result.history.deviceForWriting(stream)), gpu::Access::write};
   }
   gpu::Binding path = out;
   if (trail) path = {result.trail.deviceForWriting(stream), gpu::Access::write};
   const struct {
-    std::uint32_t count, components, firstStep, stepCount;
+    std::uint32_t count, quads, components, firstStep, stepCount;
     float spread, errorAmount;
     std::uint32_t seedLow, seedHigh, purpose, firstParticle;
-  } push{static_cast<std::uint32_t>(n), mixture.count, static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count),
-         static_cast<float>(mixture.spread), static_cast<float>(options.errorAmount), static_cast<std::uint32_t>(options.seed),
-         static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle};
+  } push{static_cast<std::uint32_t>(n), static_cast<std::uint32_t>((n + 3) / 4), mixture.count, static_cast<std::uint32_t>(first),
+         static_cast<std::uint32_t>(count), static_cast<float>(mixture.spread), static_cast<float>(options.errorAmount),
+         static_cast<std::uint32_t>(options.seed), static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle};
   const auto constants = mixtureConstants(mixture);
   const std::uint32_t error = options.errorAmount == 0 ? 0u : static_cast<std::uint32_t>(options.error);
+  const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
   stream.dispatch("kernels/mixture_step",
-                  {in, {mixture.table.device(stream), gpu::Access::read}, {plan.steps.device(stream), gpu::Access::read}, {plan.noise.device(stream), gpu::Access::read},
-                   out, memory, path},
-                  push, particleGroups(stream.device(), n), {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), trail ? 1u : 0u, error});
+                  {in, table, table, {plan.steps.device(stream), gpu::Access::read}, {plan.noise.device(stream), gpu::Access::read}, out, before, after, path}, push,
+                  particleGroups(n), {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), trail ? 1u : 0u, error});
   return result;
 }
 
@@ -102,9 +100,9 @@ std::vector<Vector> mixtureStepsReference(std::span<const Component> components,
   Vector previous{};
   for (const SolverStep& step : plan.steps) {
     Vector z{};
-    for (std::uint32_t j = step.noiseBegin; j < step.noiseBegin + step.noiseCount; ++j) {
+    for (auto j = static_cast<std::size_t>(step.noiseBegin), end = j + static_cast<std::size_t>(step.noiseCount); j < end; ++j) {
       const NoiseTerm& term = plan.noise[j];
-      const PhiloxBlock words = philox({particle, term.node, options.purpose, 0}, philoxKey(options.seed));
+      const PhiloxBlock words = philox({particle, static_cast<std::uint32_t>(term.node), options.purpose, 0}, philoxKey(options.seed));
       z = z + static_cast<double>(term.coefficient) * philoxNormals(words[0], words[1]);
     }
     const double b = step.target, c1 = step.c1, c2 = step.c2, c3 = step.c3, middle = step.middle;

@@ -31,7 +31,7 @@ DevicePlan upload(const SolverPlan& plan);
 
 struct StepResult {
   Tensor state;                        // [n, 2]
-  Tensor history;                      // [n, 2], D of the last step for multistep methods; else empty
+  Tensor history;                      // [n, 2], D of the last step for multistep methods (in the shader's order); else empty
   Tensor trail;                        // [steps, n, 2] when asked for; else empty
 };
 // Runs steps [first, first + count) from `state` [n, 2] (scaled coordinates). `history` is what the step before returned (empty at step 0).

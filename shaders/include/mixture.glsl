@@ -9,7 +9,7 @@
 // With COMPONENTS = 0 their number is padded to a multiple of four by weightless ones.
 //
 // For lavapipe as much as for GPUs: a lane carries four particles, coordinates in vec4. Few components are read once, before any branch or loop
-// (there a uniform load is one scalar load); many are read as texels (in a loop a storage buffer load is a loop over the lanes).
+// (there a uniform load is one scalar load); many, and the particles, are read as texels (a storage buffer load is a loop over the lanes).
 
 layout(set = 0, binding = MIXTURE_TABLE) readonly buffer MixtureTable { vec4 mixtureTable[]; };
 layout(set = 0, binding = MIXTURE_TEXELS) uniform samplerBuffer mixtureTexels;
@@ -29,6 +29,14 @@ MixtureLevel mixtureLevel(float sigma, uint count, float spread) {
 }
 
 vec4 few[32];
+
+// 2^x for x <= 0: a whole power and a polynomial of degree 5 on [-1/2, 1/2], relative error 1e-7. Cheaper than exp2, which also serves x > 0 and NaN.
+vec4 exp2Below(vec4 x) {
+  x = mix(x, vec4(-126.0), lessThan(x, vec4(-126.0)));
+  vec4 whole = roundEven(x), f = x - whole;
+  vec4 power = 1.0 + f * (0.69314718 + f * (0.24022651 + f * (0.055503287 + f * (0.0096181291 + f * 0.0013398874))));
+  return power * intBitsToFloat((ivec4(whole) + 127) << 23);
+}
 
 // Call first thing in main().
 void mixtureBegin() {
@@ -71,17 +79,18 @@ void mixtureDenoise(vec4 x, vec4 y, MixtureLevel level, out vec4 mx, out vec4 my
     vec4 logit[16];
     for (uint k = 0u; k < COMPONENTS; ++k) {
       logit[k] = mixtureLogit(few[COMMON != 0u ? k : 2u * k], few[COMMON != 0u ? k : 2u * k + 1u], x, y, sx, sy, inverse, level.sigma2);
-      largest = max(largest, logit[k]);
+      largest = mix(largest, logit[k], greaterThan(logit[k], largest));
     }
     for (uint k = 0u; k < COMPONENTS; ++k) {
-      vec4 weight = exp2(logit[k] - largest);
+      vec4 weight = exp2Below(logit[k] - largest);
       total += weight;
       mixtureAdd(few[COMMON != 0u ? k : 2u * k], few[COMMON != 0u ? k : 2u * k + 1u], x, y, level.sigma2, weight, mx, my);
     }
   } else {
     // Many: four at a time, rescaling the sums to the largest logit so far.
     for (uint k = 0u; k < level.count; k += 4u) {
-      vec4 first[4], second[4], logit[4];
+      vec4 first[4], second[4];
+      vec4 logit[4];
       vec4 grown = largest;
       for (uint j = 0u; j < 4u; ++j) {
         first[j] = texelFetch(mixtureTexels, int(COMMON != 0u ? k + j : 2u * (k + j)));
@@ -89,13 +98,13 @@ void mixtureDenoise(vec4 x, vec4 y, MixtureLevel level, out vec4 mx, out vec4 my
         logit[j] = mixtureLogit(first[j], second[j], x, y, sx, sy, inverse, level.sigma2);
         grown = max(grown, logit[j]);
       }
-      vec4 shrink = exp2(largest - grown);
+      vec4 shrink = exp2Below(largest - grown);
       largest = grown;
       total *= shrink;
       mx *= shrink;
       my *= shrink;
       for (uint j = 0u; j < 4u; ++j) {
-        vec4 weight = exp2(logit[j] - largest);
+        vec4 weight = exp2Below(logit[j] - largest);
         total += weight;
         mixtureAdd(first[j], second[j], x, y, level.sigma2, weight, mx, my);
       }

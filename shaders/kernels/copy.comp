@@ -1,10 +1,12 @@
 #version 450
 // Converts between element types. 16-bit elements are packed two to a word (first in the low half), so no 16-bit storage feature is needed.
 // A lane handles two elements. Rounding to 16 bits is to nearest even, done in integers: the same bits on every device.
+#extension GL_GOOGLE_include_directive : require
+#include "texels.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint FROM = 0;   // DType: 0 f32, 1 i32, 2 u32, 3 f16, 4 bf16
 layout(constant_id = 1) const uint TO = 0;
-layout(set = 0, binding = 0) readonly buffer In { uint source[]; };
+layout(set = 0, binding = 0) uniform usamplerBuffer source;
 layout(set = 0, binding = 1) writeonly buffer Out { uint target[]; };
 layout(push_constant) uniform Push { uint count; } p;
 
@@ -41,10 +43,10 @@ uint floatToBfloat(float value) {
 }
 
 float load(uint i) {
-  if (FROM == 0u) return uintBitsToFloat(source[i]);
-  if (FROM == 1u) return float(int(source[i]));
-  if (FROM == 2u) return float(source[i]);
-  uint half16 = (source[i >> 1] >> ((i & 1u) * 16u)) & 0xFFFFu;
+  if (FROM == 0u) return uintBitsToFloat(LOAD(source, i));
+  if (FROM == 1u) return float(int(LOAD(source, i)));
+  if (FROM == 2u) return float(LOAD(source, i));
+  uint half16 = (LOAD(source, i >> 1) >> ((i & 1u) * 16u)) & 0xFFFFu;
   return FROM == 3u ? halfToFloat(half16) : uintBitsToFloat(half16 << 16);
 }
 
@@ -55,12 +57,12 @@ void main() {
     uint i = pair * 2u;
     bool two = i + 1u < p.count;
     if (FROM == TO && FROM < 3u) {
-      target[i] = source[i];
-      if (two) target[i + 1u] = source[i + 1u];
+      target[i] = LOAD(source, i);
+      if (two) target[i + 1u] = LOAD(source, i + 1u);
       continue;
     }
     if (FROM == TO) {
-      target[pair] = source[pair];
+      target[pair] = LOAD(source, pair);
       continue;
     }
     float first = load(i), second = two ? load(i + 1u) : 0.0;

@@ -1,12 +1,12 @@
 #version 450
 // y = f(a, b) with NumPy broadcasting: a stride of 0 repeats an axis. MODE 0: both operands have the shape of the result.
+#extension GL_GOOGLE_include_directive : require
+#include "texels.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint OPERATION = 0;
 layout(constant_id = 1) const uint MODE = 0;
-layout(set = 0, binding = 0) readonly buffer A4 { vec4 a4[]; };
-layout(set = 0, binding = 0) readonly buffer A1 { float a1[]; };
-layout(set = 0, binding = 1) readonly buffer B4 { vec4 b4[]; };
-layout(set = 0, binding = 1) readonly buffer B1 { float b1[]; };
+layout(set = 0, binding = 0) uniform samplerBuffer a4;   // texels: lavapipe reads them several times faster than storage buffers
+layout(set = 0, binding = 1) uniform samplerBuffer b4;
 layout(set = 0, binding = 2) writeonly buffer Out4 { vec4 out4[]; };
 layout(set = 0, binding = 2) writeonly buffer Out1 { float out1[]; };
 layout(push_constant) uniform Push {
@@ -48,9 +48,9 @@ void main() {
   uint stride = gl_NumWorkGroups.x * 64u;
   if (MODE == 0u) {
     uint quads = p.count / 4u;
-    for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) out4[i] = apply4(a4[i], b4[i]);
+    for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) out4[i] = apply4(texelFetch(a4, int(i)), texelFetch(b4, int(i)));
     uint rest = quads * 4u + gl_GlobalInvocationID.x;
-    if (gl_GlobalInvocationID.x < 4u && rest < p.count) out1[rest] = apply1(a1[rest], b1[rest]);
+    if (gl_GlobalInvocationID.x < 4u && rest < p.count) out1[rest] = apply1(LOAD(a4, rest), LOAD(b4, rest));
     return;
   }
   for (uint i = gl_GlobalInvocationID.x; i < p.count; i += stride) {
@@ -62,6 +62,6 @@ void main() {
       ib += index * p.strideB[axis];
       rest = next;
     }
-    out1[i] = apply1(a1[ia], b1[ib]);
+    out1[i] = apply1(LOAD(a4, ia), LOAD(b4, ib));
   }
 }

@@ -1,6 +1,6 @@
 #version 450
-// Solver steps of the reverse diffusion of a Gaussian mixture, several per dispatch: a lane carries its particle through all of them.
-// The coefficients of every step come from the host in double precision (core/kernels/mixture_step.cpp, generative.md C5). State x is scaled
+// Solver steps of the reverse diffusion of a Gaussian mixture, several per dispatch: a lane carries four particles through all of them.
+// The coefficients of every step come from the host in double precision (core/kernels/mixture_solver.cpp, generative.md C5). State x is scaled
 // (x_t / alpha_t), e = (x - D) / a, z standard normal.
 //   SOLVER 0  x + c1 e + cz z                                   Euler, Euler-Maruyama, Euler ancestral
 //          1  Heun from a to the target level, then + cz z
@@ -11,6 +11,7 @@
 // A target level of 0 takes x = D (all of these agree there).
 // Noise: z = sum of coefficient * N(node), with N(node) the two normals of Philox counter (particle, node, purpose, 0), key = seed. The host
 // chooses nodes and coefficients so that the z of a step is the increment of one Brownian path however the steps are cut.
+// Lanes behind the end repeat the last four particles and write the same again: nothing that is read may also be written.
 #extension GL_GOOGLE_include_directive : require
 #include "philox.glsl"
 layout(local_size_x = 64) in;
@@ -19,101 +20,133 @@ layout(constant_id = 1) const uint COMPONENTS = 0;
 layout(constant_id = 2) const uint SOLVER = 0;
 layout(constant_id = 3) const uint TRAIL = 0;        // 1: also write the state after every step
 layout(constant_id = 4) const uint ERROR_KIND = 0;   // 0 none, 1 constant, 2 shrink, 3 noise field
-
-struct Step {
-  float a, target, middle, aHat;
-  float c1, c2, c3, cz;
-  uint noiseBegin, noiseCount;
-  float churn, unused;
-};
-
-layout(set = 0, binding = 0) readonly buffer StateIn { vec2 stateIn[]; };
-#define MIXTURE_BINDING 1
+layout(set = 0, binding = 0) uniform samplerBuffer stateIn;
+#define MIXTURE_TABLE 1
+#define MIXTURE_TEXELS 2
 #include "mixture.glsl"
-layout(set = 0, binding = 2) readonly buffer Steps { Step steps[]; };
-layout(set = 0, binding = 3) readonly buffer Noise { uvec2 noise[]; };      // (node, coefficient bits)
-layout(set = 0, binding = 4) writeonly buffer StateOut { vec2 stateOut[]; };
-layout(set = 0, binding = 5) buffer History { vec2 history[]; };             // D of the previous step (SOLVER 4)
-layout(set = 0, binding = 6) writeonly buffer Trail { vec2 trail[]; };       // [steps, n]
+layout(set = 0, binding = 3) uniform samplerBuffer steps;      // three texels a step: (a, target, middle, aHat), (c1, c2, c3, cz), (noise begin, count, churn, -)
+layout(set = 0, binding = 4) uniform samplerBuffer noise;      // one texel a term: (node, coefficient, -, -)
+layout(set = 0, binding = 5) writeonly buffer StateOut { vec4 stateOut[]; };
+layout(set = 0, binding = 6) uniform samplerBuffer historyIn;                      // D of the previous step (SOLVER 4), as x of four, y of four
+layout(set = 0, binding = 7) writeonly buffer HistoryOut { vec4 historyOut[]; };
+layout(set = 0, binding = 8) writeonly buffer Trail { vec2 trail[]; };             // [steps, n]
 layout(push_constant) uniform Push {
-  uint count, components, firstStep, stepCount;
+  uint count, quads, components, firstStep, stepCount;
   float spread, errorAmount;
   uint seedLow, seedHigh, purpose, firstParticle;
 } p;
 
 // A smooth unit-size vector field over the plane and the noise level: what an imperfect network adds to its noise estimate.
-vec2 errorField(vec2 x, float sigma) {
-  vec2 y = x * inversesqrt(1.0 + sigma * sigma);
-  float l = log(sigma + 1.0e-6);
-  return vec2(sin(2.1 * y.x + 3.7 * y.y + 0.9 * l) + cos(3.3 * y.y - 1.7 * y.x + 1.3 * l + 0.5),
-              sin(2.9 * y.y - 1.3 * y.x + 1.1 * l + 1.0) + cos(1.9 * y.x + 2.3 * y.y - 0.7 * l));
+void errorField(vec4 x, vec4 y, float sigma, out vec4 fx, out vec4 fy) {
+  float scale = inversesqrt(1.0 + sigma * sigma), l = log(sigma + 1.0e-6);
+  vec4 u = x * scale, v = y * scale;
+  fx = sin(2.1 * u + 3.7 * v + 0.9 * l) + cos(3.3 * v - 1.7 * u + (1.3 * l + 0.5));
+  fy = sin(2.9 * v - 1.3 * u + (1.1 * l + 1.0)) + cos(1.9 * u + 2.3 * v - 0.7 * l);
 }
 
-vec2 denoise(vec2 x, float sigma) {
-  float logDensity;
-  vec2 D = mixtureDenoise(x, mixtureLevel(sigma, p.components, p.spread), logDensity);
-  if (ERROR_KIND == 1u) D -= sigma * p.errorAmount * vec2(1.0, 0.0);
-  if (ERROR_KIND == 2u) D += p.errorAmount * (x - D);
-  if (ERROR_KIND == 3u) D -= sigma * p.errorAmount * errorField(x, sigma);
-  return D;
-}
-
-vec2 normals(Step s, uint particle) {
-  vec2 z = vec2(0.0);
-  for (uint j = s.noiseBegin; j < s.noiseBegin + s.noiseCount; ++j) {
-    uvec4 words = philox(uvec4(particle, noise[j].x, p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
-    z += uintBitsToFloat(noise[j].y) * philoxNormals(words.x, words.y);
+void denoise(vec4 x, vec4 y, float sigma, out vec4 dx, out vec4 dy) {
+  vec4 logDensity;
+  mixtureDenoise(x, y, mixtureLevel(sigma, p.components, p.spread), dx, dy, logDensity);
+  if (ERROR_KIND == 1u) dx -= sigma * p.errorAmount;
+  if (ERROR_KIND == 2u) {
+    dx += p.errorAmount * (x - dx);
+    dy += p.errorAmount * (y - dy);
   }
-  return z;
+  if (ERROR_KIND == 3u) {
+    vec4 fx, fy;
+    errorField(x, y, sigma, fx, fy);
+    dx -= (sigma * p.errorAmount) * fx;
+    dy -= (sigma * p.errorAmount) * fy;
+  }
+}
+
+// The slope e at (x, y).
+void slope(vec4 x, vec4 y, float sigma, out vec4 ex, out vec4 ey) {
+  denoise(x, y, sigma, ex, ey);
+  ex = (x - ex) / sigma;
+  ey = (y - ey) / sigma;
 }
 
 void main() {
-  uint stride = gl_NumWorkGroups.x * 64u;
-  for (uint i = gl_GlobalInvocationID.x; i < p.count; i += stride) {
-    vec2 x = stateIn[i];
-    vec2 previous = vec2(0.0);
-    if (SOLVER == 4u && p.firstStep != 0u) previous = history[i];
-    for (uint n = 0u; n < p.stepCount; ++n) {
-      Step s = steps[p.firstStep + n];
-      vec2 z = s.noiseCount != 0u ? normals(s, p.firstParticle + i) : vec2(0.0);
-      float a = s.a;
-      if (SOLVER == 2u) {
-        // Increase noise temporarily.
-        x += s.churn * z;
-        a = s.aHat;
+  mixtureBegin();
+  uint i = min(gl_GlobalInvocationID.x, p.quads - 1u);
+  vec4 low = texelFetch(stateIn, int(2u * i)), high = texelFetch(stateIn, int(2u * i + 1u));
+  vec4 x = vec4(low.xz, high.xz), y = vec4(low.yw, high.yw);
+  vec4 previousX = vec4(0.0), previousY = vec4(0.0);
+  if (SOLVER == 4u) {
+    previousX = texelFetch(historyIn, int(2u * i));
+    previousY = texelFetch(historyIn, int(2u * i + 1u));
+  }
+  for (uint n = 0u; n < p.stepCount; ++n) {
+    int at = int(3u * (p.firstStep + n));
+    vec4 levels = texelFetch(steps, at), factors = texelFetch(steps, at + 1), extra = texelFetch(steps, at + 2);
+    float a = levels.x, target = levels.y, middle = levels.z;
+
+    // Form the step's normals from the Brownian tree.
+    vec4 zx = vec4(0.0), zy = vec4(0.0);
+    int noiseEnd = int(extra.x + extra.y);
+    for (int j = int(extra.x); j < noiseEnd; ++j) {
+      vec4 term = texelFetch(noise, j);
+      for (uint k = 0u; k < 4u; ++k) {
+        uvec4 words = philox(uvec4(p.firstParticle + 4u * i + k, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
+        vec2 pair = philoxNormals(words.x, words.y);
+        zx[k] += term.y * pair.x;
+        zy[k] += term.y * pair.y;
       }
-      vec2 D = denoise(x, a);
-      if (s.target == 0.0) {
-        x = D;
-      } else if (SOLVER == 4u) {
-        x = s.c1 * x + s.c2 * D + s.c3 * (D - previous);
-      } else {
-        vec2 e = (x - D) / a;
-        float h = s.target - a;
-        if (SOLVER == 0u) {
-          x += s.c1 * e;
-        } else if (SOLVER == 1u || SOLVER == 2u) {
-          vec2 ahead = x + h * e;
-          vec2 e1 = (ahead - denoise(ahead, s.target)) / s.target;
-          x += h * (0.5 * (e + e1));
-        } else if (SOLVER == 3u) {
-          vec2 u = x + (s.middle - a) * e;
-          x += h * ((u - denoise(u, s.middle)) / s.middle);
-        } else {
-          vec2 u = x + (s.middle - a) * e;
-          vec2 e2 = (u - denoise(u, s.middle)) / s.middle;
-          u = x + (s.middle - a) * e2;
-          vec2 e3 = (u - denoise(u, s.middle)) / s.middle;
-          u = x + h * e3;
-          vec2 e4 = (u - denoise(u, s.target)) / s.target;
-          x += h * ((e + 2.0 * e2 + 2.0 * e3 + e4) / 6.0);
-        }
-      }
-      if (SOLVER != 2u) x += s.cz * z;
-      previous = D;
-      if (TRAIL != 0u) trail[n * p.count + i] = x;
     }
-    stateOut[i] = x;
-    if (SOLVER == 4u) history[i] = previous;
+    if (SOLVER == 2u) {
+      // Increase noise temporarily.
+      x += extra.z * zx;
+      y += extra.z * zy;
+      a = levels.w;
+    }
+    vec4 Dx, Dy;
+    denoise(x, y, a, Dx, Dy);
+    if (target == 0.0) {
+      x = Dx;
+      y = Dy;
+    } else if (SOLVER == 4u) {
+      x = factors.x * x + factors.y * Dx + factors.z * (Dx - previousX);
+      y = factors.x * y + factors.y * Dy + factors.z * (Dy - previousY);
+    } else {
+      vec4 ex = (x - Dx) / a, ey = (y - Dy) / a, fx, fy;
+      float h = target - a;
+      if (SOLVER == 0u) {
+        x += factors.x * ex;
+        y += factors.x * ey;
+      } else if (SOLVER == 1u || SOLVER == 2u) {
+        slope(x + h * ex, y + h * ey, target, fx, fy);
+        x += h * (0.5 * (ex + fx));
+        y += h * (0.5 * (ey + fy));
+      } else if (SOLVER == 3u) {
+        slope(x + (middle - a) * ex, y + (middle - a) * ey, middle, fx, fy);
+        x += h * fx;
+        y += h * fy;
+      } else {
+        vec4 gx, gy, kx, ky;
+        slope(x + (middle - a) * ex, y + (middle - a) * ey, middle, fx, fy);
+        slope(x + (middle - a) * fx, y + (middle - a) * fy, middle, gx, gy);
+        slope(x + h * gx, y + h * gy, target, kx, ky);
+        x += h * ((ex + 2.0 * fx + 2.0 * gx + kx) / 6.0);
+        y += h * ((ey + 2.0 * fy + 2.0 * gy + ky) / 6.0);
+      }
+    }
+    if (SOLVER != 2u) {
+      x += factors.w * zx;
+      y += factors.w * zy;
+    }
+    previousX = Dx;
+    previousY = Dy;
+    if (TRAIL != 0u) {
+      for (uint k = 0u; k < 4u; ++k) {
+        if (4u * i + k < p.count) trail[n * p.count + 4u * i + k] = vec2(x[k], y[k]);
+      }
+    }
+  }
+  stateOut[2u * i] = vec4(x.x, y.x, x.y, y.y);
+  stateOut[2u * i + 1u] = vec4(x.z, y.z, x.w, y.w);
+  if (SOLVER == 4u) {
+    historyOut[2u * i] = previousX;
+    historyOut[2u * i + 1u] = previousY;
   }
 }

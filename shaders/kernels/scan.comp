@@ -3,6 +3,8 @@
 // sums of a row, then every block again with its start. Words are u32 or f32 by the constant FLOAT.
 // Default build (CPU devices): a lane walks its own block, no barriers. @subgroup (GPUs): a workgroup of 256 lanes per block of 1024.
 //! variant subgroup -DUSE_SUBGROUP=1
+#extension GL_GOOGLE_include_directive : require
+#include "texels.glsl"
 #ifdef USE_SUBGROUP
 #extension GL_KHR_shader_subgroup_arithmetic : require
 layout(local_size_x = 256) in;
@@ -13,7 +15,7 @@ layout(local_size_x = 8) in;
 layout(constant_id = 0) const uint PASS = 0;
 layout(constant_id = 1) const uint FLOAT = 0;
 layout(constant_id = 2) const uint EXCLUSIVE = 0;
-layout(set = 0, binding = 0) readonly buffer In { uint source[]; };
+layout(set = 0, binding = 0) uniform usamplerBuffer source;
 layout(set = 0, binding = 1) buffer Sums { uint sums[]; };         // [rows, blocks]
 layout(set = 0, binding = 2) writeonly buffer Out { uint result[]; };
 layout(push_constant) uniform Push { uint rows, n, block, blocks; } p;
@@ -56,7 +58,7 @@ void main() {
       uint first = gl_WorkGroupID.x * p.block + lane * 4u;
       uint values[4], sum = 0u, total;
       for (uint k = 0u; k < 4u; ++k) {
-        values[k] = first + k < p.n ? source[row * p.n + first + k] : 0u;
+        values[k] = first + k < p.n ? LOAD(source, row * p.n + first + k) : 0u;
         sum = add(sum, values[k]);
       }
       uint prefix = workgroupPrefix(sum, total);
@@ -95,7 +97,7 @@ void main() {
     uint last = min(first + p.block, p.n);
     uint running = PASS == 0u ? 0u : sums[task];
     for (uint i = row * p.n + first; i < row * p.n + last; ++i) {
-      uint next = add(running, source[i]);
+      uint next = add(running, LOAD(source, i));
       if (PASS == 2u) result[i] = EXCLUSIVE != 0u ? running : next;
       running = next;
     }

@@ -5,6 +5,8 @@
 // f32 keys are sorted by the usual bit flip (negative: all bits, positive: the sign); every NaN becomes the largest word and comes last.
 // Default build (CPU devices): a lane walks its own block, no barriers. @subgroup (GPUs): a workgroup per block, ranks by ballots.
 //! variant subgroup -DUSE_SUBGROUP=1
+#extension GL_GOOGLE_include_directive : require
+#include "texels.glsl"
 layout(constant_id = 0) const uint PASS = 0;
 layout(constant_id = 1) const uint FLOAT_IN = 0;    // first digit of f32 keys: flip while reading
 layout(constant_id = 2) const uint FLOAT_OUT = 0;   // last digit of f32 keys: flip back while writing
@@ -18,15 +20,15 @@ shared uint digitStart[256];
 #else
 layout(local_size_x = 8) in;
 #endif
-layout(set = 0, binding = 0) readonly buffer KeysIn { uint keysIn[]; };
-layout(set = 0, binding = 1) readonly buffer PayloadIn { uint payloadIn[]; };
+layout(set = 0, binding = 0) uniform usamplerBuffer keysIn;
+layout(set = 0, binding = 1) uniform usamplerBuffer payloadIn;
 layout(set = 0, binding = 2) buffer Counts { uint counts[]; };
 layout(set = 0, binding = 3) writeonly buffer KeysOut { uint keysOut[]; };
 layout(set = 0, binding = 4) writeonly buffer PayloadOut { uint payloadOut[]; };
 layout(push_constant) uniform Push { uint rows, n, block, blocks, shift; } p;
 
 uint readKey(uint i) {
-  uint key = keysIn[i];
+  uint key = LOAD(keysIn, i);
   if (FLOAT_IN != 0u) {
     if ((key & 0x7FFFFFFFu) > 0x7F800000u) return 0xFFFFFFFFu;
     key = (key & 0x80000000u) != 0u ? ~key : key | 0x80000000u;
@@ -39,7 +41,7 @@ uint written(uint key) {
   return (key & 0x80000000u) != 0u ? key & 0x7FFFFFFFu : ~key;
 }
 
-uint payloadOf(uint row, uint i) { return INDEX != 0u ? i - row * p.n : payloadIn[i]; }
+uint payloadOf(uint row, uint i) { return INDEX != 0u ? i - row * p.n : LOAD(payloadIn, i); }
 
 #ifdef USE_SUBGROUP
 
