@@ -189,9 +189,7 @@ class PdfPainter {
           pen ? path.lineTo(qPoint(p)) : path.moveTo(qPoint(p));
           pen = true;
         }
-        QPen stroke = penOf(item.color.withAlpha(alpha), item.width);
-        stroke.setCapStyle(Qt::RoundCap);
-        painter_.setPen(stroke);
+        painter_.setPen(penOf(item.color.withAlpha(alpha), item.width));
         painter_.drawPath(path);
       }
     }

@@ -161,7 +161,7 @@ class SvgWriter {
     const std::span<const float> alphas = item.scalar.empty() ? std::span<const float>{} : item.scalar.as<float>();
     const std::int64_t lines = item.xy.shape()[1];
     beginClip(item.clip);
-    body_ += fmt::format("<g fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\" stroke-linecap=\"round\">\n", item.color.toHex(), num(item.width));
+    body_ += fmt::format("<g fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\">\n", item.color.toHex(), num(item.width));
     for (std::int64_t line = 0; line < lines; ++line) {
       const auto at = [&](std::int64_t s) {
         const auto index = static_cast<std::size_t>(((item.firstStep + s) * lines + line) * 2);

@@ -114,7 +114,7 @@ void chooseX(PanelWork& work, const Sizes& sizes, const TextMetrics& metrics) {
   work.turnedX = false;
   const auto extent = [&](const std::string& label) { return metrics.width(label, style); };
   if (axis.scale != ScaleKind::categorical || axis.categories.empty() || !axis.ticks.empty()) {
-    work.xTicks = fittingTicks(axis, work.x, length, 55.0 * static_cast<double>(sizes.unit), 5.0 * static_cast<double>(sizes.unit), extent);
+    work.xTicks = fittingTicks(axis, work.x, length, 50.0 * static_cast<double>(sizes.unit), 4.0 * static_cast<double>(sizes.unit), extent);
     return;
   }
   // Words lie flat while they fit; longer ones stand upright; numbers stay flat and thin out.
@@ -138,7 +138,7 @@ void chooseY(PanelWork& work, const Sizes& sizes, const TextMetrics& metrics) {
   const double length = static_cast<double>(work.area.height);
   if (axis.scale != ScaleKind::categorical || axis.categories.empty() || !axis.ticks.empty()) {
     const auto extent = [&](const std::string&) { return sizes.text; };
-    work.yTicks = fittingTicks(axis, work.y, length, 40.0 * static_cast<double>(sizes.unit), 2.0 * static_cast<double>(sizes.unit), extent);
+    work.yTicks = fittingTicks(axis, work.y, length, 36.0 * static_cast<double>(sizes.unit), 2.0 * static_cast<double>(sizes.unit), extent);
     return;
   }
   const double spacing = length / (work.y.high - work.y.low);
@@ -169,7 +169,25 @@ Vec2 tickPlace(const PanelWork& work, double value, bool x) {
   return {a.x, a.bottom() - static_cast<float>(fraction(value, work.y, work.panel->y)) * a.height};
 }
 
-Color axisColor(const Drawing& d) { return d.sizes.interactive ? d.theme.muted.withAlpha(0.6f) : d.theme.text; }
+// Axis names of a row or column stand on one line where that does not tear them from their own labels.
+float nameMargin(const PanelWork& work, float own, float shared, const Sizes& sizes) {
+  return work.shrink || shared - own > 2 * sizes.text ? own : shared;
+}
+
+// The ticks between the decades of a log axis, without labels.
+std::vector<double> minorTicks(const Axis& axis, const Range& range) {
+  std::vector<double> ticks;
+  if (axis.scale != ScaleKind::log || !axis.ticks.empty() || range.high / range.low < 5 || range.high / range.low > 1e7) return ticks;
+  for (int k = static_cast<int>(std::floor(std::log10(range.low))); k <= static_cast<int>(std::floor(std::log10(range.high))); ++k) {
+    for (int m = 1; m <= 9; ++m) {
+      const double value = m * std::pow(10.0, k);
+      if (value >= range.low && value <= range.high) ticks.push_back(value);
+    }
+  }
+  return ticks;
+}
+
+Color axisColor(const Drawing& d) { return d.sizes.interactive ? d.theme.muted.withAlpha(0.5f) : d.theme.text; }
 Color tickTextColor(const Drawing& d) { return d.sizes.interactive ? d.theme.muted : d.theme.text; }
 
 }  // namespace
@@ -185,7 +203,7 @@ void chooseTicks(PanelWork& work, const Sizes& sizes, const TextMetrics& metrics
   if (work.panel->colorBar && work.panel->message.empty()) {
     const auto extent = [&](const std::string&) { return sizes.text; };
     work.barTicks = fittingTicks(barAxis(*work.panel->colorBar), barRange(*work.panel->colorBar), static_cast<double>(work.area.height),
-                                 40.0 * static_cast<double>(sizes.unit), 2.0 * static_cast<double>(sizes.unit), extent);
+                                 36.0 * static_cast<double>(sizes.unit), 2.0 * static_cast<double>(sizes.unit), extent);
   }
 }
 
@@ -244,6 +262,10 @@ void drawAxes(const PanelWork& work, const Drawing& d) {
   const Color line = axisColor(d), words = tickTextColor(d);
   if (panel.x.visible) {
     d.line({a.x - s.line, axisY}, {a.right(), axisY}, line, s.line);
+    for (const double value : minorTicks(panel.x, work.x)) {
+      const float x = snap(tickPlace(work, value, true).x, s);
+      d.line({x, axisY}, {x, axisY + 0.55f * s.tick}, line, s.line);
+    }
     const float labelTop = axisY + s.tick + 0.6f * s.gap;
     for (std::size_t i = 0; i < work.xTicks.at.size(); ++i) {
       const float x = tickPlace(work, work.xTicks.at[i], true).x;
@@ -252,19 +274,22 @@ void drawAxes(const PanelWork& work, const Drawing& d) {
       if (work.turnedX) d.text(work.xTicks.labels[i], {x, labelTop}, HAlign::right, VAlign::middle, s.tickStyle(), words, 90);
       else d.text(work.xTicks.labels[i], {x, labelTop + 0.5f * s.lineHeight}, HAlign::center, VAlign::middle, s.tickStyle(), words);
     }
-    // Axis names of a row stand on one line: they hang from the shared margin, not from the labels.
-    const float bottom = a.bottom() + (work.shrink ? work.own.bottom : work.shared.bottom);
+    const float bottom = a.bottom() + nameMargin(work, work.own.bottom, work.shared.bottom, s);
     d.text(panel.x.label, {a.x + 0.5f * a.width, bottom - 0.5f * s.lineHeight}, HAlign::center, VAlign::middle, s.textStyle(), words);
   }
   if (panel.y.visible) {
     d.line({axisX, a.y}, {axisX, a.bottom() + s.line}, line, s.line);
+    for (const double value : minorTicks(panel.y, work.y)) {
+      const float y = snap(tickPlace(work, value, false).y, s);
+      d.line({axisX, y}, {axisX - 0.55f * s.tick, y}, line, s.line);
+    }
     for (std::size_t i = 0; i < work.yTicks.at.size(); ++i) {
       const float y = tickPlace(work, work.yTicks.at[i], false).y;
       const float tickY = std::clamp(snap(y, s), a.y - out, a.bottom() + out);
       d.line({axisX, tickY}, {axisX - s.tick, tickY}, line, s.line);
       d.text(work.yTicks.labels[i], {axisX - s.tick - s.gap, y}, HAlign::right, VAlign::middle, s.tickStyle(), words);
     }
-    const float left = a.x - (work.shrink ? work.own.left : work.shared.left);
+    const float left = a.x - nameMargin(work, work.own.left, work.shared.left, s);
     d.text(panel.y.label, {left + 0.5f * s.lineHeight, a.y + 0.5f * a.height}, HAlign::center, VAlign::middle, s.textStyle(), words, 90);
   }
 }

@@ -107,7 +107,7 @@ void drawCurveLabels(const PanelWork& work, const Frame& frame, const Drawing& d
       const float left = right - width;
       if (left < area.x) continue;
       float top = 0, bottom = 0;
-      if (!extentOver(curve.lines, left, right, top, bottom)) continue;
+      if (!extentOver(curve.lines, left - clearance, right + clearance, top, bottom)) continue;
       for (const bool above : {true, false}) {
         const Rect box{left, above ? top - clearance - height : bottom + clearance, width, height};
         if (box.y < area.y || box.bottom() > area.bottom()) continue;
@@ -116,11 +116,13 @@ void drawCurveLabels(const PanelWork& work, const Frame& frame, const Drawing& d
         for (const Curve& other : curves) {
           const int met = crossings(other.lines, grown);
           if (met > 0) cost += (&other == &curve ? 30.0f : 60.0f) + static_cast<float>(met);
-          // A name should be nearer to its own curve than to any other.
+          // A name should be nearer to its own curve than to any other, and not stand where two curves run together.
           float otherTop = 0, otherBottom = 0;
           if (&other != &curve && extentOver(other.lines, left, right, otherTop, otherBottom)) {
             const float distance = above ? box.y - otherBottom : otherTop - box.bottom();
             if (distance > -height && distance < 2 * clearance) cost += 15;
+            const float apart = std::max(otherTop - bottom, top - otherBottom);
+            if (apart < 0.6f * height) cost += 20;
           }
         }
         for (const Rect& name : taken) cost += overlap(grown, name) ? 500.0f : 0.0f;

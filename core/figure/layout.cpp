@@ -99,16 +99,15 @@ void chooseRanges(PanelWork& work, const LayoutOptions& options) {
     return axis.range.has_value() || (axis.scale == ScaleKind::categorical && !axis.categories.empty());
   };
   const bool viewX = view && view->x.valid(), viewY = view && view->y.valid();
+  const bool tight = std::any_of(panel.marks.begin(), panel.marks.end(), [](const auto& mark) { return mark && (mark->margin().x < 0 || mark->margin().y < 0); });
   // Ask the marks only when an axis needs it: bounds may download a tensor.
   Bounds data;
   Vec2 margin{0, 0};
   if (!((viewX || fixed(panel.x)) && (viewY || fixed(panel.y))) || panel.x.scale == ScaleKind::log || panel.y.scale == ScaleKind::log) {
-    bool tight = false;
     for (const auto& mark : panel.marks) {
       if (!mark) continue;
       data.include(mark->bounds());
       const Vec2 own = mark->margin();
-      tight = tight || own.x < 0 || own.y < 0;
       margin = {std::max(margin.x, own.x), std::max(margin.y, own.y)};
     }
     if (tight) margin = {0, 0};
@@ -116,7 +115,7 @@ void chooseRanges(PanelWork& work, const LayoutOptions& options) {
   const double positiveX = data.positiveX < 1e300 ? data.positiveX : 0, positiveY = data.positiveY < 1e300 ? data.positiveY : 0;
   work.x = viewX ? saneRange(view->x, panel.x.scale, positiveX) : rangeOf(panel.x, data.x, static_cast<double>(margin.x), positiveX);
   work.y = viewY ? saneRange(view->y, panel.y.scale, positiveY) : rangeOf(panel.y, data.y, static_cast<double>(margin.y), positiveY);
-  const bool exact = panel.x.scale == ScaleKind::categorical || panel.y.scale == ScaleKind::categorical || panel.y.reversed;
+  const bool exact = tight || panel.x.scale == ScaleKind::categorical || panel.y.scale == ScaleKind::categorical || panel.y.reversed;
   work.shrink = panel.equalAspect && exact && !view && !panel.frameless;
 }
 

@@ -35,7 +35,7 @@ std::string grouped(const std::string& digits) {
 }
 
 std::string withoutTrailingZeros(std::string text) {
-  if (text.find('.') == std::string::npos) return text;
+  if (text.find('.') == std::string::npos || text.find('e') != std::string::npos) return text;
   while (text.ends_with('0')) text.pop_back();
   if (text.ends_with('.')) text.pop_back();
   return text;
@@ -104,8 +104,9 @@ std::vector<double> linearTicks(Range range, int wanted, double* stepOut) {
       if (!std::isfinite(step) || step <= 0) continue;
       const Candidate candidate = countTicks(range, step);
       if (candidate.count < 1) continue;
-      // Few enough to read, near the wanted number, and 2.5 only when it is clearly better.
-      double penalty = std::abs(candidate.count - wanted) + (mantissa == 2.5 ? 0.6 : 0.0) + (mantissa == 2.0 ? 0.1 : 0.0);
+      // Near the wanted number, rather one more than one fewer, and 2.5 only when it is clearly better.
+      const double off = candidate.count - wanted;
+      double penalty = (off < 0 ? -1.5 * off : off) + (mantissa == 2.5 ? 0.4 : 0.0) + (mantissa == 2.0 ? 0.1 : 0.0);
       if (candidate.count > 6) penalty += 10;
       if (candidate.count < 3) penalty += 5;
       if (penalty < bestPenalty) {
@@ -132,13 +133,14 @@ std::vector<double> logTicks(Range range, int wanted, double* stepOut) {
   const int decades = last - first + 1;
   std::vector<double> ticks;
   if (decades >= 3) {
-    const int limit = std::clamp(wanted, 3, 6);
-    int stride = 1;
-    while ((last - first) / stride + 1 > limit) ++stride;
+    const int limit = std::clamp(wanted + 1, 4, 6);
     // Start at a multiple of the stride, so that 1 is among the ticks where it can be.
-    int start = first;
-    while (((start % stride) + stride) % stride != 0) ++start;
-    if ((last - start) / stride + 1 < 3) start = first;
+    const auto startOf = [&](int stride) { return first + ((-first % stride) + stride) % stride; };
+    const auto countOf = [&](int stride) { return (last - startOf(stride)) / stride + 1; };
+    int stride = 1;
+    while (countOf(stride) > limit) ++stride;
+    int start = startOf(stride);
+    if (countOf(stride) < 3) start = first;
     for (int k = start; k <= last; k += stride) ticks.push_back(std::pow(10.0, k));
     return ticks;
   }
@@ -194,7 +196,7 @@ TickLabels labelledTicks(Range range, ScaleKind scale, int wanted) {
   }
   const bool decadesPlain = smallest >= 9e-4 && largest < 99999;
   for (const double value : result.at) {
-    if (step > 0) result.labels.push_back(formatOnAxis(value, step, largest));
+    if (step > 0) result.labels.push_back(withoutTrailingZeros(formatOnAxis(value, step, largest)));
     else result.labels.push_back(decadesPlain ? formatNumber(value) : exponentForm(value, 0));
   }
   return result;
