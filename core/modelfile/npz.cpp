@@ -28,6 +28,7 @@ class NpzSource : public TensorSource {
         summary.note = trf("member '{}': {}", shown(member.name), member.problem);
       } else if (auto head = zip_.read(member, std::min<std::uint64_t>(member.bytes, (1u << 20) + 12)); !head) {
         summary.note = head.error().message;
+        problems_.push_back(head.error());
       } else if (auto parsed = parseNpyHeader(*head, member.bytes); !parsed) {
         summary.note = parsed.error().message;
         problems_.push_back(parsed.error());

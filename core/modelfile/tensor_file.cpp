@@ -20,12 +20,15 @@ Expected<TensorFile> TensorFile::open(const std::string& path, const OpenOptions
       best = &format;
     }
   }
-  if (best == nullptr) {
-    // Let inspectFile find the words for what it is instead.
+  // Nobody is sure: let inspectFile find the words for what it is.
+  if (bestScore < 50) {
     auto report = inspectFile(path);
     if (!report) return report.error();
-    return makeError(ErrorCode::badInput,
-                     trf("'{}' holds no tensors: expected safetensors, npz or npy, found {}", shown(path), report->title), "E-IN-08");
+    if (report->error) return *report->error;
+    if (best == nullptr) {
+      return makeError(ErrorCode::badInput,
+                       trf("'{}' holds no tensors: expected safetensors, npz or npy, found {}", shown(path), report->title), "E-IN-08");
+    }
   }
   auto source = best->open(path, options);
   if (!source) return source.error();
