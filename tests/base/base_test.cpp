@@ -190,6 +190,9 @@ TEST_CASE("The user's folders follow the XDG variables and fall back when they c
 }
 
 TEST_CASE("The catalogues of a language are merged, and missing texts stay English") {
+  struct BackToEnglish {
+    ~BackToEnglish() { setLanguage("en"); }
+  } backToEnglish;
   CHECK(language() == "en");
   CHECK_FALSE(setLanguage("xx"));
   CHECK(language() == "en");
