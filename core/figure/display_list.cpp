@@ -72,7 +72,7 @@ std::string stroke(const Stroke& s) {
   std::string text = fmt::format("stroke {} {}", color(s.color), number(s.width));
   if (!s.dash.empty()) {
     text += " dash";
-    for (const float d : s.dash) text += " " + number(d);
+    for (const float d : s.dash) text += fmt::format(" {}", number(d));
   }
   return text;
 }
@@ -90,7 +90,7 @@ struct Writer {
   void operator()(const PathItem& item) {
     std::string text = item.closed ? "polygon" : "path";
     if (item.hasFill) text += " fill " + color(item.fill);
-    if (item.hasStroke) text += " " + stroke(item.stroke);
+    if (item.hasStroke) text += fmt::format(" {}", stroke(item.stroke));
     if (item.cornerRadius > 0) text += " radius " + number(item.cornerRadius);
     // Long lines stand by their ends and a checksum of the rounded points: a golden stays readable.
     constexpr std::size_t shownPoints = 12;

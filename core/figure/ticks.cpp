@@ -141,7 +141,7 @@ std::vector<double> logTicks(Range range, int wanted, double* stepOut) {
     while (countOf(stride) > limit) ++stride;
     int start = startOf(stride);
     if (countOf(stride) < 3) start = first;
-    for (int k = start; k <= last; k += stride) ticks.push_back(std::pow(10.0, k));
+    for (int k = start; k <= last; k += stride) ticks.push_back(std::clamp(std::pow(10.0, k), range.low, range.high));
     return ticks;
   }
   for (int k = static_cast<int>(std::floor(low)); k <= last + 1; ++k) {

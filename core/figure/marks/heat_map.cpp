@@ -58,7 +58,7 @@ std::optional<Probe> HeatMapMark::probe(const Frame& frame, Vec2 pixel) const {
   const Floats values(value);
   const std::int64_t index = row * w + column;
   Probe probe;
-  probe.lines = {trf("row {} \u2192 column {}", named(row, rowNames), named(column, columnNames)),
+  probe.lines = {trf("row {} → column {}", named(row, rowNames), named(column, columnNames)),
                  fmt::format("{} {}", quantity.empty() ? tr("value") : quantity, exact(static_cast<double>(values[static_cast<std::size_t>(index)])))};
   probe.x = x.low + (static_cast<double>(column) + 0.5) * (x.high - x.low) / static_cast<double>(w);
   probe.y = y.low + (static_cast<double>(row) + 0.5) * (y.high - y.low) / static_cast<double>(h);
