@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "app/cli/commands.h"
@@ -55,6 +56,13 @@ void applyLanguage(int argc, char** argv) {
     if (argument == "--lang" && i + 1 < argc) (void)setLanguage(argv[i + 1]);
     if (argument.starts_with("--lang=")) (void)setLanguage(argument.substr(7));
   }
+}
+
+// A driver with a Wayland part looks for a display when it is opened and complains on stderr when there is no folder to look in. The commands
+// open no window: an existing folder without a display in it keeps stderr for our own sentences.
+void quietDisplaySearch() {
+  const char* folder = std::getenv("XDG_RUNTIME_DIR");
+  if (!folder || !*folder) ::setenv("XDG_RUNTIME_DIR", std::filesystem::temp_directory_path().c_str(), 1);
 }
 
 // CLI11's messages may span lines; ours are one sentence.
@@ -165,6 +173,7 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
     return usage(oneLine(error.what()));
   }
 
+  if (!app.get_subcommands().empty()) quietDisplaySearch();
   const gpu::DeviceOptions device{globals.device, globals.validation};
   if (labs->parsed()) return listLabs(json);
   if (show->parsed()) return showLab(labId, json);

@@ -94,8 +94,8 @@ Expected<Scene> readScene(const SceneOptions& options) {
     if (!lab)
       return makeError(ErrorCode::unsupported,
                        trf("'{}' was made with the lab '{}', which this version does not have", options.scene, *id));
-    scene.folder = std::filesystem::path(options.scene).parent_path().string();
-    if (scene.folder.empty()) scene.folder = ".";
+    const auto parent = std::filesystem::path(options.scene).parent_path();
+    scene.folder = parent.empty() ? std::string(".") : parent.string();
     scene.recipe = *std::move(recipe);
   }
   if (!lab) {

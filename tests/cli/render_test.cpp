@@ -1,0 +1,151 @@
+// render and data: figures and numbers of every lab, and the way back from a figure to its scene.
+
+#include <filesystem>
+
+#include "tests/cli/process.h"
+#include "tests/support/catch.h"
+
+using namespace orrery::test;
+
+namespace {
+
+int bigEndian(const std::string& bytes, std::size_t at) {
+  int value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes.at(at + i));
+  return value;
+}
+
+}  // namespace
+
+TEST_CASE("Every lab renders as PNG of the asked size, SVG and PDF") {
+  for (const auto& id : labIds()) {
+    INFO(id);
+    const TemporaryFolder folder;
+    const auto png = runProgram({"render", id, "--size", "640x400", "-o", folder.path("a.png")});
+    INFO(png.err);
+    REQUIRE(png.code == 0);
+    CHECK(png.out == folder.path("a.png") + "\n");
+    const auto bytes = TemporaryFolder::read(folder.path("a.png"));
+    REQUIRE(bytes.size() > 1000);
+    CHECK(bytes.substr(1, 3) == "PNG");
+    CHECK(bigEndian(bytes, 16) == 640);
+    CHECK(bigEndian(bytes, 20) == 400);
+
+    const auto svg = runProgram({"render", id, "--theme", "dark", "-o", folder.path("a.svg"), "--json"});
+    REQUIRE(svg.code == 0);
+    CHECK(svg.json()["path"] == folder.path("a.svg"));
+    CHECK(TemporaryFolder::read(folder.path("a.svg")).find("<text") != std::string::npos);
+    REQUIRE(runProgram({"render", id, "-o", folder.path("a.pdf")}).code == 0);
+    CHECK(TemporaryFolder::read(folder.path("a.pdf")).starts_with("%PDF"));
+    for (const auto& file : std::filesystem::directory_iterator(folder.path())) CHECK(file.path().extension() != ".partial");
+  }
+}
+
+TEST_CASE("--scale multiplies the pixels") {
+  const TemporaryFolder folder;
+  REQUIRE(runProgram({"render", "generative/sde-vs-ode", "--size", "320x200", "--scale", "2", "-o", folder.path("a.png")}).code == 0);
+  const auto bytes = TemporaryFolder::read(folder.path("a.png"));
+  CHECK(bigEndian(bytes, 16) == 640);
+}
+
+TEST_CASE("The same command gives the same bytes, another seed other ones") {
+  const TemporaryFolder folder;
+  const auto render = [&](const std::string& seed, const std::string& name) {
+    REQUIRE(runProgram({"render", "generative/sde-vs-ode", "--size", "640x400", "--set", "seed=" + seed, "-o", folder.path(name)}).code == 0);
+    return TemporaryFolder::read(folder.path(name));
+  };
+  const auto first = render("3", "a.png");
+  CHECK(first == render("3", "b.png"));
+  CHECK(first != render("4", "c.png"));
+}
+
+TEST_CASE("data gives every array with its shape, and the metrics by name") {
+  for (const auto& id : labIds()) {
+    INFO(id);
+    const TemporaryFolder folder;
+    const auto ran = runProgram({"data", id, "-o", folder.path("a.json")});
+    INFO(ran.err);
+    REQUIRE(ran.code == 0);
+    const auto json = nlohmann::json::parse(TemporaryFolder::read(folder.path("a.json")));
+    CHECK_FALSE(json["metrics"].empty());
+    CHECK_FALSE(json["arrays"].empty());
+    for (const auto& [name, array] : json["arrays"].items()) {
+      INFO(name);
+      CHECK(std::count(name.begin(), name.end(), '.') >= 2);
+      std::size_t count = 1;
+      for (const auto& extent : array["shape"]) count *= extent.get<std::size_t>();
+      const auto flat = array["data"].flatten();
+      CHECK(flat.size() == (count == 0 ? flat.size() : count));
+    }
+    REQUIRE(runProgram({"data", id, "-o", folder.path("a.csv")}).code == 0);
+    REQUIRE(runProgram({"data", id, "-o", folder.path("a.npz")}).code == 0);
+    const auto npz = runProgram({"inspect", folder.path("a.npz"), "--json"});
+    CHECK(npz.code == 0);
+    CHECK(npz.json()["kind"] == "npz");
+    CHECK(npz.json()["tensors"].size() == json["arrays"].size() + json["metrics"].size());
+  }
+}
+
+TEST_CASE("A figure restores its scene: the numbers behind it are the same") {
+  for (const auto& id : labIds()) {
+    const auto lab = runProgram({"show", id, "--json"}).json();
+    std::vector<std::string> scene{id};
+    if (!lab["presets"].empty()) scene.insert(scene.end(), {"--preset", lab["presets"].back()["id"].get<std::string>()});
+    for (const auto& parameter : lab["parameters"]) {
+      if (parameter["kind"] == "seed") scene.insert(scene.end(), {"--set", parameter["id"].get<std::string>() + "=12345"});
+    }
+    for (const std::string ending : {"png", "svg", "pdf"}) {
+      INFO(id << " " << ending);
+      const TemporaryFolder folder;
+      std::vector<std::string> render{"render"}, data{"data"};
+      render.insert(render.end(), scene.begin(), scene.end());
+      data.insert(data.end(), scene.begin(), scene.end());
+      render.insert(render.end(), {"--size", "500x300", "-o", folder.path("a." + ending)});
+      data.insert(data.end(), {"-o", folder.path("a.json")});
+      REQUIRE(runProgram(render).code == 0);
+      REQUIRE(runProgram(data).code == 0);
+      const auto again = runProgram({"data", folder.path("a." + ending), "-o", folder.path("b.json")});
+      INFO(again.err);
+      REQUIRE(again.code == 0);
+      CHECK(TemporaryFolder::read(folder.path("a.json")) == TemporaryFolder::read(folder.path("b.json")));
+      // Size and theme come back with it.
+      if (ending == "png") {
+        REQUIRE(runProgram({"render", folder.path("a.png"), "-o", folder.path("b.png")}).code == 0);
+        CHECK(TemporaryFolder::read(folder.path("a.png")) == TemporaryFolder::read(folder.path("b.png")));
+      }
+    }
+  }
+}
+
+TEST_CASE("--frame chooses the position, and without it the last frame is shown") {
+  const TemporaryFolder folder;
+  const std::string id = "generative/sde-vs-ode";
+  const auto last = runProgram({"data", id, "-o", folder.path("last.json"), "--json"}).json();
+  const auto frames = last["frames"].get<int>();
+  REQUIRE(frames > 1);
+  CHECK(last["frame"] == frames - 1);
+  const auto first = runProgram({"data", id, "--frame", "0", "-o", folder.path("first.json"), "--json"}).json();
+  CHECK(first["frame"] == 0);
+  const auto end = runProgram({"data", id, "--frame", std::to_string(frames - 1), "-o", folder.path("end.json"), "--json"}).json();
+  CHECK(end["frame"] == frames - 1);
+  CHECK(TemporaryFolder::read(folder.path("end.json")) == TemporaryFolder::read(folder.path("last.json")));
+  CHECK(TemporaryFolder::read(folder.path("first.json")) != TemporaryFolder::read(folder.path("last.json")));
+  checkRefused(runProgram({"data", id, "--frame", std::to_string(frames), "-o", folder.path("x.json")}), 2, {"0 to " + std::to_string(frames - 1)});
+}
+
+TEST_CASE("A picture without a recipe, and a recipe of a newer version, are refused with a sentence") {
+  const TemporaryFolder folder;
+  REQUIRE(runProgram({"render", "generative/sde-vs-ode", "--size", "320x200", "-o", folder.path("a.svg")}).code == 0);
+  auto svg = TemporaryFolder::read(folder.path("a.svg"));
+  const auto begin = svg.find("<metadata"), end = svg.find("</metadata>");
+  REQUIRE(begin != std::string::npos);
+  auto without = svg;
+  without.erase(begin, end + 11 - begin);
+  checkRefused(runProgram({"render", folder.write("b.svg", without), "-o", folder.path("c.svg")}), 1, {"b.svg"});
+  const auto version = svg.find("orrery&quot;:1") != std::string::npos ? std::string("orrery&quot;:1") : std::string("\"orrery\":1");
+  const auto at = svg.find(version);
+  REQUIRE(at != std::string::npos);
+  auto newer = svg;
+  newer.replace(at, version.size(), version.substr(0, version.size() - 1) + "7");
+  checkRefused(runProgram({"render", folder.write("d.svg", newer), "-o", folder.path("c.svg")}), 1, {"newer Orrery"});
+}
