@@ -1,15 +1,11 @@
 #include "app/inspector/parameter_row.h"
 
-#include <QContextMenuEvent>
 #include <QHBoxLayout>
 #include <QLabel>
-#include <QMenu>
-#include <QMouseEvent>
 #include <QPainter>
 #include <QVBoxLayout>
 
 #include "app/inspector/file_row.h"
-#include "app/inspector/icons.h"
 #include "app/inspector/number_row.h"
 #include "app/inspector/row_label.h"
 #include "app/inspector/small_widgets.h"
@@ -18,24 +14,9 @@
 
 namespace orrery::app {
 
-RowLabel::RowLabel(const QString& text, QWidget* parent) : QLabel(text, parent) {
-  setWordWrap(true);
-  setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
-}
-
-void RowLabel::mouseDoubleClickEvent(QMouseEvent* event) {
-  if (event->button() == Qt::LeftButton) emit resetRequested();
-}
-
-void RowLabel::contextMenuEvent(QContextMenuEvent* event) {
-  QMenu menu(this);
-  menu.addAction(icon("reset", IconTone::muted), tr("Reset to default"), this, &RowLabel::resetRequested);
-  menu.exec(event->globalPos());
-}
-
 ParameterRow::ParameterRow(const Parameter& parameter, QWidget* parent) : QWidget(parent), parameter_(parameter) {
   column_ = new QVBoxLayout(this);
-  column_->setContentsMargins(16, 2, 16, 2);
+  column_->setContentsMargins(16, 3, 16, 3);
   column_->setSpacing(2);
   line_ = new QHBoxLayout;
   line_->setSpacing(8);

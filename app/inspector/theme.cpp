@@ -4,10 +4,10 @@
 #include <QDir>
 #include <QFile>
 #include <QPalette>
-#include <QProcessEnvironment>
+#include <QProxyStyle>
 #include <QSettings>
 #include <QStyle>
-#include <QStyleFactory>
+#include <utility>
 
 #include "core/base/files.h"
 
@@ -61,6 +61,17 @@ QString styleSheetOf(ThemeKind kind) {
   for (const auto& [name, value] : names) sheet.replace(QLatin1String(name), value);
   return sheet;
 }
+
+// Fusion takes its colours from the palette on every desktop. Letters of menus are underlined by no one who has not pressed Alt, so never.
+class WindowStyle : public QProxyStyle {
+ public:
+  WindowStyle() : QProxyStyle(QStringLiteral("Fusion")) {}
+  int styleHint(StyleHint hint, const QStyleOption* option, const QWidget* widget, QStyleHintReturn* data) const override {
+    if (hint == SH_UnderlineShortcut) return 0;
+    if (hint == SH_ToolTip_WakeUpDelay) return 500;
+    return QProxyStyle::styleHint(hint, option, widget, data);
+  }
+};
 
 }  // namespace
 
@@ -127,9 +138,11 @@ void applyTheme(ThemeKind kind) {
   palette.setColor(QPalette::Dark, t.border);
   palette.setColor(QPalette::Shadow, t.border);
   for (const auto role : {QPalette::WindowText, QPalette::Text, QPalette::ButtonText}) palette.setColor(QPalette::Disabled, role, t.faint);
-  // Fusion takes its colours from the palette on every desktop.
-  if (QApplication::style()->name().compare("fusion", Qt::CaseInsensitive) != 0 && qApp->styleSheet().isEmpty())
-    QApplication::setStyle(QStyleFactory::create("Fusion"));
+  static bool styled = false;
+  if (!std::exchange(styled, true)) {
+    (void)desktopTheme();                            // remembers what the desktop's own style looks like
+    QApplication::setStyle(new WindowStyle);
+  }
   QApplication::setPalette(palette);
   QApplication::setFont(controlFont());
   qApp->setStyleSheet(styleSheetOf(kind));

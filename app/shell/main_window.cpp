@@ -77,6 +77,8 @@ void MainWindow::buildCentre() {
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
   tabRow_ = new QWidget(body);
+  tabRow_->setObjectName("tabRow");
+  tabRow_->setAttribute(Qt::WA_StyledBackground);
   auto* row = new QHBoxLayout(tabRow_);
   row->setContentsMargins(6, 0, 6, 0);
   row->setSpacing(2);
@@ -223,6 +225,8 @@ void MainWindow::currentChanged() {
   StagePane* pane = currentPane();
   const QString lab = pane ? QString::fromStdString(pane->session().lab().id) : QString();
   inspector_->setSession(pane ? &pane->session() : nullptr);
+  // Without a lab there is nothing to inspect, and the start page wants the room.
+  inspectorDock_->setVisible(pane && inspectorWanted_ && !chromeHidden_);
   notes_->setLab(lab);
   library_->setCurrent(lab);
   setWindowTitle(pane ? shown(pane->session().lab().title) + QStringLiteral(" — Orrery") : QStringLiteral("Orrery"));
@@ -276,6 +280,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
   if (chromeHidden_) toggleChrome();
   settings_.set("window/geometry", saveGeometry());
   settings_.set("window/layout", saveState());
+  settings_.set("window/inspector", inspectorWanted_);
   journalTimer_.stop();
   journal_.endedWell();
   event->accept();

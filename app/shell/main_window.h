@@ -134,8 +134,8 @@ class MainWindow : public QMainWindow {
   QMenu *recentMenu_ = nullptr, *presetMenu_ = nullptr, *deviceMenu_ = nullptr;
   QTimer tick_, journalTimer_;
   bool chromeHidden_ = false;
+  bool inspectorWanted_ = true;                      // it is hidden on start pages all the same
   QByteArray layoutWithChrome_;
-  QString layoutLab_;
 };
 
 }  // namespace orrery::app

@@ -86,9 +86,10 @@ void MainWindow::buildChrome() {
   });
 
   actions_ = new Actions(settings_, this);
-  buildMenus();
   const QByteArray layout = settings_.value("window/layout").toByteArray();
   if (!layout.isEmpty()) restoreState(layout);
+  inspectorWanted_ = settings_.value("window/inspector", true).toBool();
+  buildMenus();
 
   QStringList names;
   for (const Recent& recent : settings_.recents().mid(0, 3)) names << recent.title();
@@ -133,25 +134,22 @@ void MainWindow::buildMenus() {
   presetMenu_ = edit->addMenu(icon("preset", IconTone::muted), tr("Presets"));
   edit->addSeparator();
   a.add(edit, "search-labs", tr("Search labs"), "search", key("Ctrl+F"), [this] {
-    libraryDock_->show();
+    actions_->find("show-library")->setChecked(true);
     library_->focusSearch();
   });
   a.add(edit, "palette", tr("Command palette"), "keys", key("Ctrl+Shift+P"), [this] { showPalette(); });
 
   QMenu* view = bar->addMenu(tr("&View"));
-  const std::tuple<QDockWidget*, const char*, QString, const char*, const char*> docks[] = {
-      {libraryDock_, "show-library", tr("Library"), "panel-left", "Ctrl+1"},
-      {inspectorDock_, "show-inspector", tr("Inspector"), "panel-right", "Ctrl+2"},
-      {notesDock_, "show-notes", tr("Notes"), "notes", "Ctrl+3"}};
-  for (const auto& [dock, id, title, picture, keys] : docks) {
-    Q_UNUSED(keys);
-    QAction* action = a.add(view, id, title, {}, {}, [] {});
+  const std::tuple<QDockWidget*, const char*, QString, const char*> docks[] = {{libraryDock_, "show-library", tr("Library"), "Ctrl+Shift+L"},
+                                                                               {inspectorDock_, "show-inspector", tr("Inspector"), "Ctrl+Shift+I"},
+                                                                               {notesDock_, "show-notes", tr("Notes"), "Ctrl+Shift+N"}};
+  for (const auto& [dock, id, title, keys] : docks) {
+    QAction* action = a.add(view, id, title, {}, key(keys), [] {});
     action->setCheckable(true);
-    action->setChecked(!dock->isHidden());
-    connect(action, &QAction::toggled, dock, [dock = dock](bool on) { dock->setVisible(on); });
-    connect(dock, &QDockWidget::visibilityChanged, action, [dock = dock, action] {
-      const QSignalBlocker quiet(action);
-      action->setChecked(!dock->isHidden());
+    action->setChecked(dock == inspectorDock_ ? inspectorWanted_ : !dock->isHidden());
+    connect(action, &QAction::toggled, this, [this, dock = dock](bool on) {
+      if (dock == inspectorDock_) inspectorWanted_ = on;
+      dock->setVisible(on && (dock != inspectorDock_ || currentPane()));
     });
   }
   a.add(view, "toggle-chrome", tr("Hide or show everything but the stage"), "fullscreen", key("Tab"), [this] { toggleChrome(); });
@@ -244,7 +242,7 @@ void MainWindow::buildHelpMenu() {
   a.add(window, "previous-tab", tr("Previous tab"), {}, key("Ctrl+Shift+Tab"), [turn] { turn(-1); });
   QMenu* help = menuBar()->addMenu(tr("&Help"));
   a.add(help, "keys-and-notes", tr("Keys and notes"), "notes", key("F1"), [this] {
-    notesDock_->show();
+    actions_->find("show-notes")->setChecked(true);
     showKeys(*actions_, this);
   });
   a.add(help, "about", tr("About Orrery"), "info", {}, [this] { about(); });
@@ -316,6 +314,7 @@ void MainWindow::useDevice(int index) {
 
 void MainWindow::rebuildChrome() {
   settings_.set("window/layout", saveState());
+  settings_.set("window/inspector", inspectorWanted_);
   inspector_->setSession(nullptr);
   for (QDockWidget* dock : {libraryDock_, inspectorDock_, notesDock_}) {
     removeDockWidget(dock);
@@ -406,7 +405,7 @@ QList<Command> MainWindow::paletteCommands() {
     for (const Parameter& parameter : pane->session().lab().parameters) {
       const QString id = QString::fromStdString(parameter.id);
       commands.append({shown(parameter.label), tr("Parameter · %1").arg(shown(parameter.group)), {}, "parameter", [this, id] {
-                         inspectorDock_->show();
+                         actions_->find("show-inspector")->setChecked(true);
                          inspector_->reveal(id);
                        },
                        QString::fromStdString(parameter.label + " " + parameter.id)});

@@ -8,6 +8,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <utility>
 
 #include "app/inspector/icons.h"
 #include "app/inspector/small_widgets.h"
@@ -18,7 +19,7 @@
 namespace orrery::app {
 
 namespace {
-constexpr int gap = 16, cardTextHeight = 62, leastCardWidth = 250;
+constexpr int gap = 16, cardTextHeight = 62, leastCardWidth = 250, mostCardWidth = 360, headingHeight = 28;
 }
 
 QString liveLab() {
@@ -108,23 +109,27 @@ void LabCard::paintEvent(QPaintEvent*) {
                    QFontMetricsF(controlFont()).elidedText(summary_, Qt::ElideRight, words.width()));
 }
 
-int CardGrid::columns(int width) const { return std::max(1, (width + gap) / (leastCardWidth + gap)); }
-
-int CardGrid::heightForWidth(int width) const {
-  const int across = columns(width);
-  const int rows = (static_cast<int>(cards_.size()) + across - 1) / across;
-  const int cardWidth = std::min(340, (width - gap * (across - 1)) / across);
+int CardGrid::place(int width, bool move) const {
+  const int across = std::max(1, (width + gap) / (leastCardWidth + gap));
+  const int cardWidth = std::min(mostCardWidth, (width - gap * (across - 1)) / across);
   const int cardHeight = cardWidth * Thumbnails::height / Thumbnails::width + cardTextHeight;
-  return rows * cardHeight + std::max(0, rows - 1) * gap;
+  int top = 0;
+  for (qsizetype first = 0; first < cards_.size(); first += across) {
+    const qsizetype last = std::min(first + across, cards_.size());
+    const bool headed = std::any_of(cards_.begin() + first, cards_.begin() + last, [](const Cell& cell) { return cell.heading; });
+    if (headed) top += headingHeight;
+    for (qsizetype i = first; move && i < last; ++i) {
+      const int x = static_cast<int>(i - first) * (cardWidth + gap);
+      cards_[i].card->setGeometry(x, top, cardWidth, cardHeight);
+      if (cards_[i].heading) cards_[i].heading->setGeometry(x, top - headingHeight, cardWidth, headingHeight - 4);
+    }
+    top += cardHeight + (last < cards_.size() ? gap : 0);
+  }
+  return top;
 }
 
-void CardGrid::resizeEvent(QResizeEvent*) {
-  const int across = columns(width());
-  const int cardWidth = std::min(340, (width() - gap * (across - 1)) / across);
-  const int cardHeight = cardWidth * Thumbnails::height / Thumbnails::width + cardTextHeight;
-  for (qsizetype i = 0; i < cards_.size(); ++i)
-    cards_[i]->setGeometry(static_cast<int>(i % across) * (cardWidth + gap), static_cast<int>(i / across) * (cardHeight + gap), cardWidth, cardHeight);
-}
+int CardGrid::heightForWidth(int width) const { return place(width, false); }
+void CardGrid::resizeEvent(QResizeEvent*) { place(width(), true); }
 
 StartPage::StartPage(Thumbnails& thumbnails, Settings& settings, QWidget* parent)
     : QWidget(parent), thumbnails_(thumbnails), settings_(settings) {
@@ -178,25 +183,24 @@ void StartPage::reload() {
   connect(open, &QToolButton::clicked, this, &StartPage::openRequested);
   column->addWidget(hint);
 
+  auto* grid = new CardGrid(body);
   for (const QString& wing : wings()) {
-    QLabel* heading = groupHeading(wingTitle(wing), body);
-    heading->setContentsMargins(0, 12, 0, 0);
-    column->addWidget(heading);
-    auto* grid = new CardGrid(body);
+    QLabel* heading = groupHeading(wingTitle(wing), grid);
+    heading->setAlignment(Qt::AlignLeft | Qt::AlignBottom);
     for (const LabEntry& lab : registered<LabEntry>()) {
       if (QString::fromStdString(lab.wing()) != wing) continue;
       const QString id = QString::fromStdString(lab.id);
       auto* card = new LabCard(id, shown(lab.title), shown(lab.summary), grid);
       card->setPicture(thumbnails_.picture(id));
       connect(card, &QAbstractButton::clicked, this, [this, id] { emit labChosen(id); });
-      grid->add(card);
+      grid->add(card, std::exchange(heading, nullptr));
       cards_.insert(id, card);
     }
-    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Preferred);
-    policy.setHeightForWidth(true);
-    grid->setSizePolicy(policy);
-    column->addWidget(grid);
   }
+  QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Preferred);
+  policy.setHeightForWidth(true);
+  grid->setSizePolicy(policy);
+  column->addWidget(grid);
   fillRecents(column, body);
   column->addStretch(1);
   scroll_->setWidget(body);

@@ -32,7 +32,7 @@ class LabCard : public QAbstractButton {
   QImage picture_;
 };
 
-// Rows of equal cards, as many as fit.
+// Rows of equal cards, as many as fit; the heading of a wing stands above its first card.
 class CardGrid : public QWidget {
   Q_OBJECT
 
@@ -41,15 +41,19 @@ class CardGrid : public QWidget {
   bool hasHeightForWidth() const override { return true; }
   int heightForWidth(int width) const override;
   QSize sizeHint() const override { return {600, heightForWidth(600)}; }
-  void add(LabCard* card) { cards_.append(card); }
-  const QList<LabCard*>& cards() const { return cards_; }
+  void add(LabCard* card, QLabel* heading) { cards_.append({card, heading}); }   // heading: of the first card of a wing, else null
 
  protected:
   void resizeEvent(QResizeEvent*) override;
 
  private:
-  int columns(int width) const;
-  QList<LabCard*> cards_;
+  struct Cell {
+    LabCard* card;
+    QLabel* heading;
+  };
+  // Places every card for this width and gives the height; only measures when `move` is false.
+  int place(int width, bool move) const;
+  QList<Cell> cards_;
 };
 
 class StartPage : public QWidget {
