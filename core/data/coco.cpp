@@ -50,7 +50,9 @@ class Reader {
     }
     return true;
   }
-  void leave() { what_ = nullptr; }
+  void leave() {
+    if (json_.ok()) what_ = nullptr;   // an error keeps its place
+  }
 
   bool readId(std::int64_t& id);
   bool readEntry(Entry& entry);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "core/data/coco.h"
 
 namespace orrery {
@@ -101,14 +103,14 @@ std::string cocoRle(const std::vector<std::uint8_t>& mask, int width, int height
     for (int y = 0; y < height; ++y) {
       const std::uint8_t value = mask[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)] != 0;
       if (value != current) {
-        counts += std::to_string(run) + ",";
+        counts += fmt::format("{},", run);
         run = 0;
         current = value;
       }
       ++run;
     }
   }
-  return "{\"counts\":[" + counts + std::to_string(run) + "],\"size\":[" + std::to_string(height) + "," + std::to_string(width) + "]}";
+  return fmt::format("{{\"counts\":[{}{}],\"size\":[{},{}]}}", counts, run, height, width);
 }
 
 }  // namespace orrery

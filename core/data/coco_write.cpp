@@ -16,7 +16,7 @@ std::string quoted(const std::string& text) { return nlohmann::json(text).dump(-
 std::string numberText(double value) { return fmt::format("{}", value); }
 
 std::string boxText(double x, double y, double w, double h) {
-  return "[" + numberText(x) + "," + numberText(y) + "," + numberText(w) + "," + numberText(h) + "]";
+  return fmt::format("[{},{},{},{}]", x, y, w, h);
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ std::string cocoGroundTruthJson(const GroundTruth& truth, const std::vector<std:
     out += fmt::format("{}{{\"id\":{},\"image_id\":{},\"category_id\":{},\"bbox\":{},\"area\":{},\"iscrowd\":{}", i == 0 ? "" : ",\n", box.id,
                        truth.images[box.image].id, truth.classes[box.category].id, boxText(box.x, box.y, box.width, box.height), numberText(box.area),
                        box.crowd ? 1 : 0);
-    if (i < segmentations.size()) out += ",\"segmentation\":" + segmentations[i];
+    if (i < segmentations.size()) out.append(",\"segmentation\":").append(segmentations[i]);
     out += "}";
   }
   return out + "]}\n";

@@ -37,7 +37,7 @@ std::size_t firstInvalidUtf8(std::string_view text) {
     const std::size_t length = byte < 0x80 ? 1 : byte >> 5 == 6 ? 2 : byte >> 4 == 14 ? 3 : byte >> 3 == 30 ? 4 : 0;
     if (length == 0 || i + length > text.size()) return i;
     for (std::size_t j = 1; j < length; ++j) {
-      if ((static_cast<unsigned char>(text[i + j]) & 0xC0) != 0x80) return i + j;
+      if ((static_cast<unsigned char>(text[i + j]) & 0xC0) != 0x80) return i;
     }
     i += length;
   }

@@ -144,7 +144,9 @@ std::vector<std::string> parseYoloNames(std::string_view text, bool yaml) {
       if (!line.starts_with("names:")) continue;
       inside = true;
       content = trimmed(line.substr(6));
-      if (content.empty()) continue;
+      if (content.starts_with("&")) content = trimmed(content.substr(std::min(content.find(' '), content.size())));   // an anchor names nothing here
+      if (content.empty() || content.starts_with("#")) continue;
+      if (!content.starts_with("[")) break;
       flow = content;
       if (content.find(']') != std::string_view::npos) break;
       continue;

@@ -83,37 +83,45 @@ class Mean {
   std::int64_t count_ = 0;
 };
 
-// Indices of a class's boxes grouped by image: group i is order[first[i] .. first[i + 1]).
+// A class's boxes grouped by image: group i is order[first[i] .. first[i + 1]), positions in the list given.
 struct ImageGroups {
   std::vector<std::uint32_t> order, first;
 };
 
-template <class ImageOf>
-ImageGroups groupByImage(const std::vector<std::uint32_t>& boxes, std::size_t images, const ImageOf& imageOf) {
+template <class Box>
+ImageGroups groupByImage(const std::vector<Box>& boxes, std::size_t images) {
   ImageGroups groups;
   groups.first.assign(images + 1, 0);
-  for (const std::uint32_t i : boxes) ++groups.first[imageOf(i) + 1];
+  for (const Box& box : boxes) ++groups.first[box.image + 1];
   std::partial_sum(groups.first.begin(), groups.first.end(), groups.first.begin());
   groups.order.resize(boxes.size());
   std::vector<std::uint32_t> next(groups.first.begin(), groups.first.end() - 1);
-  for (const std::uint32_t i : boxes) groups.order[next[imageOf(i)]++] = i;
+  for (std::uint32_t i = 0; i < boxes.size(); ++i) groups.order[next[boxes[i].image]++] = i;
   return groups;
 }
+
+// One class's boxes, copied together so that matching walks memory in order.
+struct ClassBoxes {
+  std::vector<ScoredBox> detections;                  // by falling score
+  std::vector<std::uint32_t> detectionIndex;          // their input indices
+  std::vector<TruthBox> truths;                       // file order
+  std::vector<std::uint32_t> truthIndex;
+};
 
 }  // namespace
 
 struct DetectionEvaluation::State {
   DetectionProtocol protocol;
-  std::vector<TruthBox> truths;
-  std::vector<ScoredBox> detections;
-  std::size_t images = 0, classCount = 0;
+  std::size_t images = 0, classCount = 0, detectionCount = 0, truthCount = 0;
   int threads = 0;
-  std::vector<std::vector<std::uint32_t>> truthsOfClass, detectionsOfClass;   // detections sorted by score
+  std::vector<ClassBoxes> boxes;
   std::vector<ClassData> classes;
 
-  void group();
+  void gather(const std::vector<TruthBox>& truths, const std::vector<ScoredBox>& detections);
+  void sortClass(std::size_t k);
   void matchClass(std::size_t k);
-  // Calls visit(group, detection indices, truth indices) for every image of a class that has detections; detections cut at maxDetections.
+  // Calls visit(group, positions of its detections, positions of its ground truths) for every image of a class that has detections;
+  // detections are cut at maxDetections.
   template <class Visit>
   void forEachGroup(std::size_t k, const Visit& visit) const;
 };
@@ -154,43 +162,61 @@ int indexOfThreshold(const DetectionProtocol& protocol, double threshold) {
   return -1;
 }
 
-void DetectionEvaluation::State::group() {
-  truthsOfClass.assign(classCount, {});
-  detectionsOfClass.assign(classCount, {});
-  // Bucket by class; without labels, the order is class by class, as the reference concatenates them.
+void DetectionEvaluation::State::gather(const std::vector<TruthBox>& truths, const std::vector<ScoredBox>& detections) {
+  boxes.resize(classCount);
+  const auto addTruth = [&](std::uint32_t i) {
+    ClassBoxes& to = boxes[protocol.useClasses ? truths[i].category : 0];
+    to.truths.push_back(truths[i]);
+    to.truthIndex.push_back(i);
+  };
+  const auto addDetection = [&](std::uint32_t i) {
+    ClassBoxes& to = boxes[protocol.useClasses ? detections[i].category : 0];
+    to.detections.push_back(detections[i]);
+    to.detectionIndex.push_back(i);
+  };
   std::vector<std::uint32_t> truthOrder(truths.size()), detectionOrder(detections.size());
   std::iota(truthOrder.begin(), truthOrder.end(), 0u);
   std::iota(detectionOrder.begin(), detectionOrder.end(), 0u);
+  // Without labels, the order is class by class, as the reference concatenates them.
   if (!protocol.useClasses) {
     std::stable_sort(truthOrder.begin(), truthOrder.end(), [&](auto a, auto b) { return truths[a].category < truths[b].category; });
     std::stable_sort(detectionOrder.begin(), detectionOrder.end(), [&](auto a, auto b) { return detections[a].category < detections[b].category; });
   }
-  for (const std::uint32_t i : truthOrder) truthsOfClass[protocol.useClasses ? truths[i].category : 0].push_back(i);
-  for (const std::uint32_t i : detectionOrder) detectionsOfClass[protocol.useClasses ? detections[i].category : 0].push_back(i);
+  for (const std::uint32_t i : truthOrder) addTruth(i);
+  for (const std::uint32_t i : detectionOrder) addDetection(i);
+}
 
-  // Sort each class by score. Ties: image, then file order (COCO); file order alone (VOC).
-  parallelFor(classCount, threads, [&](std::size_t k) {
-    struct Key {
-      double score;
-      std::uint32_t image, place, index;
-    };
-    std::vector<Key> keys;
-    keys.reserve(detectionsOfClass[k].size());
-    for (const std::uint32_t i : detectionsOfClass[k]) {
-      keys.push_back({detections[i].score, protocol.matching == Matching::coco ? detections[i].image : 0u, static_cast<std::uint32_t>(keys.size()), i});
-    }
-    std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
-      if (a.score != b.score) return a.score > b.score;
-      return a.image != b.image ? a.image < b.image : a.place < b.place;
-    });
-    for (std::size_t i = 0; i < keys.size(); ++i) detectionsOfClass[k][i] = keys[i].index;
+// Sort a class by score. Ties: image, then file order (COCO); file order alone (VOC).
+void DetectionEvaluation::State::sortClass(std::size_t k) {
+  struct Key {
+    double score;
+    std::uint32_t image, place;
+  };
+  ClassBoxes& all = boxes[k];
+  std::vector<Key> keys;
+  keys.reserve(all.detections.size());
+  for (const ScoredBox& box : all.detections) {
+    keys.push_back({box.score, protocol.matching == Matching::coco ? box.image : 0u, static_cast<std::uint32_t>(keys.size())});
+  }
+  std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
+    if (a.score != b.score) return a.score > b.score;
+    return a.image != b.image ? a.image < b.image : a.place < b.place;
   });
+  ClassBoxes sorted;
+  sorted.detections.reserve(keys.size());
+  sorted.detectionIndex.reserve(keys.size());
+  for (const Key& key : keys) {
+    sorted.detections.push_back(all.detections[key.place]);
+    sorted.detectionIndex.push_back(all.detectionIndex[key.place]);
+  }
+  all.detections = std::move(sorted.detections);
+  all.detectionIndex = std::move(sorted.detectionIndex);
 }
 
 template <class Visit>
 void DetectionEvaluation::State::forEachGroup(std::size_t k, const Visit& visit) const {
-  const auto detectionGroups = groupByImage(detectionsOfClass[k], images, [&](std::uint32_t i) { return detections[i].image; });
-  const auto truthGroups = groupByImage(truthsOfClass[k], images, [&](std::uint32_t i) { return truths[i].image; });
+  const ClassBoxes& all = boxes[k];
+  const ImageGroups detectionGroups = groupByImage(all.detections, images), truthGroups = groupByImage(all.truths, images);
   std::vector<const ScoredBox*> detectionPointers;
   std::vector<const TruthBox*> truthPointers;
   const auto most = static_cast<std::uint32_t>(protocol.maxDetections[2]);
@@ -198,61 +224,49 @@ void DetectionEvaluation::State::forEachGroup(std::size_t k, const Visit& visit)
     const std::uint32_t begin = detectionGroups.first[image];
     const std::uint32_t end = begin + std::min(detectionGroups.first[image + 1] - begin, most);
     if (begin == end) continue;
-    const std::span detectionIndices(detectionGroups.order.data() + begin, end - begin);
-    const std::span truthIndices(truthGroups.order.data() + truthGroups.first[image], truthGroups.first[image + 1] - truthGroups.first[image]);
+    const std::span detectionPlaces(detectionGroups.order.data() + begin, end - begin);
+    const std::span truthPlaces(truthGroups.order.data() + truthGroups.first[image], truthGroups.first[image + 1] - truthGroups.first[image]);
     detectionPointers.clear();
     truthPointers.clear();
-    for (const std::uint32_t i : detectionIndices) detectionPointers.push_back(&detections[i]);
-    for (const std::uint32_t i : truthIndices) truthPointers.push_back(&truths[i]);
-    visit(MatchGroup{detectionPointers, truthPointers}, detectionIndices, truthIndices);
+    for (const std::uint32_t i : detectionPlaces) detectionPointers.push_back(&all.detections[i]);
+    for (const std::uint32_t i : truthPlaces) truthPointers.push_back(&all.truths[i]);
+    visit(MatchGroup{detectionPointers, truthPointers}, detectionPlaces, truthPlaces);
   }
 }
 
 void DetectionEvaluation::State::matchClass(std::size_t k) {
   ClassData& data = classes[k];
-  for (const std::uint32_t i : truthsOfClass[k]) {
-    for (std::size_t a = 0; a < 4; ++a) data.truths[a] += !ignoredTruth(truths[i], protocol.areas[a]);
+  const ClassBoxes& all = boxes[k];
+  for (const TruthBox& truth : all.truths) {
+    for (std::size_t a = 0; a < 4; ++a) data.truths[a] += !ignoredTruth(truth, protocol.areas[a]);
   }
-  const auto& sorted = detectionsOfClass[k];
-  if (sorted.empty()) {
-    for (auto& area : data.hits) area.assign(protocol.thresholds.size(), {});
-    return;
-  }
+  const std::size_t T = protocol.thresholds.size();
+  for (auto& area : data.hits) area.assign(T, {});
+  if (all.detections.empty()) return;
 
-  // Match image by image; remember each detection's bits and rank by its place in the sorted list.
-  std::vector<MatchBits> bits(sorted.size()), groupBits;
-  std::vector<std::uint32_t> rank(sorted.size(), std::numeric_limits<std::uint32_t>::max());
-  // groupByImage keeps the sorted order, so walking the groups with a cursor per image finds the places without a search.
-  const auto byImage = groupByImage(sorted, images, [&](std::uint32_t i) { return detections[i].image; });
-  std::vector<std::uint32_t> placeInGroupOrder(sorted.size());
-  {
-    std::vector<std::uint32_t> next(byImage.first.begin(), byImage.first.end() - 1);
-    for (std::size_t i = 0; i < sorted.size(); ++i) placeInGroupOrder[next[detections[sorted[i]].image]++] = static_cast<std::uint32_t>(i);
-  }
+  // Match image by image; keep each detection's bits and rank at its place in the sorted list.
+  constexpr std::uint32_t unranked = std::numeric_limits<std::uint32_t>::max();
+  std::vector<MatchBits> bits(all.detections.size()), groupBits;
+  std::vector<std::uint32_t> rank(all.detections.size(), unranked);
   GroupMatcher matcher(protocol);
-  forEachGroup(k, [&](const MatchGroup& group, std::span<const std::uint32_t> indices, std::span<const std::uint32_t>) {
-    groupBits.assign(indices.size(), {});
+  forEachGroup(k, [&](const MatchGroup& group, std::span<const std::uint32_t> places, std::span<const std::uint32_t>) {
+    groupBits.assign(places.size(), {});
     matcher.match(group, groupBits);
-    const std::uint32_t begin = byImage.first[detections[indices[0]].image];
-    for (std::size_t i = 0; i < indices.size(); ++i) {
-      const std::uint32_t place = placeInGroupOrder[begin + i];
-      bits[place] = groupBits[i];
-      rank[place] = static_cast<std::uint32_t>(i);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      bits[places[i]] = groupBits[i];
+      rank[places[i]] = static_cast<std::uint32_t>(i);
     }
   });
 
   // Drop what maxDetections cut, then collect the true positives of every (area, threshold) with the count of non-ignored boxes so far.
-  const std::size_t T = protocol.thresholds.size();
   const std::uint32_t full = T >= 32 ? ~0u : (1u << T) - 1;
-  for (auto& area : data.hits) area.assign(T, {});
   std::array<std::uint32_t, 4> ignoredAlways{};
   std::array<std::array<std::uint32_t, 32>, 4> ignoredAt{};
-  data.detection.reserve(sorted.size());
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    if (rank[i] == std::numeric_limits<std::uint32_t>::max()) continue;
+  for (std::size_t i = 0; i < all.detections.size(); ++i) {
+    if (rank[i] == unranked) continue;
     const auto position = static_cast<std::uint32_t>(data.detection.size());
-    data.detection.push_back(sorted[i]);
-    data.score.push_back(detections[sorted[i]].score);
+    data.detection.push_back(all.detectionIndex[i]);
+    data.score.push_back(all.detections[i].score);
     data.rank.push_back(rank[i]);
     for (std::size_t a = 0; a < 4; ++a) {
       if (bits[i].ignored[a] == full) {
@@ -272,14 +286,17 @@ DetectionEvaluation::DetectionEvaluation(const GroundTruth& truth, const std::ve
     : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.protocol = std::move(protocol);
-  s.truths = truth.boxes;
-  s.detections = detections;
+  s.detectionCount = detections.size();
+  s.truthCount = truth.boxes.size();
   s.images = truth.images.size();
   s.classCount = s.protocol.useClasses ? truth.classes.size() : 1;
   s.threads = threads;
-  s.group();
+  s.gather(truth.boxes, detections);
   s.classes.resize(s.classCount);
-  parallelFor(s.classCount, threads, [&](std::size_t k) { s.matchClass(k); });
+  parallelFor(s.classCount, threads, [&](std::size_t k) {
+    s.sortClass(k);
+    s.matchClass(k);
+  });
 }
 
 DetectionEvaluation::~DetectionEvaluation() = default;
@@ -361,27 +378,29 @@ MatchDetail DetectionEvaluation::detailAt(double threshold) const {
   const State& s = *state_;
   MatchDetail detail;
   detail.threshold = threshold;
-  detail.labels.assign(s.detections.size(), BoxLabel::leftOut);
-  detail.truthOf.assign(s.detections.size(), -1);
-  detail.overlap.assign(s.detections.size(), 0);
-  detail.detectionOf.assign(s.truths.size(), -1);
+  detail.labels.assign(s.detectionCount, BoxLabel::leftOut);
+  detail.truthOf.assign(s.detectionCount, -1);
+  detail.overlap.assign(s.detectionCount, 0);
+  detail.detectionOf.assign(s.truthCount, -1);
   parallelFor(s.classCount, s.threads, [&](std::size_t k) {
     GroupMatcher matcher(s.protocol);
     std::vector<BoxLabel> labels;
     std::vector<std::int32_t> truthOf;
     std::vector<double> overlap;
+    const ClassBoxes& all = s.boxes[k];
     s.forEachGroup(k, [&](const MatchGroup& group, std::span<const std::uint32_t> detections, std::span<const std::uint32_t> truths) {
       labels.assign(detections.size(), BoxLabel::falsePositive);
       truthOf.assign(detections.size(), -1);
       overlap.assign(detections.size(), 0);
       matcher.matchOne(group, threshold, labels, truthOf, overlap);
       for (std::size_t d = 0; d < detections.size(); ++d) {
-        detail.labels[detections[d]] = labels[d];
-        detail.overlap[detections[d]] = overlap[d];
+        const std::uint32_t detection = all.detectionIndex[detections[d]];
+        detail.labels[detection] = labels[d];
+        detail.overlap[detection] = overlap[d];
         if (truthOf[d] < 0) continue;
-        const std::uint32_t truth = truths[static_cast<std::size_t>(truthOf[d])];
-        detail.truthOf[detections[d]] = static_cast<std::int32_t>(truth);
-        if (detail.detectionOf[truth] < 0) detail.detectionOf[truth] = static_cast<std::int32_t>(detections[d]);
+        const std::uint32_t truth = all.truthIndex[truths[static_cast<std::size_t>(truthOf[d])]];
+        detail.truthOf[detection] = static_cast<std::int32_t>(truth);
+        if (detail.detectionOf[truth] < 0) detail.detectionOf[truth] = static_cast<std::int32_t>(detection);
       }
     });
   });
@@ -394,13 +413,14 @@ PrecisionRecall DetectionEvaluation::curve(const MatchDetail& detail, std::size_
   curve.truths = s.classes[category].truths[0];
   std::int64_t hits = 0, misses = 0;
   std::vector<double> atHits;
-  for (const std::uint32_t i : s.classes[category].detection) {
-    if (s.detections[i].score < scoreThreshold) break;
+  const ClassData& data = s.classes[category];
+  for (std::size_t position = 0; position < data.detection.size() && data.score[position] >= scoreThreshold; ++position) {
+    const std::uint32_t i = data.detection[position];
     const BoxLabel label = detail.labels[i];
     if (label == BoxLabel::ignored || label == BoxLabel::leftOut) continue;
     (label == BoxLabel::truePositive ? hits : misses) += 1;
     curve.detection.push_back(i);
-    curve.score.push_back(s.detections[i].score);
+    curve.score.push_back(data.score[position]);
     curve.truePositives.push_back(hits);
     curve.falsePositives.push_back(misses);
     curve.precision.push_back(precisionOf(static_cast<double>(hits), static_cast<double>(hits + misses), s.protocol));

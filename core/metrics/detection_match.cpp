@@ -103,14 +103,18 @@ void GroupMatcher::match(const MatchGroup& group, std::span<MatchBits> result) {
   for (const double t : thresholds) lowest = std::min(lowest, startOf(t));
   findPairs(group, lowest);
   if (pairs_.empty()) return;
+  // Most detections overlap nothing: only the others are walked for every area range and threshold.
+  active_.clear();
+  for (std::uint32_t d = 0; d < group.detections.size(); ++d) {
+    if (firstPair_[d] != firstPair_[d + 1]) active_.push_back(d);
+  }
   for (std::size_t a = 0; a < 4; ++a) {
     truthIgnored_.clear();
     for (const TruthBox* truth : group.truths) truthIgnored_.push_back(ignoredTruth(*truth, protocol_.areas[a]));
     for (std::size_t t = 0; t < thresholds.size(); ++t) {
       taken_.assign(group.truths.size(), 0);
       const std::uint32_t bit = 1u << t;
-      for (std::size_t d = 0; d < group.detections.size(); ++d) {
-        if (firstPair_[d] == firstPair_[d + 1]) continue;
+      for (const std::uint32_t d : active_) {
         double overlap = 0;
         bool duplicate = false;
         const std::int32_t g = pick(d, thresholds[t], truthIgnored_, taken_, group, overlap, duplicate);

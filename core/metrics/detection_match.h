@@ -43,6 +43,7 @@ class GroupMatcher {
   const DetectionProtocol& protocol_;
   std::vector<OverlapPair> pairs_;                 // by detection, then ground truth
   std::vector<std::uint32_t> firstPair_;           // per detection, one more at the end
+  std::vector<std::uint32_t> active_;              // detections that have a pair
   std::vector<std::uint8_t> taken_, truthIgnored_;
 };
 

@@ -24,7 +24,8 @@ Options optionsOf(Profile profile, Split split = Split::train) {
 
 std::uint32_t checksum(Profile profile, std::uint32_t index, int size) {
   const Options options = optionsOf(profile);
-  return crc32(std::as_bytes(std::span(render(makeScene(index, options), size, options).rgb)));
+  const Picture picture = render(makeScene(index, options), size, options);
+  return crc32(std::as_bytes(std::span(picture.rgb)));
 }
 
 }  // namespace
