@@ -47,8 +47,10 @@ class Viewport : public QWidget {
   void keyPressed(int key, Qt::KeyboardModifiers modifiers);   // keys the canvas does not use itself
   void failed(const QString& message);        // the surface or device cannot be used; the shell shows it
 
+ public:
+  class Canvas;                               // canvas.h
+
  private:
-  class Canvas;
   std::unique_ptr<Canvas> canvas_;
 };
 
