@@ -10,6 +10,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/output.h"
+#include "core/base/files.h"
 #include "core/base/text.h"
 #include "core/session/nearest.h"
 
@@ -58,11 +59,16 @@ void applyLanguage(int argc, char** argv) {
   }
 }
 
-// A driver with a Wayland part looks for a display when it is opened and complains on stderr when there is no folder to look in. The commands
-// open no window: an existing folder without a display in it keeps stderr for our own sentences.
+// A driver with a Wayland part looks for a display when it is opened and complains on stderr when there is no folder to look in. The
+// commands open no window: a folder of ours without a display in it keeps stderr for our own sentences. Qt wants it private.
 void quietDisplaySearch() {
-  const char* folder = std::getenv("XDG_RUNTIME_DIR");
-  if (!folder || !*folder) ::setenv("XDG_RUNTIME_DIR", std::filesystem::temp_directory_path().c_str(), 1);
+  const char* given = std::getenv("XDG_RUNTIME_DIR");
+  if (given && *given) return;
+  const auto folder = std::filesystem::path(cacheFolder()) / "runtime";
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  std::filesystem::permissions(folder, std::filesystem::perms::owner_all, failed);
+  if (!failed) ::setenv("XDG_RUNTIME_DIR", folder.c_str(), 1);
 }
 
 // CLI11's messages may span lines; ours are one sentence.
@@ -166,7 +172,7 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
     if (text.empty()) {
       const CLI::App* asked = &app;
       for (const auto* sub : app.get_subcommands()) asked = sub;
-      text = asked->help();
+      text = asked->help(asked == &app ? "" : "orrery");
     }
     return print(text);
   } catch (const CLI::ParseError& error) {
