@@ -156,7 +156,9 @@ DisplayList decorationsOf(const Drawn& drawn, const Decorations& decorations, co
     if (!placement) return Vec2{-1e6f, -1e6f};
     const Vec2 at = placement->transform.apply(readout.x, readout.y);
     if (!placement->area.contains(at)) return Vec2{-1e6f, -1e6f};
-    addDisc(list, at, 4.5f, {0, 0, 0, 0}, theme.accent, 1.25f);
+    // On a halo, so that it is seen on every colour of a heat map.
+    addDisc(list, at, 4.5f, {0, 0, 0, 0}, theme.canvas.withAlpha(0.75f), 3.5f);
+    addDisc(list, at, 4.5f, {0, 0, 0, 0}, theme.accent, 1.5f);
     return at;
   };
   for (const Readout& pin : decorations.pins) {

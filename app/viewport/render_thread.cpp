@@ -59,7 +59,8 @@ RenderThread::~RenderThread() {
 void RenderThread::run() {
   CanvasState& state = *state_;
   std::unique_lock lock(state.mutex);
-  std::optional<Clock::time_point> lookAgain;
+  constexpr auto never = Clock::time_point::max();
+  auto lookAgain = never;
   while (!state.quit) {
     // Give a surface back that is about to be destroyed.
     if (state.surfaceInUse != VK_NULL_HANDLE && state.surfaceInUse != state.surface) {
@@ -72,8 +73,8 @@ void RenderThread::run() {
     }
     const bool wantsGrab = state.grabsDone < state.grabsWanted;
     const auto now = Clock::now();
-    if (!state.dirty && !wantsGrab && !(lookAgain && now >= *lookAgain)) {
-      if (lookAgain) state.wake.wait_until(lock, *lookAgain);
+    if (!state.dirty && !wantsGrab && now < lookAgain) {
+      if (lookAgain != never) state.wake.wait_until(lock, lookAgain);
       else state.wake.wait(lock);
       continue;
     }
@@ -83,7 +84,7 @@ void RenderThread::run() {
     }
     Snapshot snapshot;
     const bool needed = takeSnapshot(lock, snapshot);
-    lookAgain.reset();
+    lookAgain = never;
     if (snapshot.stillBusy) {
       lookAgain = Clock::now() + (snapshot.busy.shown ? Clock::duration(busyInterval)
                                                       : std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(

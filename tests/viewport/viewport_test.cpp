@@ -128,10 +128,10 @@ QApplication& application() {
 
 // A window with a canvas on a session, as the shell has it.
 struct Stage {
-  explicit Stage(QSize size = {900, 360}, std::shared_ptr<gpu::Device> device = nullptr) {
+  explicit Stage(QSize size = {900, 360}, std::shared_ptr<gpu::Device> device = nullptr, bool validation = true) {
     application();
     SessionOptions options;
-    options.device.validation = true;
+    options.device.validation = validation;
     options.sharedDevice = std::move(device);
     auto opened = Session::open("tests/canvas", std::move(options));
     REQUIRE(opened);
@@ -426,7 +426,7 @@ TEST_CASE("pan and zoom follow logarithmic and reversed axes") {
 
 TEST_CASE("frames per second while playing", "[.speed]") {
   for (const std::int64_t particles : {256, 4096, 65536}) {
-    Stage stage({1280, 720});
+    Stage stage({1280, 720}, nullptr, false);
     REQUIRE(stage.session->set("particles", particles));
     stage.settle();
     stage.session->play();
