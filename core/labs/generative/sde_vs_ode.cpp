@@ -1,0 +1,404 @@
+// Same marginals, different paths: the reverse SDE and the probability-flow ODE of one exactly known density, from the same start, in lock step.
+// Sources: Anderson 1982 and Song et al. 2021 (reverse SDE, eq. 6; probability flow, eq. 13), Karras et al. 2022 (scaled state, noise levels).
+//   dx = [f x - (1 + zeta^2) / 2 g^2 score] dt + zeta g dw,  zeta = 0 ODE, 1 SDE; every zeta has the same one-time laws (generative.md C4)
+// Units: data units; sigma is the relative noise level sigma_t / alpha_t; t = 0 is data. The state is kept scaled (x_t / alpha_t) and shown at
+// the scale of the chosen schedule. Steps run on the device (kernels/mixture_step); the distances are computed on the host every 8 steps.
+// Random numbers, key = seed: start of particle i: block of kernels/philox stream 1 (2 on the right when starts are not shared); noise: Brownian
+// node counters (i, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle numbers from 2^24 on.
+
+#include "core/labs/generative/sde_vs_ode.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernels/elementwise.h"
+#include "core/kernels/philox.h"
+#include "core/labs/generative/density_file.h"
+
+namespace orrery::generative {
+
+double displayAlpha(Display display, double sigma) {
+  switch (display) {
+    case Display::vp: return 1 / std::sqrt(1 + sigma * sigma);
+    case Display::linear: return 1 / (1 + sigma);
+    case Display::edm: break;
+  }
+  return 1;
+}
+
+double displayTime(Display display, double sigma) {
+  constexpr double beta0 = 0.1, beta1 = 20;
+  switch (display) {
+    case Display::vp: return (std::sqrt(beta0 * beta0 + 2 * (beta1 - beta0) * std::log1p(sigma * sigma)) - beta0) / (beta1 - beta0);
+    case Display::linear: return sigma / (1 + sigma);
+    case Display::edm: break;
+  }
+  return sigma;
+}
+
+namespace {
+
+using kernels::Component;
+using kernels::Method;
+
+constexpr std::uint32_t firstFanParticle = 1u << 24;
+
+Method methodOf(const std::string& id) {
+  if (id == "euler") return Method::euler;
+  if (id == "heun") return Method::heun;
+  if (id == "euler-a") return Method::eulerAncestral;
+  if (id == "dpm-2") return Method::dpm2;
+  if (id == "dpm++2m") return Method::dpmpp2m;
+  if (id == "rk4") return Method::rk4;
+  if (id == "edm") return Method::edm;
+  return Method::em;
+}
+
+Settings readSettings(const LabContext& context) {
+  Settings s;
+  s.scene = context.text("scene");
+  s.zeta[0] = context.number("noise-share-left");
+  s.zeta[1] = context.number("noise-share-right");
+  s.method[0] = methodOf(context.text("solver-left"));
+  s.method[1] = methodOf(context.text("solver-right"));
+  s.steps = context.integer("steps");
+  s.particles = context.integer("particles");
+  s.trails = std::min(context.integer("trails"), s.particles);
+  const std::string& grid = context.text("grid");
+  s.grid = grid == "exponential" ? kernels::Grid::exponential : grid == "linear" ? kernels::Grid::linear : kernels::Grid::karras;
+  s.rho = context.number("rho");
+  s.sigmaMin = context.number("sigma-min");
+  s.sigmaMax = context.number("sigma-max");
+  s.shiftX = context.number("start-shift");
+  s.shiftY = context.number("start-shift-y");
+  s.startScale = context.number("start-scale");
+  s.errorKind = context.text("score-error-kind");
+  s.errorAmount = context.number("score-error");
+  s.sharedStart = context.flag("shared-start");
+  s.sharedNoise = context.flag("shared-noise");
+  const std::string& display = context.text("schedule");
+  s.display = display == "edm" ? Display::edm : display == "linear" ? Display::linear : Display::vp;
+  s.showDensity = context.flag("density");
+  s.showField = context.flag("vector-field");
+  s.lower[0] = context.text("lower-left");
+  s.lower[1] = context.text("lower-right");
+  s.seed = static_cast<std::uint64_t>(context.integer("seed"));
+  s.traced = std::min(context.integer("traced"), s.particles - 1);
+  s.fanStart = {context.number("fan-x"), context.number("fan-y")};
+  return s;
+}
+
+// Root mean square distance between two paths [frames, n, 2] at each frame, times alpha.
+std::vector<double> separationOf(const Tensor& a, const Tensor& b, const std::vector<double>& levels, Display display) {
+  const auto va = a.as<float>(), vb = b.as<float>();
+  const std::size_t frames = levels.size(), width = va.size() / frames;
+  std::vector<double> result;
+  for (std::size_t f = 0; f < frames; ++f) {
+    double sum = 0;
+    for (std::size_t i = f * width; i < (f + 1) * width; ++i) {
+      const double d = static_cast<double>(va[i]) - static_cast<double>(vb[i]);
+      sum += d * d;
+    }
+    result.push_back(displayAlpha(display, levels[f]) * std::sqrt(2 * sum / static_cast<double>(width)));
+  }
+  return result;
+}
+
+// start [n, 2] followed by trail [steps, n, 2].
+Tensor joined(gpu::Stream& stream, const Tensor& start, const Tensor& trail) {
+  const std::int64_t steps = trail.shape()[0], n = trail.shape()[1];
+  Tensor path(Shape{steps + 1, n, 2});
+  const gpu::BufferView to = path.deviceForWriting(stream);
+  gpu::BufferView first = start.device(stream), rest = trail.device(stream);
+  first.bytes = static_cast<std::uint64_t>(n) * 8;
+  rest.bytes = static_cast<std::uint64_t>(steps * n) * 8;
+  stream.copy(first, {to.buffer, to.offset, first.bytes});
+  stream.copy(rest, {to.buffer, to.offset + first.bytes, rest.bytes});
+  return path;
+}
+
+// Share of points whose likeliest component at this level is k.
+std::vector<double> modeMassOf(std::span<const float> scaled, std::int64_t count, const PlanarDensity& density, double sigma) {
+  struct Quick {
+    double x, y, xx, xy, yy, bias;
+  };
+  std::vector<Quick> components;
+  for (const Component& c : density.components) {
+    const double s1 = c.along + sigma * sigma, s2 = c.across + sigma * sigma, cosine = std::cos(c.angle), sine = std::sin(c.angle);
+    components.push_back({c.x, c.y, 0.5 * (cosine * cosine / s1 + sine * sine / s2), cosine * sine * (1 / s1 - 1 / s2),
+                          0.5 * (sine * sine / s1 + cosine * cosine / s2), std::log(std::max(c.weight, 1e-300)) - 0.5 * std::log(s1 * s2)});
+  }
+  std::vector<double> mass(components.size(), 0);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    std::size_t best = 0;
+    double largest = -1e308;
+    for (std::size_t k = 0; k < components.size(); ++k) {
+      const Quick& c = components[k];
+      const double dx = static_cast<double>(scaled[2 * i]) - c.x, dy = static_cast<double>(scaled[2 * i + 1]) - c.y;
+      const double logit = c.bias - (c.xx * dx * dx + c.xy * dx * dy + c.yy * dy * dy);
+      if (logit > largest) {
+        largest = logit;
+        best = k;
+      }
+    }
+    mass[best] += 1 / static_cast<double>(count);
+  }
+  return mass;
+}
+
+}  // namespace
+
+Expected<void> SdeVsOde::readDensity(LabContext& context) {
+  const double spread = context.number("spread");
+  Expected<PlanarDensity> density = settings_.scene == "drawn"     ? densityOfDrawing(context.text("strokes"), spread)
+                                    : settings_.scene == "dropped" ? densityOfFile(context.file("file"), context.flag("invert"), spread)
+                                                                   : builtInDensity(settings_.scene, spread);
+  if (!density) return density.error();
+  density_ = std::move(*density);
+  if (density_.named) applyMoves(context.text("components"), settings_.scene, density_);
+  return {};
+}
+
+Expected<void> SdeVsOde::update(LabContext& context) {
+  stream_ = &context.stream();
+  const Settings before = settings_;
+  settings_ = readSettings(context);
+  if (settings_.sigmaMin >= settings_.sigmaMax) {
+    const Error error = makeError(ErrorCode::usage, trf("The smallest noise level {} must lie below the largest {}", settings_.sigmaMin, settings_.sigmaMax));
+    settings_ = before;
+    return error;
+  }
+  if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert"})) {
+    if (auto read = readDensity(context); !read) {
+      settings_ = before;
+      return read.error();
+    }
+  }
+  // Views change the picture only; everything else starts the measurement anew.
+  fanShown_ = settings_.lower[0] == "fan" || settings_.lower[1] == "fan";
+  if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert", "noise-share-left", "noise-share-right", "solver-left", "solver-right",
+                          "steps", "particles", "grid", "rho", "sigma-min", "sigma-max", "start-shift", "start-shift-y", "start-scale", "score-error-kind",
+                          "score-error", "shared-start", "shared-noise", "schedule", "seed"})) {
+    ticks_.clear();
+    begin(*stream_);
+  }
+  for (Side& side : sides_) {
+    side.state = side.start;
+    side.history = {};
+  }
+  frame_ = 0;
+  if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
+  tracePaths(*stream_);
+  measure(*stream_);
+  return {};
+}
+
+void SdeVsOde::begin(gpu::Stream& stream) {
+  const Settings& s = settings_;
+  exactTable_ = kernels::makeMixtureTable(density_.components);
+  samplerTable_ = exactTable_;
+  if (s.errorKind == "missing" && s.errorAmount > 0) {
+    // The network has not seen the first mode; of a point set, the first eighth.
+    std::vector<Component> seen = density_.components;
+    const std::size_t missing = density_.named ? 1 : std::max<std::size_t>(1, seen.size() / 8);
+    for (std::size_t k = 0; k < missing && seen.size() > 1; ++k) seen[k].weight *= 1 - s.errorAmount;
+    samplerTable_ = kernels::makeMixtureTable(seen);
+  }
+  const auto levels = kernels::noiseLevels(s.grid, static_cast<int>(s.steps), s.sigmaMin, s.sigmaMax, s.rho);
+  for (std::size_t i = 0; i < 2; ++i) {
+    Side& side = sides_[i];
+    side.plan = kernels::planSolver(s.method[i], levels, s.zeta[i]);
+    side.device = kernels::upload(side.plan);
+    side.options.seed = s.seed;
+    side.options.purpose = i == 1 && !s.sharedNoise ? 11 : 10;
+    side.options.error = s.errorKind == "constant" ? kernels::ScoreError::constant
+                         : s.errorKind == "shrink" ? kernels::ScoreError::shrink
+                         : s.errorKind == "field"  ? kernels::ScoreError::field
+                                                   : kernels::ScoreError::none;
+    side.options.errorAmount = side.options.error == kernels::ScoreError::none ? 0 : s.errorAmount;
+    // Draw the start cloud N(shift, scale^2) sigma_T; the true p_T is N(0, sigma_T^2) but for the data's own spread.
+    if (i == 0 || !s.sharedStart) {
+      const Tensor z = kernels::normal(stream, Shape{s.particles, 2}, {s.seed, i == 0 ? 1u : 2u, 0}, 0, static_cast<float>(s.startScale * s.sigmaMax));
+      const Tensor shift = Tensor::from(Shape{2}, {static_cast<float>(s.shiftX * s.sigmaMax), static_cast<float>(s.shiftY * s.sigmaMax)});
+      side.start = kernels::binary(stream, kernels::Binary::add, z, shift);
+    } else {
+      side.start = sides_[0].start;
+    }
+  }
+  // Two exact samples of p_0, with the noise that carries them to any t.
+  const std::int64_t measured = std::min(s.particles, mostMeasured);
+  const auto cumulative = cumulativeWeights(density_);
+  for (std::size_t e = 0; e < 2; ++e) {
+    exact_[e].clear();
+    for (std::int64_t j = 0; j < measured; ++j) {
+      exact_[e].push_back(exactPoint(density_, cumulative, s.seed, 30 + static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(j)));
+    }
+  }
+}
+
+// The tracked particles, the pairs of the forgetting panel and the fan are followed to the end at once: a few hundred particles, all steps in one
+// dispatch each. Their numbers are those of the cloud's first particles, so the trails pass through them bit by bit.
+void SdeVsOde::tracePaths(gpu::Stream& stream) {
+  const Settings& s = settings_;
+  const std::int64_t pairs = std::min(pairCount, s.particles), followed = std::max(pairs, s.trails);
+  const auto& levels = sides_[0].plan.levels;
+  std::vector<float> alphas;
+  for (const double level : levels) alphas.push_back(static_cast<float>(displayAlpha(s.display, level)));
+  const Tensor scale = Tensor::from(Shape{static_cast<std::int64_t>(alphas.size()), 1, 1}, alphas);
+
+  // The partner of a pair starts elsewhere: without the shift when there is one, else half a sigma to the right.
+  const bool shifted = s.shiftX != 0 || s.shiftY != 0;
+  const double dx = shifted ? -s.shiftX : 0.5, dy = shifted ? -s.shiftY : 0.0;
+  const Tensor shift = Tensor::from(Shape{2}, {static_cast<float>(dx * s.sigmaMax), static_cast<float>(dy * s.sigmaMax)});
+  std::array<Tensor, 2> pathOf, partnerOf;
+  for (std::size_t i = 0; i < 2; ++i) {
+    Side& side = sides_[i];
+    const auto follow = [&](const Tensor& start, const kernels::StepOptions& options) {
+      return joined(stream, start, kernels::mixtureSteps(stream, samplerTable_, side.device, 0, s.steps, start, {}, options, true).trail);
+    };
+    const Tensor first = side.start.rows(0, followed);
+    const Tensor path = follow(first, side.options);
+    side.path = kernels::binary(stream, kernels::Binary::mul, path, scale);
+    const Tensor pairStart = side.start.rows(0, pairs);
+    pathOf[i] = followed == pairs ? path : follow(pairStart, side.options);
+    partnerOf[i] = follow(kernels::binary(stream, kernels::Binary::add, pairStart, shift), side.options);
+    side.fan = {};
+    if (fanShown_) {
+      const double alphaStart = displayAlpha(s.display, levels[0]);
+      std::vector<float> start;
+      for (std::int64_t k = 0; k < fanCount; ++k) {
+        start.push_back(static_cast<float>(s.fanStart[0] / alphaStart));
+        start.push_back(static_cast<float>(s.fanStart[1] / alphaStart));
+      }
+      kernels::StepOptions options = side.options;
+      options.firstParticle = firstFanParticle;
+      side.fan = kernels::binary(stream, kernels::Binary::mul, follow(Tensor::from(Shape{fanCount, 2}, start), options), scale);
+    }
+  }
+  for (std::size_t i = 0; i < 2; ++i) sides_[i].separation = separationOf(pathOf[i], partnerOf[i], levels, s.display);
+}
+
+Expected<bool> SdeVsOde::advance(LabContext& context) {
+  if (frame_ >= settings_.steps) return false;
+  gpu::Stream& stream = context.stream();
+  for (Side& side : sides_) {
+    auto result = kernels::mixtureSteps(stream, samplerTable_, side.device, frame_, 1, side.state, side.history, side.options);
+    side.state = std::move(result.state);
+    side.history = std::move(result.history);
+  }
+  ++frame_;
+  if (frame_ % measureEvery == 0 || frame_ == settings_.steps) measure(stream);
+  return true;
+}
+
+Timeline SdeVsOde::timeline() const { return {settings_.steps + 1, "step", 60}; }
+
+std::vector<Tensor> SdeVsOde::capture() const {
+  return {sides_[0].state, sides_[0].history, sides_[1].state, sides_[1].history};
+}
+
+void SdeVsOde::restore(std::int64_t frame, std::vector<Tensor> state) {
+  frame_ = frame;
+  for (std::size_t i = 0; i < 2; ++i) {
+    sides_[i].state = std::move(state[2 * i]);
+    sides_[i].history = std::move(state[2 * i + 1]);
+  }
+}
+
+// Measures both clouds against the exact density at this frame, once per frame: the same frame always gives the same numbers.
+void SdeVsOde::measure(gpu::Stream&) {
+  const auto known = std::lower_bound(ticks_.begin(), ticks_.end(), frame_, [](const Tick& t, std::int64_t frame) { return t.frame < frame; });
+  if (known != ticks_.end() && known->frame == frame_) return;
+  Tick tick;
+  tick.frame = frame_;
+  const double level = sigma(), scale = alpha();
+  const std::size_t measured = exact_[0].size();
+  const std::size_t few = std::min(measured, static_cast<std::size_t>(energyMeasured));
+
+  // Carry the exact samples to this level.
+  std::array<std::vector<float>, 2> exact;
+  for (std::size_t e = 0; e < 2; ++e) {
+    for (const ExactPoint& p : exact_[e]) {
+      for (std::size_t c = 0; c < 2; ++c) exact[e].push_back(static_cast<float>(scale * (p.x[c] + level * p.noise[c])));
+    }
+  }
+  const ProjectedSample truth = project(exact[0], directionCount);
+  tick.slicedFloor = slicedWasserstein2(truth, project(exact[1], directionCount));
+  const auto head = [few](const std::vector<float>& points) { return std::span<const float>(points.data(), 2 * few); };
+  tick.energyFloor = std::abs(energyDistance(head(exact[0]), head(exact[1])));
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto state = sides_[i].state.as<float>();
+    std::vector<float> points(2 * measured);
+    for (std::size_t j = 0; j < points.size(); ++j) points[j] = static_cast<float>(scale) * state[j];
+    tick.sliced[i] = slicedWasserstein2(truth, project(points, directionCount));
+    tick.energy[i] = energyDistance(head(points), head(exact[0]));
+    if (density_.named) tick.modeMass[i] = modeMassOf(state, static_cast<std::int64_t>(measured), density_, level);
+  }
+  ticks_.insert(known, std::move(tick));
+}
+
+const Tick& SdeVsOde::tick() const {
+  const auto after = std::upper_bound(ticks_.begin(), ticks_.end(), frame_, [](std::int64_t frame, const Tick& t) { return frame < t.frame; });
+  return *std::prev(after);
+}
+
+std::vector<Metric> SdeVsOde::metrics() const {
+  if (ticks_.empty()) return {};
+  const Tick& t = tick();
+  std::vector<Metric> result{{"sw2.left", t.sliced[0], ""},          {"sw2.right", t.sliced[1], ""},       {"sw2.floor", t.slicedFloor, ""},
+                             {"energy.left", t.energy[0], ""},       {"energy.right", t.energy[1], ""},    {"energy.floor", t.energyFloor, ""},
+                             {"measured-at", static_cast<double>(t.frame), "step"}, {"sigma", sigma(), ""}, {"time", time(), ""}};
+  const char* names[] = {"left", "right"};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::string side = names[i];
+    result.push_back({"separation." + side, sides_[i].separation[static_cast<std::size_t>(frame_)], ""});
+    result.push_back({"evaluations." + side, static_cast<double>(frame_ * sides_[i].plan.evaluationsPerStep), ""});
+    for (std::size_t k = 0; k < t.modeMass[i].size(); ++k) result.push_back({"mode-mass." + side + "." + std::to_string(k), t.modeMass[i][k], ""});
+  }
+  return result;
+}
+
+Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const {
+  if (sides_[0].state.empty()) return {};
+  const auto number = [&](const char* id) { return std::get<double>(values.find(id)->second); };
+  const auto text = [&](const char* id) { return std::get<std::string>(values.find(id)->second); };
+  const bool moving = event.kind == PointerEvent::Kind::drag;
+  if (event.panel == "fan" && event.handle == "fan-start" && moving) {
+    return {{"fan-x", std::clamp(event.x, -4.0, 4.0)}, {"fan-y", std::clamp(event.y, -4.0, 4.0)}};
+  }
+  if (event.panel != "left" && event.panel != "right") return {};
+  const double x = event.x / alpha(), y = event.y / alpha();
+  const std::string scene = text("scene");
+  if (event.handle.starts_with("component-")) {
+    if (!moving) return {};
+    return {{"components", moved(text("components"), scene, static_cast<std::size_t>(std::stoul(event.handle.substr(10))), x, y)}};
+  }
+  if (event.handle == "start") {
+    if (!moving) return {};
+    return {{"start-shift", std::clamp(x / settings_.sigmaMax, -1.0, 1.0)}, {"start-shift-y", std::clamp(y / settings_.sigmaMax, -1.0, 1.0)}};
+  }
+  if (scene == "drawn" && (moving || event.kind == PointerEvent::Kind::press)) {
+    const std::string before = text("strokes"), after = painted(before, x, y, number("brush"), event.alternate);
+    if (after == before) return {};
+    return {{"strokes", after}};
+  }
+  if (event.kind == PointerEvent::Kind::click && scene != "drawn") {
+    // Trace the particle under the pointer; clicking far from all of them lets go.
+    const auto state = sides_[event.panel == "left" ? 0 : 1].state.as<float>();
+    double best = 0.03 * reach() / alpha();
+    std::int64_t nearest = -1;
+    for (std::size_t i = 0; i + 1 < state.size(); i += 2) {
+      const double distance = std::hypot(static_cast<double>(state[i]) - x, static_cast<double>(state[i + 1]) - y);
+      if (distance < best) {
+        best = distance;
+        nearest = static_cast<std::int64_t>(i / 2);
+      }
+    }
+    return {{"traced", nearest}};
+  }
+  return {};
+}
+
+ORRERY_LAB(SdeVsOde);
+
+}  // namespace orrery::generative

@@ -1,0 +1,118 @@
+#pragma once
+// The lab generative/sde-vs-ode: its state, shared by the computing half (sde_vs_ode.cpp) and the drawing half (sde_vs_ode_panels.cpp).
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/kernels/mixture_step.h"
+#include "core/labs/generative/planar_density.h"
+#include "core/metrics/distances.h"
+#include "core/session/lab.h"
+
+namespace orrery::generative {
+
+// How the picture scales the state: x_t = alpha(sigma) times the scaled state, with sigma the relative noise level (generative.md C1).
+enum class Display { vp, linear, edm };
+double displayAlpha(Display display, double sigma);
+double displayTime(Display display, double sigma);    // vp, linear: in [0, 1); edm: sigma itself
+
+constexpr int directionCount = 64;                     // of the sliced distance
+constexpr std::int64_t mostMeasured = 16384;           // particles the sliced distance looks at
+constexpr std::int64_t energyMeasured = 1024;          // particles the energy distance looks at
+constexpr std::int64_t imageFrom = 20000;              // from this many particles on a density image replaces the points
+constexpr std::int64_t pairCount = 128;                // pairs of the forgetting panel
+constexpr std::int64_t fanCount = 128;                 // continuations of the fan-out panel
+constexpr std::int64_t measureEvery = 8;               // steps between two measurements
+
+// Everything the parameters say, read once per update.
+struct Settings {
+  std::string scene;
+  double zeta[2] = {1, 0};
+  kernels::Method method[2] = {kernels::Method::em, kernels::Method::heun};
+  std::int64_t steps = 128, particles = 4096, trails = 96;
+  kernels::Grid grid = kernels::Grid::karras;
+  double rho = 7, sigmaMin = 0.002, sigmaMax = 80;
+  double shiftX = 0, shiftY = 0, startScale = 1;
+  std::string errorKind;
+  double errorAmount = 0;
+  bool sharedStart = true, sharedNoise = true;
+  Display display = Display::vp;
+  bool showDensity = true, showField = false;
+  std::string lower[2] = {"distance", "forget"};
+  std::uint64_t seed = 0;
+  std::int64_t traced = -1;
+  std::array<double, 2> fanStart{};
+};
+
+// One of the two samplers.
+struct Side {
+  kernels::SolverPlan plan;
+  kernels::DevicePlan device;
+  kernels::StepOptions options;
+  Tensor start, state, history;            // scaled coordinates [n, 2]
+  Tensor path;                             // [steps + 1, trails, 2] in the picture's coordinates
+  Tensor fan;                              // [steps + 1, fanCount, 2], only while the fan-out panel is shown
+  std::vector<double> separation;          // [steps + 1] root mean square distance of the pairs, picture units
+};
+
+// What is measured against the exact density at one frame.
+struct Tick {
+  std::int64_t frame = 0;
+  double sliced[2] = {0, 0}, slicedFloor = 0, energy[2] = {0, 0}, energyFloor = 0;
+  std::vector<double> modeMass[2];         // share per component, only for named densities
+};
+
+class SdeVsOde : public Lab {
+ public:
+  static LabEntry describe();
+  Expected<void> update(LabContext& context) override;
+  Expected<bool> advance(LabContext& context) override;
+  Timeline timeline() const override;
+  std::vector<Tensor> capture() const override;
+  void restore(std::int64_t frame, std::vector<Tensor> state) override;
+  Figure figure() const override;
+  std::vector<Metric> metrics() const override;
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
+
+ private:
+  Expected<void> readDensity(LabContext& context);
+  void begin(gpu::Stream& stream);
+  void tracePaths(gpu::Stream& stream);
+  void measure(gpu::Stream& stream);
+  const Tick& tick() const;                // the newest measurement at or before the frame
+
+  double sigma() const { return sides_[0].plan.levels[static_cast<std::size_t>(frame_)]; }
+  double alpha() const { return displayAlpha(settings_.display, sigma()); }
+  double time() const { return displayTime(settings_.display, sigma()); }
+
+  // sde_vs_ode_panels.cpp
+  struct Shown;                            // device tensors made for one picture
+  Shown prepare() const;
+  Panel canvas(int side, const Shown& shown) const;
+  Panel lowerPanel(const std::string& kind, const Shown& shown) const;
+  Panel tracePanel(bool energy) const;
+  Panel forgetPanel() const;
+  Panel fanPanel() const;
+  Panel modesPanel() const;
+  Panel marginalsPanel(const Shown& shown) const;
+  Panel differencePanel(const Shown& shown) const;
+  Panel twoTimePanel(const Shown& shown) const;
+  Axis timeAxis() const;
+  double reach() const;                    // half the side of the canvas
+  std::string nameOf(int side) const;      // "SDE", "ODE", or "left" and "right" when both are of a kind
+  Paint paintOf(int side, float alpha = 1) const;
+
+  Settings settings_;
+  PlanarDensity density_;
+  kernels::MixtureTable exactTable_, samplerTable_;
+  std::array<Side, 2> sides_;
+  std::array<std::vector<ExactPoint>, 2> exact_;   // two independent exact samples; the second gives the floor
+  std::vector<Tick> ticks_;
+  std::int64_t frame_ = 0;
+  gpu::Stream* stream_ = nullptr;          // the session's, valid between update() and destruction
+  bool fanShown_ = false;
+};
+
+}  // namespace orrery::generative

@@ -1,0 +1,530 @@
+// The pictures of the lab sde-vs-ode: two canvases with a common time, and two smaller panels chosen by the user.
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/figure/marks/marks.h"
+#include "core/kernels/copy.h"
+#include "core/kernels/elementwise.h"
+#include "core/kernels/histogram.h"
+#include "core/labs/generative/sde_vs_ode.h"
+
+namespace orrery::generative {
+
+// Device tensors made for one picture, in its coordinates.
+struct SdeVsOde::Shown {
+  Tensor points[2];            // [n, 2]
+  Tensor image[2];             // counts [g, g] instead, for very many particles
+  double imageHigh = 1;
+  Tensor density;              // exact p_t [g, g]
+  double densityHigh = 1;
+  Tensor fieldAt, field;       // [m, 2]
+};
+
+namespace {
+
+using kernels::Component;
+
+// A tensor of the host's numbers.
+Tensor column(const std::vector<double>& values) {
+  std::vector<float> floats(values.begin(), values.end());
+  return Tensor::from(Shape{static_cast<std::int64_t>(floats.size())}, floats);
+}
+
+// Centres of a g x g grid over [-reach, reach]^2, row 0 at the bottom.
+Tensor gridPoints(std::int64_t g, double reach) {
+  std::vector<float> points;
+  for (std::int64_t r = 0; r < g; ++r) {
+    for (std::int64_t c = 0; c < g; ++c) {
+      points.push_back(static_cast<float>(reach * (2 * (static_cast<double>(c) + 0.5) / static_cast<double>(g) - 1)));
+      points.push_back(static_cast<float>(reach * (2 * (static_cast<double>(r) + 0.5) / static_cast<double>(g) - 1)));
+    }
+  }
+  return Tensor::from(Shape{g * g, 2}, points);
+}
+
+// About the largest value of p_t: its value at some of the component means.
+double peakOf(const PlanarDensity& density, double alpha, double sigma) {
+  const auto& components = density.components;
+  const std::size_t tries = components.size() <= 64 ? components.size() : 8;
+  double peak = -1e308;
+  for (std::size_t i = 0; i < tries; ++i) {
+    const Component& c = components[i * components.size() / tries];
+    peak = std::max(peak, kernels::evaluateMixture(components, alpha * c.x, alpha * c.y, alpha, alpha * sigma).logDensity);
+  }
+  return std::exp(peak);
+}
+
+std::string decimals(double value, int places = 2) { return fmt::format("{:.{}f}", value, places); }
+
+std::shared_ptr<LineMark> curve(std::string id, std::vector<double> x, const std::vector<double>& y, Paint paint, std::string label) {
+  auto line = std::make_shared<LineMark>(std::move(id));
+  line->x = column(x);
+  line->y = column(y);
+  line->paint = paint;
+  line->label = std::move(label);
+  line->width = 1.25f;
+  return line;
+}
+
+}  // namespace
+
+double SdeVsOde::reach() const {
+  // Scaled schedules keep everything within a few units; the unscaled one is followed by the camera.
+  const double data = 1.2 * density_.reach;
+  if (settings_.display == Display::edm) return std::max(data, 2.2 * sigma());
+  const double away = std::max(std::abs(settings_.shiftX), std::abs(settings_.shiftY));
+  return std::max(data, (2.1 + away) * std::max(0.7, settings_.startScale));
+}
+
+std::string SdeVsOde::nameOf(int side) const {
+  const bool left = settings_.zeta[0] > 0, right = settings_.zeta[1] > 0;
+  if (left == right) return side == 0 ? tr("left") : tr("right");
+  return (side == 0 ? left : right) ? tr("SDE") : tr("ODE");
+}
+
+Paint SdeVsOde::paintOf(int side, float alpha) const {
+  const bool left = settings_.zeta[0] > 0, right = settings_.zeta[1] > 0;
+  if (side == 1 && left == right) return Paint::of(Role::series2, alpha);
+  return Paint::of((side == 0 ? left : right) ? Role::stochastic : Role::deterministic, alpha);
+}
+
+Axis SdeVsOde::timeAxis() const {
+  Axis axis;
+  axis.reversed = true;
+  if (settings_.display == Display::edm) {
+    axis.label = tr("noise level σ (data to the right)");
+    axis.scale = ScaleKind::log;
+    axis.range = Range{settings_.sigmaMin, settings_.sigmaMax};
+  } else {
+    axis.label = tr("time t (data at 0)");
+    axis.range = Range{0, std::max(displayTime(settings_.display, settings_.sigmaMax), 1e-3)};
+  }
+  return axis;
+}
+
+SdeVsOde::Shown SdeVsOde::prepare() const {
+  Shown shown;
+  gpu::Stream& stream = *stream_;
+  const double level = sigma(), scale = alpha(), half = reach();
+  const auto low = static_cast<float>(-half), high = static_cast<float>(half);
+  for (std::size_t i = 0; i < 2; ++i) {
+    shown.points[i] = scale == 1 ? sides_[i].state : kernels::affine(stream, sides_[i].state, static_cast<float>(scale), 0);
+    if (settings_.particles >= imageFrom) {
+      constexpr std::int64_t g = 192;
+      const kernels::Bins bins{low, high, g};
+      shown.image[i] = kernels::convert(stream, kernels::histogram2d(stream, shown.points[i], bins, bins), DType::f32);
+      const double cell = 2 * half / static_cast<double>(g);
+      shown.imageHigh = std::max(4.0, 0.8 * peakOf(density_, scale, std::max(level, settings_.sigmaMin)) * cell * cell * static_cast<double>(settings_.particles));
+    }
+  }
+  const std::size_t components = density_.components.size();
+  if (settings_.showDensity) {
+    // Deltas are shown at least one cell wide.
+    const std::int64_t g = components <= 32 ? 96 : components <= 256 ? 64 : 48;
+    const double shownLevel = std::max(level, half / static_cast<double>(g) / scale);
+    const Tensor logarithm = kernels::mixture(stream, exactTable_, gridPoints(g, half), scale, scale * shownLevel, kernels::MixtureOutput::logDensity);
+    shown.density = kernels::unary(stream, kernels::Unary::exp, logarithm).reshaped(Shape{g, g});
+    shown.densityHigh = peakOf(density_, scale, shownLevel);
+  }
+  if (settings_.showField) {
+    // The ODE pushes from x_t towards alpha D.
+    const double fieldLevel = std::max(level, 0.05);
+    shown.fieldAt = gridPoints(15, 0.95 * half);
+    const Tensor D = kernels::mixture(stream, samplerTable_, shown.fieldAt, scale, scale * fieldLevel, kernels::MixtureOutput::denoiser);
+    shown.field = kernels::binary(stream, kernels::Binary::sub, kernels::affine(stream, D, static_cast<float>(scale), 0), shown.fieldAt);
+  }
+  return shown;
+}
+
+Panel SdeVsOde::canvas(int side, const Shown& shown) const {
+  const auto s = static_cast<std::size_t>(side);
+  const Side& sampler = sides_[s];
+  const double half = reach(), scale = alpha(), level = sigma(), zeta = settings_.zeta[s];
+  Panel panel;
+  panel.id = side == 0 ? "left" : "right";
+  panel.title = zeta > 0 ? trf("Reverse SDE, ζ = {}", decimals(zeta)) : tr("Probability-flow ODE, ζ = 0");
+  const std::string when = settings_.display == Display::edm ? fmt::format("σ = {:.3g}", level) : fmt::format("t = {}  σ = {:.3g}", decimals(time()), level);
+  panel.note = side == 0 ? when : settings_.sharedStart ? tr("same start, same σ") : tr("own start, same σ");
+  panel.column = side;
+  panel.equalAspect = true;
+  panel.x.range = panel.y.range = Range{-half, half};
+  panel.x.visible = panel.y.visible = false;
+  panel.legend = false;
+  const Bounds bounds{{-half, half}, {-half, half}};
+
+  if (!shown.density.empty()) {
+    auto heat = std::make_shared<HeatMapMark>("density");
+    heat->value = shown.density;
+    heat->x = heat->y = Range{-half, half};
+    heat->map = zeta > 0 ? ColorMap::magma : ColorMap::viridis;
+    heat->range = Range{0, shown.densityHigh};
+    heat->smooth = true;
+    heat->alphaFromValue = true;
+    heat->alpha = 0.35f;
+    heat->quantity = tr("exact density");
+    panel.marks.push_back(heat);
+  }
+  if (!shown.field.empty()) {
+    auto field = std::make_shared<VectorFieldMark>("field");
+    field->xy = shown.fieldAt;
+    field->uv = shown.field;
+    panel.marks.push_back(field);
+  }
+  if (settings_.trails > 0) {
+    auto trails = std::make_shared<PathsMark>("trails");
+    trails->xy = sampler.path;
+    trails->stepCount = frame_ + 1;
+    trails->paint = paintOf(side, 0.55f);
+    trails->knownBounds = bounds;
+    panel.marks.push_back(trails);
+  }
+  if (!shown.image[s].empty()) {
+    auto image = std::make_shared<HeatMapMark>("particles");
+    image->value = shown.image[s];
+    image->x = image->y = Range{-half, half};
+    image->map = ColorMap::gray;
+    image->range = Range{0, shown.imageHigh};
+    image->alphaFromValue = true;
+    image->quantity = tr("particles");
+    panel.marks.push_back(image);
+  } else {
+    auto points = std::make_shared<PointsMark>("particles");
+    points->xy = shown.points[s];
+    points->paint = Paint::of(Role::data, settings_.particles > 8192 ? 0.5f : 0.8f);
+    points->radius = settings_.particles > 2048 ? 0.7f : 1.1f;
+    points->name = tr("particle");
+    points->knownBounds = bounds;
+    panel.marks.push_back(points);
+  }
+  if (settings_.traced >= 0) {
+    // The traced particle and where it may have come from: every component weighted by its responsibility.
+    const auto state = sampler.state.as<float>();
+    const auto i = static_cast<std::size_t>(settings_.traced);
+    const auto x = static_cast<double>(state[2 * i]), y = static_cast<double>(state[2 * i + 1]);
+    if (density_.components.size() <= 64) {
+      std::vector<float> from, to, weight;
+      std::vector<double> logits;
+      for (const Component& c : density_.components) {
+        logits.push_back(std::log(c.weight) + kernels::evaluateMixture({&c, 1}, x, y, 1, std::max(level, 1e-3)).logDensity);
+      }
+      const double largest = *std::max_element(logits.begin(), logits.end());
+      double sum = 0;
+      for (double& l : logits) sum += l = std::exp(l - largest);
+      for (std::size_t k = 0; k < logits.size(); ++k) {
+        from.insert(from.end(), {static_cast<float>(scale * x), static_cast<float>(scale * y)});
+        to.insert(to.end(), {static_cast<float>(scale * density_.components[k].x), static_cast<float>(scale * density_.components[k].y)});
+        weight.push_back(static_cast<float>(logits[k] / sum));
+      }
+      const auto count = static_cast<std::int64_t>(weight.size());
+      auto links = std::make_shared<LinksMark>("posterior");
+      links->from = Tensor::from(Shape{count, 2}, from);
+      links->to = Tensor::from(Shape{count, 2}, to);
+      links->weight = Tensor::from(Shape{count}, weight);
+      links->paint = Paint::of(Role::accent);
+      panel.marks.push_back(links);
+    }
+    auto ring = std::make_shared<PointsMark>("traced");
+    ring->xy = Tensor::from(Shape{1, 2}, {static_cast<float>(scale * x), static_cast<float>(scale * y)});
+    ring->shape = PointShape::ring;
+    ring->radius = 4;
+    ring->paint = Paint::of(Role::accent);
+    ring->name = trf("particle {}", formatNumber(static_cast<double>(settings_.traced)));
+    panel.marks.push_back(ring);
+  }
+  if (density_.named && settings_.scene != "drawn") {
+    for (std::size_t k = 0; k < density_.components.size(); ++k) {
+      const Component& c = density_.components[k];
+      panel.handles.push_back({"component-" + std::to_string(k), scale * c.x, scale * c.y, Handle::Kind::point, trf("blob {}", k + 1)});
+    }
+  }
+  if (frame_ == 0) {
+    panel.handles.push_back({"start", scale * settings_.shiftX * settings_.sigmaMax, scale * settings_.shiftY * settings_.sigmaMax, Handle::Kind::point, tr("start cloud")});
+  }
+  return panel;
+}
+
+Panel SdeVsOde::tracePanel(bool energy) const {
+  Panel panel;
+  panel.id = energy ? "energy" : "distance";
+  std::vector<double> x, value[2], floor, zero;
+  double high = 0;
+  for (const Tick& tick : ticks_) {
+    high = std::max({high, energy ? tick.energy[0] : tick.sliced[0], energy ? tick.energy[1] : tick.sliced[1], 1.5 * (energy ? tick.energyFloor : tick.slicedFloor)});
+    if (tick.frame > frame_) continue;
+    const double level = std::max(sides_[0].plan.levels[static_cast<std::size_t>(tick.frame)], settings_.display == Display::edm ? settings_.sigmaMin : 0.0);
+    x.push_back(displayTime(settings_.display, level));
+    for (std::size_t i = 0; i < 2; ++i) value[i].push_back(energy ? tick.energy[i] : tick.sliced[i]);
+    floor.push_back(energy ? tick.energyFloor : tick.slicedFloor);
+    zero.push_back(0);
+  }
+  // Say what the newest measurement shows. Twice the floor: two exact samples differ by it, too, with room for chance.
+  const Tick& now = tick();
+  const double limit = 2 * (energy ? now.energyFloor + 0.002 : now.slicedFloor);
+  const bool off[2] = {(energy ? now.energy[0] : now.sliced[0]) > limit, (energy ? now.energy[1] : now.sliced[1]) > limit};
+  if (off[0] != off[1]) {
+    panel.title = trf("The {} matches the exact density, the {} does not", nameOf(off[0] ? 1 : 0), nameOf(off[0] ? 0 : 1));
+  } else {
+    panel.title = off[0] ? tr("Neither matches the exact density at t") : tr("Both match the exact density at t");
+  }
+  panel.note = energy ? tr("energy distance") : tr("sliced W₂");
+  panel.x = timeAxis();
+  panel.y.range = Range{energy ? std::min(0.0, -0.1 * high) : 0.0, 1.1 * std::max(high, 1e-3)};
+  panel.y.grid = true;
+  auto band = std::make_shared<BandMark>("floor");
+  band->x = column(x);
+  band->low = column(zero);
+  band->high = column(floor);
+  band->label = tr("sampling noise");
+  panel.marks.push_back(band);
+  panel.marks.push_back(curve("left", x, value[0], paintOf(0), nameOf(0)));
+  panel.marks.push_back(curve("right", x, value[1], paintOf(1), nameOf(1)));
+  return panel;
+}
+
+Panel SdeVsOde::forgetPanel() const {
+  Panel panel;
+  panel.id = "forget";
+  std::vector<double> x, value[2];
+  for (std::int64_t f = 0; f <= frame_; ++f) {
+    const double level = std::max(sides_[0].plan.levels[static_cast<std::size_t>(f)], settings_.display == Display::edm ? settings_.sigmaMin : 0.0);
+    x.push_back(displayTime(settings_.display, level));
+    for (std::size_t i = 0; i < 2; ++i) value[i].push_back(sides_[i].separation[static_cast<std::size_t>(f)]);
+  }
+  double high = 0;
+  for (const Side& side : sides_) high = std::max(high, *std::max_element(side.separation.begin(), side.separation.end()));
+  const bool shifted = settings_.shiftX != 0 || settings_.shiftY != 0;
+  const std::string shift = decimals(shifted ? std::hypot(settings_.shiftX, settings_.shiftY) : 0.5);
+  std::string verdict[2];
+  for (std::size_t i = 0; i < 2; ++i) {
+    // What is left at the end of the distance at the start.
+    const double left = value[i].back() / std::max(value[i].front(), 1e-12);
+    verdict[i] = left < 0.1 ? trf("{} forgets", nameOf(static_cast<int>(i))) : trf("{} remembers", nameOf(static_cast<int>(i)));
+  }
+  const bool ended = frame_ == settings_.steps;
+  if (ended) panel.title = trf("Start shifted by {} σ: {}, {}", shift, verdict[0], verdict[1]);
+  else panel.title = shifted ? trf("Start shifted by {} σ: who forgets?", shift) : trf("Two starts {} σ apart: who forgets?", shift);
+  panel.note = tr("distance of the pairs");
+  panel.x = timeAxis();
+  panel.y.range = Range{0, 1.1 * std::max(high, 1e-6)};
+  panel.y.grid = true;
+  panel.marks.push_back(curve("left", x, value[0], paintOf(0), ended ? verdict[0] : nameOf(0)));
+  panel.marks.push_back(curve("right", x, value[1], paintOf(1), ended ? verdict[1] : nameOf(1)));
+  return panel;
+}
+
+Panel SdeVsOde::fanPanel() const {
+  Panel panel;
+  panel.id = "fan";
+  const bool stochastic[2] = {settings_.zeta[0] > 0, settings_.zeta[1] > 0};
+  panel.title = stochastic[0] != stochastic[1] ? trf("One start: {} futures for the SDE, one for the ODE", fanCount) : tr("One start: its futures left and right");
+  panel.equalAspect = true;
+  const double half = reach();
+  panel.x.range = panel.y.range = Range{-half, half};
+  panel.x.visible = panel.y.visible = false;
+  for (const int side : {0, 1}) {
+    auto fan = std::make_shared<PathsMark>(side == 0 ? "left" : "right");
+    fan->xy = sides_[static_cast<std::size_t>(side)].fan;
+    fan->stepCount = frame_ + 1;
+    fan->paint = paintOf(side, stochastic[side] ? 0.35f : 1.0f);
+    fan->width = stochastic[side] ? 0.6f : 1.5f;
+    fan->fade = false;
+    fan->knownBounds = Bounds{{-half, half}, {-half, half}};
+    fan->label = nameOf(side);
+    fan->directLabel = false;
+    panel.marks.push_back(fan);
+  }
+  panel.handles.push_back({"fan-start", settings_.fanStart[0], settings_.fanStart[1], Handle::Kind::point, tr("the one start")});
+  return panel;
+}
+
+Panel SdeVsOde::modesPanel() const {
+  Panel panel;
+  panel.id = "modes";
+  const Tick& now = tick();
+  if (now.modeMass[0].empty()) {
+    panel.message = tr("This density has no modes to count: choose one of the mixtures");
+    return panel;
+  }
+  double worst[2] = {0, 0};
+  const std::size_t count = density_.components.size();
+  std::vector<double> position[2], weightAt, weight;
+  for (std::size_t k = 0; k < count; ++k) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      position[i].push_back(static_cast<double>(k) + (i == 0 ? -0.2 : 0.2));
+      worst[i] = std::max(worst[i], std::abs(now.modeMass[i][k] - density_.components[k].weight));
+    }
+    weightAt.insert(weightAt.end(), {static_cast<double>(k) - 0.42, static_cast<double>(k) + 0.42, static_cast<double>(k) + 0.42});
+    weight.insert(weight.end(), {density_.components[k].weight, density_.components[k].weight, std::nan("")});
+    panel.x.categories.push_back(std::to_string(k + 1));
+  }
+  panel.title = trf("Mode mass is off by at most {} % ({}) and {} % ({})", decimals(100 * worst[0], 1), nameOf(0), decimals(100 * worst[1], 1), nameOf(1));
+  panel.x.scale = ScaleKind::categorical;
+  panel.x.label = tr("mode");
+  panel.y.label = tr("share of particles");
+  panel.y.range = Range{0, 1.25 * std::max({*std::max_element(now.modeMass[0].begin(), now.modeMass[0].end()),
+                                            *std::max_element(now.modeMass[1].begin(), now.modeMass[1].end()), 1e-3})};
+  for (const int side : {0, 1}) {
+    auto bars = std::make_shared<BarsMark>(side == 0 ? "left" : "right");
+    bars->position = column(position[side]);
+    bars->value = column(now.modeMass[side]);
+    bars->thickness = 0.36;
+    bars->paint = paintOf(side, 0.85f);
+    bars->label = nameOf(side);
+    bars->directLabel = false;
+    panel.marks.push_back(bars);
+  }
+  auto exact = curve("weight", weightAt, weight, Paint::of(Role::data), tr("exact weight"));
+  exact->directLabel = false;
+  panel.marks.push_back(exact);
+  return panel;
+}
+
+Panel SdeVsOde::marginalsPanel(const Shown& shown) const {
+  Panel panel;
+  panel.id = "marginals";
+  panel.title = tr("The same marginal at every t, by different paths");
+  panel.note = settings_.display == Display::edm ? fmt::format("σ = {:.3g}", sigma()) : fmt::format("t = {}", decimals(time()));
+  panel.x.label = tr("first coordinate of x");
+  panel.y.label = tr("density");
+  const double half = reach(), scale = alpha(), level = sigma();
+  constexpr std::size_t bins = 96;
+  const double width = 2 * half / bins;
+  std::vector<double> edges, middle, exact(bins, 0);
+  for (std::size_t b = 0; b < bins; ++b) {
+    edges.push_back(-half + static_cast<double>(b) * width);
+    middle.push_back(edges.back() + 0.5 * width);
+  }
+  for (const Component& c : density_.components) {
+    const double along = std::cos(c.angle), across = std::sin(c.angle);
+    const double deviation = scale * std::sqrt(c.along * along * along + c.across * across * across + level * level);
+    // The mass of a bin, so that point masses stay finite.
+    const auto cumulative = [&](double x) { return deviation > 0 ? 0.5 * std::erfc((scale * c.x - x) / (deviation * std::numbers::sqrt2)) : (x >= scale * c.x ? 1.0 : 0.0); };
+    double before = cumulative(-half);
+    for (std::size_t b = 0; b < bins; ++b) {
+      const double after = cumulative(edges[b] + width);
+      exact[b] += c.weight * (after - before) / width;
+      before = after;
+    }
+  }
+  panel.x.range = Range{-half, half};
+  panel.y.range = Range{0, 1.3 * *std::max_element(exact.begin(), exact.end())};
+  for (const int side : {0, 1}) {
+    std::vector<double> density(bins, 0);
+    const auto points = shown.points[side].as<float>();
+    const double one = 1 / (width * static_cast<double>(points.size() / 2));
+    for (std::size_t i = 0; i < points.size(); i += 2) {
+      const double place = std::floor((static_cast<double>(points[i]) + half) / width);
+      if (place >= 0 && place < static_cast<double>(bins)) density[static_cast<std::size_t>(place)] += one;
+    }
+    auto line = curve(side == 0 ? "left" : "right", edges, density, paintOf(side), nameOf(side));
+    line->steps = true;
+    line->directLabel = false;
+    panel.marks.push_back(line);
+  }
+  auto line = curve("exact", middle, exact, Paint::of(Role::data), tr("exact"));
+  line->dash = {4, 3};
+  line->directLabel = false;
+  panel.marks.push_back(line);
+  return panel;
+}
+
+Panel SdeVsOde::differencePanel(const Shown& shown) const {
+  Panel panel;
+  panel.id = "difference";
+  panel.title = tr("Left minus right: what remains is sampling noise or error");
+  panel.equalAspect = true;
+  constexpr std::int64_t g = 40;
+  const double half = reach(), n = static_cast<double>(settings_.particles);
+  std::vector<float> cells(g * g, 0);
+  for (const int side : {0, 1}) {
+    const auto points = shown.points[side].as<float>();
+    for (std::size_t i = 0; i + 1 < points.size(); i += 2) {
+      const double c = std::floor((static_cast<double>(points[i]) + half) * g / (2 * half)), r = std::floor((static_cast<double>(points[i + 1]) + half) * g / (2 * half));
+      if (c >= 0 && c < g && r >= 0 && r < g) cells[static_cast<std::size_t>(r) * g + static_cast<std::size_t>(c)] += static_cast<float>((side == 0 ? 100 : -100) / n);
+    }
+  }
+  float most = 0;
+  for (const float v : cells) most = std::max(most, std::abs(v));
+  // The scale never falls below the noise of a cell that holds one percent of the particles.
+  const double high = std::max(static_cast<double>(most), 100 * std::sqrt(0.02 / n));
+  auto heat = std::make_shared<HeatMapMark>("difference");
+  heat->value = Tensor::from(Shape{g, g}, cells);
+  heat->x = heat->y = Range{-half, half};
+  heat->map = ColorMap::diverging;
+  heat->range = Range{-high, high};
+  heat->quantity = tr("difference (% of particles)");
+  panel.marks.push_back(heat);
+  panel.x.range = panel.y.range = Range{-half, half};
+  panel.x.visible = panel.y.visible = false;
+  panel.colorBar = ColorBar{ColorMap::diverging, Range{-high, high}, false, tr("% of particles")};
+  return panel;
+}
+
+Panel SdeVsOde::twoTimePanel(const Shown& shown) const {
+  Panel panel;
+  panel.id = "two-time";
+  const double scale = displayAlpha(settings_.display, settings_.sigmaMax);
+  std::string correlation[2];
+  double far = 0.5;
+  for (const int side : {0, 1}) {
+    const auto now = shown.points[side].as<float>(), start = sides_[static_cast<std::size_t>(side)].start.as<float>();
+    const std::size_t count = std::min<std::size_t>(now.size() / 2, 2048);
+    std::vector<float> pairs;
+    double sums[5] = {0, 0, 0, 0, 0};
+    for (std::size_t i = 0; i < count; ++i) {
+      const double a = scale * static_cast<double>(start[2 * i]), b = static_cast<double>(now[2 * i]);
+      pairs.insert(pairs.end(), {static_cast<float>(a), static_cast<float>(b)});
+      const double terms[] = {a, b, a * a, b * b, a * b};
+      for (std::size_t t = 0; t < 5; ++t) sums[t] += terms[t] / static_cast<double>(count);
+      far = std::max({far, std::abs(a), std::abs(b)});
+    }
+    const double covariance = sums[4] - sums[0] * sums[1];
+    correlation[side] = decimals(covariance / std::sqrt(std::max(1e-30, (sums[2] - sums[0] * sums[0]) * (sums[3] - sums[1] * sums[1]))));
+    auto points = std::make_shared<PointsMark>(side == 0 ? "left" : "right");
+    points->xy = Tensor::from(Shape{static_cast<std::int64_t>(count), 2}, pairs);
+    points->paint = paintOf(side, 0.6f);
+    points->radius = 0.8f;
+    points->label = nameOf(side);
+    points->directLabel = false;
+    panel.marks.push_back(points);
+  }
+  panel.title = trf("Start against now: correlation {} ({}), {} ({})", correlation[0], nameOf(0), correlation[1], nameOf(1));
+  panel.x.label = tr("x at the start");
+  panel.y.label = tr("x now");
+  panel.x.range = panel.y.range = Range{-1.05 * far, 1.05 * far};
+  return panel;
+}
+
+Panel SdeVsOde::lowerPanel(const std::string& kind, const Shown& shown) const {
+  if (kind == "energy") return tracePanel(true);
+  if (kind == "forget") return forgetPanel();
+  if (kind == "modes") return modesPanel();
+  if (kind == "fan") return fanPanel();
+  if (kind == "marginals") return marginalsPanel(shown);
+  if (kind == "difference") return differencePanel(shown);
+  if (kind == "two-time") return twoTimePanel(shown);
+  return tracePanel(false);
+}
+
+Figure SdeVsOde::figure() const {
+  Figure figure;
+  figure.title = tr("Same marginals, different paths");
+  const Shown shown = prepare();
+  figure.panels.push_back(canvas(0, shown));
+  figure.panels.push_back(canvas(1, shown));
+  const bool same = settings_.lower[0] == settings_.lower[1];
+  for (const int place : {0, 1}) {
+    if (place == 1 && same) break;
+    Panel panel = lowerPanel(settings_.lower[place], shown);
+    panel.row = 1;
+    panel.column = place;
+    panel.columnSpan = same ? 2 : 1;
+    figure.panels.push_back(std::move(panel));
+  }
+  figure.rowWeights = {1.45f, 1.0f};
+  return figure;
+}
+
+}  // namespace orrery::generative
