@@ -52,6 +52,8 @@ QFont fontOf(const TextStyle& style) {
   font.setPointSizeF(static_cast<double>(style.size) * 72.0 / 96.0);
   font.setWeight(style.weight == Weight::semibold ? QFont::DemiBold : (style.weight == Weight::medium ? QFont::Medium : QFont::Normal));
   font.setHintingPreference(QFont::PreferNoHinting);
+  // Shaping swaps in contextual forms ("=" and ")" beside digits in Inter) that no longer map back to characters when text is extracted.
+  font.setStyleStrategy(QFont::PreferNoShaping);
   return font;
 }
 
