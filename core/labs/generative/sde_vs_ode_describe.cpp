@@ -14,23 +14,28 @@ bool fanShown(const Values& values) { return textOf(values, "lower-left") == "fa
 bool karras(const Values& values) { return textOf(values, "grid") == "karras"; }
 bool never(const Values&) { return false; }
 
-const Choice solvers{{{"em", "Euler–Maruyama"},
-                      {"euler", "Euler"},
-                      {"euler-a", "Euler ancestral"},
-                      {"heun", "Heun"},
-                      {"edm", "EDM, Heun with churn"},
-                      {"dpm-2", "DPM-Solver-2"},
-                      {"dpm++2m", "DPM-Solver++(2M)"},
-                      {"rk4", "Runge–Kutta 4"}}};
+// Functions, because the registration of the lab runs before this file's own statics exist.
+Choice solvers() {
+  return {{{"em", "Euler–Maruyama"},
+           {"euler", "Euler"},
+           {"euler-a", "Euler ancestral"},
+           {"heun", "Heun"},
+           {"edm", "EDM, Heun with churn"},
+           {"dpm-2", "DPM-Solver-2"},
+           {"dpm++2m", "DPM-Solver++(2M)"},
+           {"rk4", "Runge–Kutta 4"}}};
+}
 
-const Choice lowerPanels{{{"distance", "Distance to the exact density"},
-                          {"energy", "Energy distance"},
-                          {"forget", "Who forgets the start"},
-                          {"modes", "Mode mass"},
-                          {"fan", "One start, many futures"},
-                          {"marginals", "Marginals at time t"},
-                          {"difference", "Left minus right"},
-                          {"two-time", "Start against now"}}};
+Choice lowerPanels() {
+  return {{{"distance", "Distance to the exact density"},
+           {"energy", "Energy distance"},
+           {"forget", "Who forgets the start"},
+           {"modes", "Mode mass"},
+           {"fan", "One start, many futures"},
+           {"marginals", "Marginals at time t"},
+           {"difference", "Left minus right"},
+           {"two-time", "Start against now"}}};
+}
 
 int scoreOf(const FileReport& report) {
   if (report.error) return 0;
@@ -66,8 +71,8 @@ LabEntry SdeVsOde::describe() {
       {"components", "Moved blobs", "Blobs dragged away from the scene's own places.", "Density", ""s, Text{}, "", never},
       {"noise-share-left", "Noise share left ζ", "0 is the probability-flow ODE, 1 the reverse SDE; every value has the same marginals.", "Samplers", 1.0, Real{0, 3, 0.01}},
       {"noise-share-right", "Noise share right ζ", "0 is the probability-flow ODE, 1 the reverse SDE; every value has the same marginals.", "Samplers", 0.0, Real{0, 3, 0.01}},
-      {"solver-left", "Solver left", "With a noise share above 0, the ODE solvers run in their ancestral form.", "Samplers", "em"s, solvers},
-      {"solver-right", "Solver right", "With a noise share above 0, the ODE solvers run in their ancestral form.", "Samplers", "heun"s, solvers},
+      {"solver-left", "Solver left", "With a noise share above 0, the ODE solvers() run in their ancestral form.", "Samplers", "em"s, solvers()},
+      {"solver-right", "Solver right", "With a noise share above 0, the ODE solvers() run in their ancestral form.", "Samplers", "heun"s, solvers()},
       {"steps", "Steps N", "Steps of both samplers; the Brownian path stays the same.", "Samplers", whole(128), Integer{2, 2000, true}},
       {"grid", "Grid", "How the noise levels are spaced.", "Samplers", "karras"s, Choice{{{"karras", "Karras"}, {"exponential", "Exponential"}, {"linear", "Linear in σ"}}}},
       {"rho", "Grid exponent ρ", "Larger values put more steps at small noise.", "Samplers", 7.0, Real{1, 20, 0.1}, "", karras},
@@ -90,8 +95,8 @@ LabEntry SdeVsOde::describe() {
        Choice{{{"vp", "Variance preserving"}, {"linear", "Straight mix"}, {"edm", "Unscaled (EDM)"}}}},
       {"density", "Exact density", "The exact density at this time behind the particles.", "Picture", true, Switch{}},
       {"vector-field", "Vector field", "Where the ODE pushes.", "Picture", false, Switch{}},
-      {"lower-left", "Lower left", "What the lower left panel shows.", "Picture", "distance"s, lowerPanels},
-      {"lower-right", "Lower right", "What the lower right panel shows.", "Picture", "forget"s, lowerPanels},
+      {"lower-left", "Lower left", "What the lower left panel shows.", "Picture", "distance"s, lowerPanels()},
+      {"lower-right", "Lower right", "What the lower right panel shows.", "Picture", "forget"s, lowerPanels()},
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
   };
   entry.presets = {
