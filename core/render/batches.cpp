@@ -220,7 +220,14 @@ void Batches::add(const ImageItem& item) {
   else if (item.logScale) draw.flags |= flag::logValue;
   if (!isRgba && item.alphaFromValue) draw.flags |= flag::alphaFromValue;
   if (item.smooth) draw.flags |= flag::smoothImage;
-  if (item.flipped) draw.flags |= flag::flipped;
+  const auto& rect = draw.push.rect;
+  const auto columns = static_cast<float>(shape[1]), rows = static_cast<float>(shape[0]);
+  const float perX = columns / (rect[2] - rect[0]), perY = (item.flipped ? -rows : rows) / (rect[3] - rect[1]);
+  draw.push.transform = {perX, perY, -rect[0] * perX, item.flipped ? -rect[3] * perY : -rect[1] * perY};
+  if (std::all_of(rect.begin(), rect.end(), [](float side) { return side == std::round(side); })) {
+    draw.flags |= flag::wholePixels;
+    if (!isRgba && item.alpha >= 1 && !item.alphaFromValue) draw.flags |= flag::opaqueImage;
+  }
   draw.vertices = 4;
   appendDraw(Kind::image, std::move(draw), seen);
 }

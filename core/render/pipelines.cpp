@@ -155,7 +155,7 @@ VkPipeline Pipelines::get(Kind kind, std::uint32_t flags, VkFormat format) {
   samples.rasterizationSamples = VK_SAMPLE_COUNT_1_BIT;
   // Colours are mixed as sRGB values, like SVG viewers do; the alpha channel adds up so that a transparent ground works.
   VkPipelineColorBlendAttachmentState blend{};
-  blend.blendEnable = shaders.blend;
+  blend.blendEnable = shaders.blend && !(kind == Kind::image && flags & flag::opaqueImage);
   blend.srcColorBlendFactor = VK_BLEND_FACTOR_SRC_ALPHA;
   blend.dstColorBlendFactor = VK_BLEND_FACTOR_ONE_MINUS_SRC_ALPHA;
   blend.colorBlendOp = VK_BLEND_OP_ADD;

@@ -20,9 +20,7 @@ vec4 colorOf(float value) {
 
 void main() {
   ivec2 size = ivec2(push.info.yz);
-  vec2 p = (gl_FragCoord.xy - push.rect.xy) / (push.rect.zw - push.rect.xy);
-  if (has(flipped)) p.y = 1.0 - p.y;
-  p *= vec2(size);
+  vec2 p = fma(gl_FragCoord.xy, push.transform.xy, push.transform.zw);   // in cells
   vec4 color;
   if (has(smoothImage)) {
     vec2 base = floor(p - 0.5), f = p - 0.5 - base;
@@ -34,10 +32,19 @@ void main() {
       color = colorOf(mix(mix(uintBitsToFloat(w00), uintBitsToFloat(w10), f.x), mix(uintBitsToFloat(w01), uintBitsToFloat(w11), f.x), f.y));
     }
   } else {
-    uint word = wordAt(clamp(ivec2(floor(p)), ivec2(0), size - 1));
+    uint word = wordAt(clamp(ivec2(p), ivec2(0), size - 1));
     color = has(rgbaImage) ? unpackUnorm4x8(word) : colorOf(uintBitsToFloat(word));
   }
-  // Part of this pixel that lies inside the rectangle.
-  vec2 inside = clamp(min(gl_FragCoord.xy + 0.5, push.rect.zw) - max(gl_FragCoord.xy - 0.5, push.rect.xy), 0.0, 1.0);
-  result = vec4(color.rgb, color.a * push.color.a * inside.x * inside.y);
+  if (has(opaqueImage)) {        // drawn without blending
+    if (color.a == 0.0) discard;
+    result = color;
+    return;
+  }
+  color.a *= push.color.a;
+  if (!has(wholePixels)) {
+    // Part of this pixel that lies inside the rectangle.
+    vec2 inside = clamp(min(gl_FragCoord.xy + 0.5, push.rect.zw) - max(gl_FragCoord.xy - 0.5, push.rect.xy), 0.0, 1.0);
+    color.a *= inside.x * inside.y;
+  }
+  result = color;
 }

@@ -109,7 +109,7 @@ TEST_CASE("frames of many particles are drawn in time", "[.speed]") {
   CHECK(millisecondsOf(renderer, particlePicture(65536, 0, 0, true)) < 60);
 }
 
-// One picture again and again, for a profiler: ORRERY_TEST_CASE=trails|points|many.
+// One picture again and again, for a profiler: ORRERY_TEST_CASE=cards|trails|points|all|many|nearest|smooth.
 TEST_CASE("frames for a profiler", "[.profile]") {
   auto device = gpu::Device::open();
   REQUIRE(device);
@@ -117,10 +117,22 @@ TEST_CASE("frames for a profiler", "[.profile]") {
   const char* set = std::getenv("ORRERY_TEST_CASE");
   const std::string which = set ? set : "all";
   const DisplayList list = particlePicture(which == "many" ? 65536 : which == "trails" || which == "cards" ? 1 : 4096, which == "trails" || which == "all" ? 100 : 0, 128, true);
+  DisplayList images = blank(1280, 720);
+  for (int panel = 0; panel < 2; ++panel) {
+    ImageItem image;
+    std::vector<float> values(128 * 128);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 977) / 977;
+    image.data = Tensor::from(Shape{128, 128}, values);
+    image.to = {20 + 630.0f * static_cast<float>(panel), 40, 610, 420};
+    image.smooth = which == "smooth";
+    image.alphaFromValue = which == "smooth";
+    images.items.push_back(image);
+  }
+  const bool hasImages = which == "smooth" || which == "nearest";
   const std::clock_t start = std::clock();
   const auto wall = std::chrono::steady_clock::now();
   const int frames = which == "many" ? 20 : 100;
-  for (int i = 0; i < frames; ++i) (void)renderer.draw(list);
+  for (int i = 0; i < frames; ++i) (void)renderer.draw(hasImages ? images : list);
   std::printf("%s: %.2f CPU ms, %.2f wall ms per frame\n", which.c_str(), 1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / frames,
               std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - wall).count() / frames);
   CHECK(renderer.draw(list).width == 1280);
