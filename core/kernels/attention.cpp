@@ -93,7 +93,8 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
   } push{problem.queries, problem.keys, width4, valueWidth4, problem.heads / problem.keyHeads,
          static_cast<float>(problem.scale * std::numbers::log2e), problem.maskKind, problem.maskParameter, problem.validQueries, problem.validKeys,
          problem.maskHead, problem.maskRow, 0};
-  const bool scalar = (options.variant.empty() ? variantFor(stream.device()) : options.variant) == "scalar";
+  const bool scalar = (options.variant.empty() ? variantFor(stream.device()) : options.variant) == "scalar" &&
+                      eightLanesExchange(stream.device());
   if (!scalar && width4 > 64) throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
   const std::uint32_t columns = std::max(std::min(valueWidth4, 16u), 1u), chunks = std::max(tilesFor(valueWidth4, 16), 1u);
   const Tensor& mask = problem.additive ? options.additive : q4;   // bound but not read without a mask
@@ -134,7 +135,7 @@ Tensor attentionWeights(gpu::Stream& stream, const Tensor& q, const Tensor& k, c
          problem.maskHead, problem.maskRow, static_cast<std::uint32_t>(view.firstHead), static_cast<std::uint32_t>(view.firstRow), rows, cell, cellRows,
          cellColumns, stretch};
   const Tensor& mask = problem.additive ? options.additive : q4;
-  stream.dispatch("kernels/attention_map",
+  stream.dispatch(eightLanesExchange(stream.device()) ? "kernels/attention_map" : "kernels/attention_map@apart",
                   {{q4.device(stream), gpu::Access::read},
                    {k4.device(stream), gpu::Access::read},
                    {statistics.device(stream), gpu::Access::read},

@@ -11,4 +11,6 @@ std::string_view variantFor(const gpu::Device& device) {
   return device.isCpu() || device.subgroupSize() < 2 ? "scalar" : "subgroup";
 }
 
+bool eightLanesExchange(const gpu::Device& device) { return device.subgroupSize() >= 8; }
+
 }  // namespace orrery::kernels

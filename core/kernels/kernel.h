@@ -39,4 +39,8 @@ struct Kernel {
 // Which variant a kernel with several runs on this device: "scalar" on CPU devices, "subgroup" on GPUs; ORRERY_VARIANT overrides.
 std::string_view variantFor(const gpu::Device& device);
 
+// Whether a workgroup of 8 lies in one subgroup, so that its lanes can exchange values by shuffles. False for lavapipe with 128-bit vectors (no
+// AVX): kernels built on such an exchange then run their shared-memory variant.
+bool eightLanesExchange(const gpu::Device& device);
+
 }  // namespace orrery::kernels

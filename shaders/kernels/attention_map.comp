@@ -1,9 +1,11 @@
 #version 450
+//! variant apart -DAPART
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 // The attention weights behind a picture, made again from queries, keys and the stored log-sum-exp: cells of `cell` x `cell` weights, each the
 // largest weight inside (cell = 1: the weights themselves). One workgroup of 8 lanes makes 8 rows of cells over a stretch of keys, 8 keys at a
-// time (lane = key for the fetches of keys, lane = row of cells for everything else).
+// time (lane = key for the fetches of keys, lane = row of cells for everything else). Built with -DAPART, for subgroups of fewer than 8 lanes, each
+// lane fetches every key.
 #include "texels.glsl"
 layout(local_size_x = 8) in;
 layout(constant_id = 0) const uint ADDITIVE = 0u;
@@ -27,7 +29,11 @@ layout(push_constant) uniform Push {
 const float LOG2E = 1.4426950408889634;
 #define EACH8(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
 #define SPREAD(all, t) vec4(subgroupShuffle(all.x, t), subgroupShuffle(all.y, t), subgroupShuffle(all.z, t), subgroupShuffle(all.w, t))
+#ifdef APART
+#define SCORE(t) s##t += dot(q, texelFetch(key4, int((keyHead * keys + min(j + t, keys - 1u)) * width4) + c));
+#else
 #define SCORE(t) s##t += dot(q, SPREAD(k, t));
+#endif
 #define WEIGH(t) { \
     uint key = j + t; \
     bool hidden = key < seen.x || key >= seen.y; \

@@ -49,6 +49,25 @@ bool isOneOf(const Values& values, const char* id, std::initializer_list<std::st
   return text != nullptr && std::find(options.begin(), options.end(), *text) != options.end();
 }
 
+// 1, 2 or 5 times a power of ten, at least `value` and at most 1: colour ranges that stand still while a slider moves a little.
+double roundedTop(double value) {
+  if (!(value > 0)) return 1;
+  const double decade = std::pow(10, std::floor(std::log10(value)));
+  for (const double step : {1.0, 2.0, 5.0, 10.0}) {
+    if (step * decade >= value * (1 - 1e-9)) return std::min(step * decade, 1.0);
+  }
+  return 1;
+}
+
+// Where a colour range ends: above all but half a percent of the weights that are not zero. (The first row of a causal map is always 1.)
+double colourTop(std::vector<float> values) {
+  std::erase_if(values, [](float value) { return !(value > 0); });
+  if (values.empty()) return 1;
+  const auto place = values.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(values.size() - 1) * 0.995);
+  std::nth_element(values.begin(), place, values.end());
+  return roundedTop(static_cast<double>(*place));
+}
+
 const TensorSummary* findTensor(const FileReport& report, std::initializer_list<std::string_view> names) {
   for (const TensorSummary& tensor : report.tensors) {
     if (std::find(names.begin(), names.end(), tensor.name) != names.end()) return &tensor;
@@ -96,7 +115,7 @@ LabEntry SoftmaxAttentionLab::describe() {
       {"parents", "Parents", "Parent of each token, -1 for a root; tokens behind the list follow the one before", "Mask", std::string("-1 0 0 1 1 2 2"),
        Text{false, 1 << 16}, "", [](const Values& v) { return isOneOf(v, "mask", {"tree"}); }},
       {"layer", "Layer shown", "Beyond the last layer means the last", "View", std::int64_t{12}, Integer{1, 12}, "", notInduction},
-      {"head", "Head shown", "The enlarged map; click a small one", "View", std::int64_t{1}, Integer{1, 128}},
+      {"head", "Head shown", "The enlarged map; click a small one", "View", std::int64_t{2}, Integer{1, 128}},
       {"query", "Query row i", "The selected token, from 0; beyond the last means the last", "View", std::int64_t{8191}, Integer{0, 8191}},
       {"log-color", "Logarithmic colour", "Shows small weights", "View", false, Switch{}},
       {"nudge-key", "Nudged key j", "The score that is moved in the selected row, from 0", "View", std::int64_t{0}, Integer{0, 8191}},
@@ -125,7 +144,7 @@ LabEntry SoftmaxAttentionLab::describe() {
     return findTensor(report, {"q", "Q"}) != nullptr && findTensor(report, {"k", "K"}) != nullptr && findTensor(report, {"v", "V"}) != nullptr ? 90 : 0;
   };
   lab.accepts = {accepts};
-  lab.shaders = {"kernels/matmul", "kernels/attention_map", "kernels/layer_norm", "kernels/reduce"};
+  lab.shaders = {"kernels/matmul"};   // the others are specialised to the widths in use, and compile when those are known
   lab.make = [] { return std::make_unique<SoftmaxAttentionLab>(); };
   return lab;
 }
@@ -374,6 +393,13 @@ Expected<void> SoftmaxAttentionLab::lookAt(LabContext& context) {
     thumbnails_.push_back(mapOf(index, thumbnailCell_));
   }
   map_ = mapCell_ == thumbnailCell_ ? thumbnails_[static_cast<std::size_t>(chosen)] : mapOf(chosen, mapCell_);
+  std::vector<float> all;
+  for (const Tensor& small : thumbnails_) {
+    const auto values = small.toFloats();
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  gridTop_ = colourTop(std::move(all));
+  mapTop_ = colourTop(map_.toFloats());
 
   // Follow the information through the layers.
   rollout_ = Tensor();
@@ -386,6 +412,7 @@ Expected<void> SoftmaxAttentionLab::lookAt(LabContext& context) {
     std::vector<Tensor> fused;
     for (const ShownLayer& layer : layers_) fused.push_back(fusedWeights(stream, layer.result, layer.options, fusion));
     rollout_ = rollout(stream, fused, context.number("residual"), context.number("discard"));
+    rolloutTop_ = colourTop(rollout_.toFloats());
   }
   readRow(context);
   return {};
@@ -467,6 +494,10 @@ void SoftmaxAttentionLab::readRow(LabContext& context) {
   }
   linksFrom_ = Tensor::from(Shape{n_, 2}, from);
   linksTo_ = Tensor::from(Shape{n_, 2}, to);
+  rowTop_ = roundedTop(largest);
+  std::vector<float> relative(row);
+  for (float& value : relative) value = largest > 0 ? static_cast<float>(static_cast<double>(value) / largest) : 0.0f;
+  linkWeights_ = Tensor::from(Shape{n_}, relative);
 
   const std::vector<double> exact(row.begin(), row.end());
   metrics_ = {{"entropy.mean", mean, "nats"},

@@ -64,12 +64,14 @@ class SoftmaxAttentionLab : public Lab {
   std::vector<Tensor> thumbnails_;       // [cells, cells] per map of the grid
   std::int64_t thumbnailCell_ = 1, mapCell_ = 1;
   Tensor map_, rollout_;                 // [cells, cells]
+  double gridTop_ = 1, mapTop_ = 1, rolloutTop_ = 1, rowTop_ = 1;   // upper ends of colour ranges and of the row's axis
   std::string rolloutNote_;
   Tensor positions_;                     // [n]: 0, 1, ...
   Tensor row_, rowAsComputed_;           // [n]: weights of the selected query; before the nudge
   std::vector<Tensor> entropies_;        // [n] per head of the layer shown
   Tensor ceiling_;                       // [n]: ln of the keys a row sees
   Tensor linksFrom_, linksTo_;           // [n, 2]
+  Tensor linkWeights_;                   // [n]: the selected row relative to its largest weight
   double rowEntropy_ = 0;
   std::vector<std::string> predictions_; // induction: read-out after each token
   std::vector<Metric> metrics_;

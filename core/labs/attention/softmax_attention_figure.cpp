@@ -18,14 +18,14 @@ constexpr double gridGap = 0.16;            // between small maps, in map sides
 // Columns of the grid of small maps: as square as it gets.
 std::int64_t gridColumns(std::size_t maps) { return static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(maps)))); }
 
-std::shared_ptr<HeatMapMark> heatMap(const std::string& id, const Tensor& value, Range x, Range y, bool logColor, const std::string& quantity) {
+std::shared_ptr<HeatMapMark> heatMap(const std::string& id, const Tensor& value, Range x, Range y, bool logColor, double top, const std::string& quantity) {
   auto mark = std::make_shared<HeatMapMark>(id);
   mark->value = value;
   mark->x = x;
   mark->y = y;
   mark->map = ColorMap::magma;
   mark->logScale = logColor;
-  mark->range = logColor ? Range{1e-4, 1} : Range{0, 1};
+  mark->range = logColor ? Range{top * 1e-4, top} : Range{0, top};
   mark->quantity = quantity;
   return mark;
 }
@@ -58,7 +58,7 @@ Panel SoftmaxAttentionLab::headsPanel() const {
   auto words = std::make_shared<TextMark>("names");
   for (std::size_t i = 0; i < thumbnails_.size(); ++i) {
     const double x = static_cast<double>(static_cast<std::int64_t>(i) % columns) * (1 + gridGap), y = static_cast<double>(static_cast<std::int64_t>(i) / columns) * (1 + gridGap);
-    panel.marks.push_back(heatMap(fmt::format("head-{}", i + 1), thumbnails_[i], {x, x + 1}, {y, y + 1}, logColor_, tr("weight")));
+    panel.marks.push_back(heatMap(fmt::format("head-{}", i + 1), thumbnails_[i], {x, x + 1}, {y, y + 1}, logColor_, gridTop_, tr("weight")));
     const bool chosen = static_cast<std::int64_t>(i) == (source_ == "induction" ? layer_ : head_);
     words->words.push_back({x, y - 0.03, headNames_[i], Paint::of(chosen ? Role::accent : Role::muted), HAlign::left, VAlign::baseline, 7,
                             chosen ? Weight::semibold : Weight::regular, 0});
@@ -79,7 +79,7 @@ Panel SoftmaxAttentionLab::mapPanel() const {
   labelAxis(panel.x, tr("key j"));
   labelAxis(panel.y, tr("query i"));
   panel.y.reversed = true;
-  auto map = heatMap("weights", map_, extentOf(map_, 1, mapCell_), extentOf(map_, 0, mapCell_), logColor_, tr("weight"));
+  auto map = heatMap("weights", map_, extentOf(map_, 1, mapCell_), extentOf(map_, 0, mapCell_), logColor_, mapTop_, tr("weight"));
   if (mapCell_ == 1 && n_ <= namedTokens) map->rowNames = map->columnNames = labels_;
   panel.marks.push_back(std::move(map));
   auto rule = std::make_shared<RuleMark>("query");
@@ -90,7 +90,7 @@ Panel SoftmaxAttentionLab::mapPanel() const {
   panel.handles.push_back({"query", static_cast<double>(n_) - 0.5, static_cast<double>(query_), Handle::Kind::horizontalLine, tr("query row i")});
   ColorBar bar;
   bar.map = ColorMap::magma;
-  bar.range = logColor_ ? Range{1e-4, 1} : Range{0, 1};
+  bar.range = logColor_ ? Range{mapTop_ * 1e-4, mapTop_} : Range{0, mapTop_};
   bar.logScale = logColor_;
   bar.label = tr("weight");
   panel.colorBar = bar;
@@ -109,9 +109,15 @@ Panel SoftmaxAttentionLab::rolloutPanel() const {
     panel.message = rolloutNote_;
     return panel;
   }
-  auto map = heatMap("share", rollout_, extentOf(rollout_, 1, 1), extentOf(rollout_, 0, 1), logColor_, tr("share"));
+  auto map = heatMap("share", rollout_, extentOf(rollout_, 1, 1), extentOf(rollout_, 0, 1), logColor_, rolloutTop_, tr("share"));
   if (n_ <= namedTokens) map->rowNames = map->columnNames = labels_;
   panel.marks.push_back(std::move(map));
+  ColorBar bar;
+  bar.map = ColorMap::magma;
+  bar.range = logColor_ ? Range{rolloutTop_ * 1e-4, rolloutTop_} : Range{0, rolloutTop_};
+  bar.logScale = logColor_;
+  bar.label = tr("share");
+  panel.colorBar = bar;
   return panel;
 }
 
@@ -127,7 +133,7 @@ Panel SoftmaxAttentionLab::tokensPanel() const {
   auto links = std::make_shared<LinksMark>("links");
   links->from = linksFrom_;
   links->to = linksTo_;
-  links->weight = row_;
+  links->weight = linkWeights_;
   panel.marks.push_back(std::move(links));
   if (n_ <= namedTokens) {
     auto words = std::make_shared<TextMark>("tokens");
@@ -157,11 +163,11 @@ Panel SoftmaxAttentionLab::tokensPanel() const {
 Panel SoftmaxAttentionLab::rowPanel() const {
   Panel panel;
   panel.id = "row";
-  panel.title = trf("Row {}: as if it saw {} keys", query_, fmt::format("{:.2f}", std::exp(rowEntropy_)));
+  panel.title = trf("Row {}: as if it saw {} keys", query_, formatNumber(std::exp(rowEntropy_), rowEntropy_ < 4.6 ? 0.01 : 1));
   panel.note = trf("entropy {} nats", fmt::format("{:.3f}", rowEntropy_));
   labelAxis(panel.x, tr("key j"));
   panel.y.label = tr("weight");
-  panel.y.range = Range{0, 1.02};
+  panel.y.range = Range{0, 1.02 * rowTop_};
   if (n_ <= barTokens) {
     auto bars = std::make_shared<BarsMark>("weights");
     bars->position = positions_;
@@ -271,7 +277,7 @@ Changes SoftmaxAttentionLab::pointer(const PointerEvent& event, const Values& va
   if (event.panel == "tokens" && event.kind == PointerEvent::Kind::click) return {{"query", token(event.x)}};
   // A bar is dragged up or down: 10 nats over the height of the panel.
   if (event.panel == "row" && event.kind == PointerEvent::Kind::drag) {
-    return {{"nudge-key", token(event.fromX)}, {"nudge", std::clamp(10 * (event.y - event.fromY), -20.0, 20.0)}};
+    return {{"nudge-key", token(event.fromX)}, {"nudge", std::clamp(10 * (event.y - event.fromY) / rowTop_, -20.0, 20.0)}};
   }
   if (event.panel == "row" && event.kind == PointerEvent::Kind::click) return {{"nudge", 0.0}};
   // A token is dragged to another place in the text.
