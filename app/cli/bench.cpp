@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "app/cli/commands.h"
 #include "app/cli/output.h"
@@ -62,7 +62,8 @@ std::optional<Value> nudged(const Parameter& parameter, const Value& value, int 
 
 struct LabSpeed {
   double updateMilliseconds = 0, framesPerSecond = 0;
-  std::int64_t sliders = 0, frames = 0;
+  std::map<std::string, double> perSlider;  // median milliseconds
+  std::int64_t frames = 0;
 };
 
 Expected<LabSpeed> measureLab(const LabEntry& lab, const std::vector<std::string>& settings, const std::shared_ptr<gpu::Device>& device) {
@@ -99,7 +100,7 @@ Expected<LabSpeed> measureLab(const LabEntry& lab, const std::vector<std::string
   for (const auto& parameter : lab.parameters) {
     if (parameter.visible && !parameter.visible(session.values())) continue;
     const auto start = session.value(parameter.id);
-    bool counted = false;
+    std::vector<double> own;
     for (int sample = 0; sample <= samplesPerSlider; ++sample) {
       const auto value = nudged(parameter, start, sample);
       if (!value || millisecondsSince(slidersBegan) > 1000 * secondsOfSliders) break;
@@ -108,10 +109,12 @@ Expected<LabSpeed> measureLab(const LabEntry& lab, const std::vector<std::string
       if (auto done = session.wait(); !done) return done.error();
       draw();
       // The first of each slider compiles pipelines and sizes buffers.
-      if (sample > 0) updates.push_back(millisecondsSince(began));
-      counted = true;
+      if (sample > 0) own.push_back(millisecondsSince(began));
     }
-    if (counted) ++speed.sliders;
+    if (!own.empty()) {
+      speed.perSlider[parameter.id] = median(own);
+      updates.insert(updates.end(), own.begin(), own.end());
+    }
     if (auto set = session.set(parameter.id, start); !set) return set.error();
   }
   if (auto done = session.wait(); !done) return done.error();
@@ -243,7 +246,7 @@ int bench(const BenchOptions& options) {
       list.push_back({{"id", id},
                       {"update_ms", speed->updateMilliseconds},
                       {"fps", speed->frames > 0 ? nlohmann::json(speed->framesPerSecond) : nlohmann::json()},
-                      {"sliders", speed->sliders},
+                      {"sliders", speed->perSlider},
                       {"frames", speed->frames}});
       table.row({id, trf("{:.1f} ms per change", speed->updateMilliseconds),
                  speed->frames > 0 ? trf("{:.1f} frames/s", speed->framesPerSecond) : "-"});

@@ -2,18 +2,17 @@
 // Runs the program as a process and collects what it says.
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 namespace orrery::test {
 
 struct Ran {
-  int code = -1;                            // 128 + signal when it was killed
+  int code = -1;  // 128 + signal when it was killed
   std::string out, err;
   double seconds = 0;
-  nlohmann::json json() const;              // of `out`; fails the test when it is none
+  nlohmann::json json() const;  // of `out`; fails the test when it is none
 };
 
 // Environment: that of the test with these changes; an empty text removes a variable. `stdoutTo` replaces stdout by this file.

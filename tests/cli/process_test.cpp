@@ -41,7 +41,8 @@ nlohmann::json Ran::json() const {
   return parsed;
 }
 
-Ran runProgram(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment, const std::string& stdoutTo) {
+Ran runProgram(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+               const std::string& stdoutTo) {
   std::map<std::string, std::string> variables;
   for (char** one = environ; *one; ++one) {
     const std::string text = *one;

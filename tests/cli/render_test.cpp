@@ -51,7 +51,8 @@ TEST_CASE("--scale multiplies the pixels") {
 TEST_CASE("The same command gives the same bytes, another seed other ones") {
   const TemporaryFolder folder;
   const auto render = [&](const std::string& seed, const std::string& name) {
-    REQUIRE(runProgram({"render", "generative/sde-vs-ode", "--size", "640x400", "--set", "seed=" + seed, "-o", folder.path(name)}).code == 0);
+    REQUIRE(runProgram({"render", "generative/sde-vs-ode", "--size", "640x400", "--set", "seed=" + seed, "-o", folder.path(name)}).code ==
+            0);
     return TemporaryFolder::read(folder.path(name));
   };
   const auto first = render("3", "a.png");
@@ -130,7 +131,8 @@ TEST_CASE("--frame chooses the position, and without it the last frame is shown"
   CHECK(end["frame"] == frames - 1);
   CHECK(TemporaryFolder::read(folder.path("end.json")) == TemporaryFolder::read(folder.path("last.json")));
   CHECK(TemporaryFolder::read(folder.path("first.json")) != TemporaryFolder::read(folder.path("last.json")));
-  checkRefused(runProgram({"data", id, "--frame", std::to_string(frames), "-o", folder.path("x.json")}), 2, {"0 to " + std::to_string(frames - 1)});
+  checkRefused(runProgram({"data", id, "--frame", std::to_string(frames), "-o", folder.path("x.json")}), 2,
+               {"0 to " + std::to_string(frames - 1)});
 }
 
 TEST_CASE("A picture without a recipe, and a recipe of a newer version, are refused with a sentence") {
