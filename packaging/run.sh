@@ -17,7 +17,7 @@ fi
 
 say "no display (DISPLAY and WAYLAND_DISPLAY are unset): drawing the labs' default figures into orrery-out/ instead"
 mkdir -p orrery-out
-"$orrery" labs --ids | while read -r lab; do
+"$orrery" labs | while read -r lab title; do
   name=$(printf '%s' "$lab" | tr '/' '-')
   for ending in svg png; do
     "$orrery" render "$lab" -o "orrery-out/$name.$ending" >/dev/null
