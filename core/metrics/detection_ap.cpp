@@ -29,12 +29,12 @@ struct ClassData {
 };
 
 // p(r) needs the smallest number of true positives whose recall reaches the j-th grid point.
-std::vector<std::int64_t> neededHits(std::int64_t N, const DetectionProtocol& protocol) {
-  const int steps = protocol.interpolation == Interpolation::elevenPoints ? 10 : 100;
+std::vector<std::int64_t> neededHits(std::int64_t N, Interpolation interpolation, RecallArithmetic recall) {
+  const int steps = interpolation == Interpolation::elevenPoints ? 10 : 100;
   std::vector<std::int64_t> needed;
   for (int j = 0; j <= steps; ++j) {
     std::int64_t k = (j * N + steps - 1) / steps;     // exact: steps * k >= j * N
-    if (protocol.recall == RecallArithmetic::doubles) {
+    if (recall == RecallArithmetic::doubles) {
       // As numpy: linspace gives j * 0.01 (and exactly 1 at the end), arange j * 0.1; searchsorted compares k / N in doubles.
       const double r = j == steps && steps == 100 ? 1.0 : j * (1.0 / steps);
       while (k > 0 && static_cast<double>(k - 1) / static_cast<double>(N) >= r) --k;
@@ -327,7 +327,7 @@ DetectionScores DetectionEvaluation::scores(double scoreThreshold) const {
     for (std::size_t a = 0; a < 4; ++a) {
       const std::int64_t N = data.truths[a];
       if (N == 0) continue;
-      const auto needed = neededHits(N, protocol);
+      const auto needed = neededHits(N, protocol.interpolation, protocol.recall);
       for (std::size_t t = 0; t < T; ++t) {
         // Keep the prefix above the score threshold; precision changes only at true positives.
         const auto& hits = data.hits[a][t];
@@ -412,7 +412,6 @@ PrecisionRecall DetectionEvaluation::curve(const MatchDetail& detail, std::size_
   PrecisionRecall curve;
   curve.truths = s.classes[category].truths[0];
   std::int64_t hits = 0, misses = 0;
-  std::vector<double> atHits;
   const ClassData& data = s.classes[category];
   for (std::size_t position = 0; position < data.detection.size() && data.score[position] >= scoreThreshold; ++position) {
     const std::uint32_t i = data.detection[position];
@@ -425,14 +424,20 @@ PrecisionRecall DetectionEvaluation::curve(const MatchDetail& detail, std::size_
     curve.falsePositives.push_back(misses);
     curve.precision.push_back(precisionOf(static_cast<double>(hits), static_cast<double>(hits + misses), s.protocol));
     curve.recall.push_back(curve.truths > 0 ? static_cast<double>(hits) / static_cast<double>(curve.truths) : 0.0);
-    if (label == BoxLabel::truePositive) atHits.push_back(curve.precision.back());
   }
   curve.envelope = curve.precision;
   for (std::size_t i = curve.envelope.size(); i-- > 1;) curve.envelope[i - 1] = std::max(curve.envelope[i - 1], curve.envelope[i]);
-  if (curve.truths > 0) {
-    curve.ap = averagePrecision(atHits, curve.truths, neededHits(curve.truths, s.protocol), s.protocol.interpolation, nullptr);
-  }
+  curve.ap = interpolatedAp(curve, s.protocol.interpolation, s.protocol.recall);
   return curve;
+}
+
+double interpolatedAp(const PrecisionRecall& curve, Interpolation interpolation, RecallArithmetic recall) {
+  if (curve.truths == 0) return -1;
+  std::vector<double> atHits;
+  for (std::size_t i = 0; i < curve.precision.size(); ++i) {
+    if (curve.truePositives[i] > (i == 0 ? 0 : curve.truePositives[i - 1])) atHits.push_back(curve.precision[i]);
+  }
+  return averagePrecision(atHits, curve.truths, neededHits(curve.truths, interpolation, recall), interpolation, nullptr);
 }
 
 }  // namespace orrery

@@ -91,6 +91,9 @@ struct PrecisionRecall {
   double ap = -1;
 };
 
+// AP of a curve by any rule, -1 without ground truth.
+double interpolatedAp(const PrecisionRecall& curve, Interpolation interpolation, RecallArithmetic recall);
+
 class DetectionEvaluation {
  public:
   // Matches everything; `threads` 0 = one per core. The evaluation keeps its own copies: the inputs may go.

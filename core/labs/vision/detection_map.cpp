@@ -64,9 +64,10 @@ int resultScore(const FileReport& report) {
 }
 
 // The three detectors of the first preset: AP50 agrees within 0.01, AP75 and the kinds of error do not.
-constexpr SimulatedDetector blind{0.03, 0.80, 0.5, 1, 0.02, 1.0};
-constexpr SimulatedDetector sloppy{0.115, 1.0, 2.5, 2, 0.03, 0.8};
-constexpr SimulatedDetector badlyRanked{0.03, 0.97, 4.0, 2, 0.05, 0.0};
+// (Tuned on the default 500 scenes, seed 1, hard NMS at 0.5: AP50 0.718, 0.719, 0.720; AP75 0.72, 0.21, 0.62.)
+constexpr SimulatedDetector blind{0.03, 0.845, 0.5, 1, 0.02, 1.0};
+constexpr SimulatedDetector sloppy{0.182, 1.0, 2.5, 2, 0.03, 0.8};
+constexpr SimulatedDetector badlyRanked{0.05, 0.957, 12.0, 2, 0.06, 0.0};
 
 void setDetector(Values& values, const std::string& prefix, const SimulatedDetector& d) {
   values[prefix + "jitter"] = d.jitter;

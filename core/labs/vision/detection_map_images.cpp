@@ -115,7 +115,7 @@ Panel DetectionMapLab::imagePanel() const {
   panel.id = "images";
   panel.frameless = true;
   panel.equalAspect = true;
-  panel.legend = true;
+  panel.legend = false;
   panel.y.reversed = true;
   if (detectors_.empty() || tiles_.empty()) {
     panel.title = tr("Boxes on images");
@@ -126,7 +126,9 @@ Panel DetectionMapLab::imagePanel() const {
   double right = 0, bottom = 0;
   for (const Tile& tile : tiles_) right = std::max(right, tile.x + tile.width), bottom = std::max(bottom, tile.y + tile.height);
   panel.x.range = Range{-0.01, right + 0.01};
-  panel.y.range = Range{-0.01, bottom + 0.01};
+  // A line for the colour key below the pictures.
+  const double keyHeight = 0.05 * std::max(right, bottom);
+  panel.y.range = Range{-0.01, bottom + 0.01 + (detector.boxes.empty() ? 0 : keyHeight)};
   panel.title = detector.boxes.empty() ? tr("Objects; drop a results file to see detections") : trf("Boxes with score at least {:.2f}", threshold_);
   panel.note = trf("{} of {} images", matching_, truth_.images.size());
 
@@ -204,6 +206,22 @@ Panel DetectionMapLab::imagePanel() const {
   }
   for (const auto& boxes : {missed, ignored, misses, hits}) panel.marks.push_back(boxes);
   panel.marks.push_back(chosen);
+  if (!detector.boxes.empty()) {
+    auto key = std::make_shared<TextMark>("key");
+    const std::pair<std::string, Role> entries[] = {{tr("true positive"), Role::truePositive}, {tr("false positive"), Role::falsePositive},
+                                                    {tr("missed"), Role::missed}, {tr("ignored"), Role::ignored}};
+    for (std::size_t i = 0; i < 4; ++i) {
+      TextMark::Word word;
+      word.x = right * (0.125 + 0.25 * static_cast<double>(i));
+      word.y = bottom + 0.6 * keyHeight;
+      word.text = (entries[i].second == Role::missed || entries[i].second == Role::ignored ? "\u25A1 " : "\u25A0 ") + entries[i].first;
+      word.paint = Paint::of(entries[i].second);
+      word.h = HAlign::center, word.v = VAlign::middle;
+      word.size = 7.5f;
+      key->words.push_back(std::move(word));
+    }
+    panel.marks.push_back(key);
+  }
   return panel;
 }
 

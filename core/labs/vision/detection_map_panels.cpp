@@ -142,8 +142,9 @@ Panel DetectionMapLab::curvePanel() const {
       ring->name = trf("rank {}, score {:.4f}", i + 1, curve.score[i]);
       panel.marks.push_back(ring);
     }
-    const double kept = k < detector.kept.classes.size() ? detector.kept.classes[k].ap : -1;
-    panel.note = trf("class AP {}, above c {}", number(k < detector.scores.classes.size() ? detector.scores.classes[k].ap : -1), number(kept));
+    panel.note = trf("11 points {}, all {}, 101 {}", number(interpolatedAp(curve, Interpolation::elevenPoints, RecallArithmetic::exact)),
+                     number(interpolatedAp(curve, Interpolation::allPoints, RecallArithmetic::exact)),
+                     number(interpolatedAp(curve, Interpolation::hundredOnePoints, RecallArithmetic::doubles)));
   }
   return panel;
 }
