@@ -70,6 +70,8 @@ QString displayNumber(double value, const NumberScale& scale) {
   } else if (value != 0 && (std::abs(value) < 1e-3 || std::abs(value) >= 1e6)) {
     text = QString::number(value, 'g', 4);
     text.replace("e-0", "e-").replace("e+0", "e");
+  } else if (std::abs(value) >= 1000) {
+    text = QString::number(value, 'f', 0);
   } else if (scale.step > 0 && !scale.logarithmic) {
     text = QString::number(value, 'f', std::clamp(static_cast<int>(std::ceil(-std::log10(scale.step) - 1e-9)), 0, 6));
   } else {

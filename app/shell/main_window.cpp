@@ -30,7 +30,8 @@ namespace orrery::app {
 namespace {
 constexpr int tickInterval = 250;                    // ms: frames per second and progress in the status bar
 constexpr int journalInterval = 2000;                // ms: an edit is on disk within 3 s
-constexpr int checkDelay = 2500;                     // ms: the first pictures come before the check
+constexpr int checkDelay = 2500;                     // ms after the first picture, which comes before the check
+constexpr int checkLatest = 30000;                   // ms after the start at the latest
 constexpr std::size_t mostCards = 3;
 }  // namespace
 
@@ -56,7 +57,14 @@ MainWindow::MainWindow(std::shared_ptr<gpu::Device> device, Settings& settings, 
   journalTimer_.setInterval(journalInterval);
   connect(&journalTimer_, &QTimer::timeout, this, [this] { journal_.record(stateOfAll()); });
   journalTimer_.start();
-  QTimer::singleShot(checkDelay, this, [this] { check_.run(device_, true); });
+  checkTimer_.setSingleShot(true);
+  connect(&checkTimer_, &QTimer::timeout, this, [this] { check_.run(device_, true); });
+  checkTimer_.start(checkLatest);
+  const auto pictureCame = [this] {
+    if (checkTimer_.isActive() && checkTimer_.interval() == checkLatest) checkTimer_.start(checkDelay);
+  };
+  connect(&thumbnails_, &Thumbnails::arrived, this, pictureCame);
+  connect(this, &MainWindow::firstPicture, this, pictureCame);
   newTab();
   offerRestore();
 }
@@ -86,7 +94,7 @@ void MainWindow::buildCentre() {
   tabs_->setMovable(true);
   tabs_->setExpanding(false);
   tabs_->setElideMode(Qt::ElideRight);
-  tabs_->setUsesScrollButtons(true);
+  tabs_->setUsesScrollButtons(false);
   tabs_->setDrawBase(false);
   row->addWidget(tabs_);
   auto* plus = new QToolButton(tabRow_);
@@ -237,6 +245,7 @@ void MainWindow::currentChanged() {
 }
 
 void MainWindow::paneChanged() {
+  if (StagePane* pane = currentPane(); pane && pane->session().picture()) emit firstPicture();
   inspector_->refresh();
   refreshActions();
 }

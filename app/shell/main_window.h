@@ -66,6 +66,9 @@ class MainWindow : public QMainWindow {
   bool saveScene(bool as = false);
   void chooseFiles();
 
+ signals:
+  void firstPicture();                               // a lab on the stage has a picture
+
  protected:
   void dragEnterEvent(QDragEnterEvent* event) override;
   void dragMoveEvent(QDragMoveEvent* event) override;
@@ -132,7 +135,7 @@ class MainWindow : public QMainWindow {
   QDockWidget *libraryDock_ = nullptr, *inspectorDock_ = nullptr, *notesDock_ = nullptr;
   DropOverlay* overlay_ = nullptr;
   QMenu *recentMenu_ = nullptr, *presetMenu_ = nullptr, *deviceMenu_ = nullptr;
-  QTimer tick_, journalTimer_;
+  QTimer tick_, journalTimer_, checkTimer_;
   bool chromeHidden_ = false;
   bool inspectorWanted_ = true;                      // it is hidden on start pages all the same
   QByteArray layoutWithChrome_;

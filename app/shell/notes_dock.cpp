@@ -23,8 +23,8 @@ QString readText(const QString& path) {
   return file.open(QIODevice::ReadOnly) ? QString::fromUtf8(file.readAll()) : QString();
 }
 
-// Formulas are set at 12 pt by the recipe; beside 12.5 px text (9.4 pt) they are shown at this scale.
-constexpr double formulaScale = 0.92;
+// The recipe sets formulas at 14 px per em; beside 12.5 px text, whose x-height is larger, they are shown at this scale.
+constexpr double formulaScale = 1.0;
 
 }  // namespace
 
@@ -108,6 +108,18 @@ void Notes::reload() {
     layout.setTopMargin(level > 1 ? 14 : 4);
     layout.setBottomMargin(6);
     cursor.setBlockFormat(layout);
+    // Formula pictures are symmetric about the middle of the line.
+    QList<std::pair<int, int>> images;
+    for (auto it = block.begin(); !it.atEnd(); ++it)
+      if (it.fragment().charFormat().isImageFormat()) images.append({it.fragment().position(), it.fragment().length()});
+    for (const auto& [position, length] : images) {
+      QTextCursor image(document());
+      image.setPosition(position);
+      image.setPosition(position + length, QTextCursor::KeepAnchor);
+      QTextCharFormat middle;
+      middle.setVerticalAlignment(QTextCharFormat::AlignMiddle);
+      image.mergeCharFormat(middle);
+    }
     if (level == 0) continue;
     cursor.select(QTextCursor::BlockUnderCursor);
     QTextCharFormat format;

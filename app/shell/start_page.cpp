@@ -110,7 +110,8 @@ void LabCard::paintEvent(QPaintEvent*) {
 }
 
 int CardGrid::place(int width, bool move) const {
-  const int across = std::max(1, (width + gap) / (leastCardWidth + gap));
+  // No more columns than cards: few cards are larger instead.
+  const int across = std::clamp((width + gap) / (leastCardWidth + gap), 1, std::max(1, static_cast<int>(cards_.size())));
   const int cardWidth = std::min(mostCardWidth, (width - gap * (across - 1)) / across);
   const int cardHeight = cardWidth * Thumbnails::height / Thumbnails::width + cardTextHeight;
   int top = 0;

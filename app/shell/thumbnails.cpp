@@ -1,5 +1,7 @@
 #include "app/shell/thumbnails.h"
 
+#include <QCoreApplication>
+#include <QDateTime>
 #include <QDir>
 #include <QFile>
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include "app/inspector/theme.h"
 #include "app/shell/figure_jobs.h"
 #include "core/base/files.h"
+#include "core/figure/marks/marks.h"
 #include "core/session/session.h"
 
 namespace orrery::app {
@@ -19,10 +22,16 @@ constexpr auto livePause = 66ms;                     // 15 pictures a second in 
 constexpr auto longestUpdate = 20s;                  // a lab that takes longer gets its picture at the next start
 constexpr float density = 2;                         // device px per logical px: sharp on high-density screens too
 
+// Pictures belong to the program that made them: a newer build makes its own.
+QString buildOf() {
+  static const QString build = QStringLiteral(ORRERY_VERSION "-%1").arg(QFileInfo(QCoreApplication::applicationFilePath()).lastModified().toSecsSinceEpoch());
+  return build;
+}
+
 QString cachePath(const QString& lab, ThemeKind theme) {
   QString name = lab;
   name.replace('/', '_');
-  return QString::fromStdString(cacheFolder()) + "/thumbnails/" ORRERY_VERSION "/" + name + (theme == ThemeKind::dark ? "-dark.png" : "-light.png");
+  return QString::fromStdString(cacheFolder()) + "/thumbnails/" + buildOf() + "/" + name + (theme == ThemeKind::dark ? "-dark.png" : "-light.png");
 }
 
 QString shippedPath(const QString& lab) {
@@ -64,6 +73,7 @@ Figure withoutWords(const Figure& figure) {
     panel.colorBar.reset();
     panel.legend = false;
     panel.handles.clear();
+    std::erase_if(panel.marks, [](const auto& mark) { return dynamic_cast<const TextMark*>(mark.get()) != nullptr; });
   }
   return bare;
 }
@@ -137,6 +147,10 @@ void Thumbnails::finish(const QString& lab, ThemeKind theme, const QImage& image
 }
 
 void Thumbnails::run() {
+  // What older builds left behind.
+  QDir cache(QString::fromStdString(cacheFolder()) + "/thumbnails");
+  for (const QString& build : cache.entryList(QDir::Dirs | QDir::NoDotAndDotDot))
+    if (build != buildOf()) QDir(cache.filePath(build)).removeRecursively();
   RendererSlot slot;
   std::unique_ptr<Session> liveSession;
   QString liveLab;
