@@ -221,14 +221,20 @@ void Batches::add(const ImageItem& item) {
   if (!isRgba && item.alphaFromValue) draw.flags |= flag::alphaFromValue;
   if (item.smooth) draw.flags |= flag::smoothImage;
   const auto& rect = draw.push.rect;
-  const auto columns = static_cast<float>(shape[1]), rows = static_cast<float>(shape[0]);
-  const float perX = columns / (rect[2] - rect[0]), perY = (item.flipped ? -rows : rows) / (rect[3] - rect[1]);
+  const float perX = 1 / (rect[2] - rect[0]), perY = (item.flipped ? -1.0f : 1.0f) / (rect[3] - rect[1]);
   draw.push.transform = {perX, perY, -rect[0] * perX, item.flipped ? -rect[3] * perY : -rect[1] * perY};
-  if (std::all_of(rect.begin(), rect.end(), [](float side) { return side == std::round(side); })) {
-    draw.flags |= flag::wholePixels;
-    if (!isRgba && item.alpha >= 1 && !item.alphaFromValue) draw.flags |= flag::opaqueImage;
-  }
+  if (std::all_of(rect.begin(), rect.end(), [](float side) { return side == std::round(side); })) draw.flags |= flag::wholePixels;
   draw.vertices = 4;
+  // Colour the cells first when that is less work than colouring the pixels.
+  const auto columns = draw.push.info[1], rows = draw.push.info[2];
+  const auto pixels = static_cast<std::uint64_t>(seen.right - seen.left) * static_cast<std::uint64_t>(seen.bottom - seen.top);
+  if (std::uint64_t{columns} * rows <= pixels && columns <= ImageCache::largest && rows <= ImageCache::largest) {
+    const std::uint32_t coloring = draw.flags & ~(flag::wholePixels | flag::smoothImage);
+    const ImageCache::Key key{item.data.version(), draw.data.offset, columns, rows, coloring, draw.push.range[0], draw.push.range[1]};
+    draw.texture = &images_.find(key, static_cast<int>(draws_.size()));
+    appendDraw(Kind::texture, std::move(draw), seen);
+    return;
+  }
   appendDraw(Kind::image, std::move(draw), seen);
 }
 

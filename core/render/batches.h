@@ -9,6 +9,7 @@
 #include "core/figure/display_list.h"
 #include "core/gpu/stream.h"
 #include "core/render/fill.h"
+#include "core/render/image_cache.h"
 #include "core/render/pipelines.h"
 #include "core/render/text_runs.h"
 #include "core/render/vertex.h"
@@ -30,6 +31,7 @@ struct TensorDraw {
   std::uint32_t vertices = 0, instances = 1;   // vertices = 0: `quads` quads
   std::uint32_t quads = 0;
   float lineWidth = 1;
+  const ImageCache::Texture* texture = nullptr;   // Kind::texture: the coloured cells
 };
 
 // What the device can draw natively.
@@ -41,7 +43,7 @@ struct Abilities {
 
 class Batches {
  public:
-  Batches(TextRuns& text, const Abilities& abilities) : text_(text), abilities_(abilities) {}
+  Batches(TextRuns& text, ImageCache& images, const Abilities& abilities) : text_(text), images_(images), abilities_(abilities) {}
 
   void begin(int width, int height);
   // `stream` carries the uploads of tensors that are newer on the host.
@@ -69,6 +71,7 @@ class Batches {
   static bool isNothing(const PixelBounds& bounds) { return bounds.empty(); }
 
   TextRuns& text_;
+  ImageCache& images_;
   Abilities abilities_;
   gpu::Stream* stream_ = nullptr;
   float scale_ = 1;

@@ -18,9 +18,9 @@ void FrameSlot::beginDescriptors(const Pipelines&, std::size_t draws) {
   vkDestroyDescriptorPool(vk, pool_, nullptr);
   pool_ = VK_NULL_HANDLE;
   capacity_ = std::max(64u, wanted + wanted / 2);
-  const VkDescriptorPoolSize sizes[2] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3 * capacity_}, {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, 1}};
+  const VkDescriptorPoolSize sizes[2] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3 * capacity_}, {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, capacity_ + 1}};
   VkDescriptorPoolCreateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
-  info.maxSets = capacity_ + 1;
+  info.maxSets = 2 * capacity_ + 1;   // an image may need its values and its colours
   info.poolSizeCount = 2;
   info.pPoolSizes = sizes;
   gpu::check(vkCreateDescriptorPool(vk, &info, nullptr, &pool_), "vkCreateDescriptorPool");
@@ -39,6 +39,18 @@ VkDescriptorSet FrameSlot::allocate(VkDescriptorSetLayout layout) {
 VkDescriptorSet FrameSlot::atlasSet(const Pipelines& pipelines, const GlyphAtlas& atlas) {
   const VkDescriptorSet set = allocate(pipelines.atlasLayout());
   atlas.writeDescriptor(set);
+  return set;
+}
+
+VkDescriptorSet FrameSlot::textureSet(const Pipelines& pipelines, VkImageView view, VkSampler sampler) {
+  const VkDescriptorSet set = allocate(pipelines.atlasLayout());
+  const VkDescriptorImageInfo image{sampler, view, VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL};
+  VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
+  write.dstSet = set;
+  write.descriptorCount = 1;
+  write.descriptorType = VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER;
+  write.pImageInfo = &image;
+  vkUpdateDescriptorSets(device_.vulkan().device, 1, &write, 0, nullptr);
   return set;
 }
 

@@ -21,6 +21,7 @@ class FrameSlot {
   HostBuffer memory;
   void beginDescriptors(const Pipelines& pipelines, std::size_t draws);
   VkDescriptorSet atlasSet(const Pipelines& pipelines, const GlyphAtlas& atlas);
+  VkDescriptorSet textureSet(const Pipelines& pipelines, VkImageView view, VkSampler sampler);
   VkDescriptorSet dataSet(const Pipelines& pipelines, const TensorDraw& draw, const gpu::BufferView& tables);
 
  private:

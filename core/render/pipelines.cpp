@@ -23,13 +23,15 @@ VkRenderPass makeRenderPass(gpu::Device& device, VkFormat format, VkImageLayout 
   subpass.pipelineBindPoint = VK_PIPELINE_BIND_POINT_GRAPHICS;
   subpass.colorAttachmentCount = 1;
   subpass.pColorAttachments = &reference;
-  // Wait for the acquired image (or the last readback), and let a copy that follows see the pixels.
+  // After whatever read the image last (presentation, a copy, a frame that sampled it); before a copy or a frame that samples it.
   const VkSubpassDependency dependencies[2] = {
-      {VK_SUBPASS_EXTERNAL, 0, VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
-       VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT, VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT,
+      {VK_SUBPASS_EXTERNAL, 0,
+       VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT,
+       VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT, VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT,
        VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT | VK_ACCESS_COLOR_ATTACHMENT_READ_BIT, 0},
-      {0, VK_SUBPASS_EXTERNAL, VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
-       VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT, VK_ACCESS_TRANSFER_READ_BIT, 0}};
+      {0, VK_SUBPASS_EXTERNAL, VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT,
+       VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT | VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
+       VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT, VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_SHADER_READ_BIT, 0}};
   VkRenderPassCreateInfo info{VK_STRUCTURE_TYPE_RENDER_PASS_CREATE_INFO};
   info.attachmentCount = 1;
   info.pAttachments = &color;
@@ -59,6 +61,8 @@ KindShaders shadersOf(Kind kind) {
     case Kind::pointQuads: return {"figure/points.vert@quad", "figure/points.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, true};
     case Kind::bundle: return {"figure/bundle.vert", "figure/bundle.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, true};
     case Kind::bundleLines: return {"figure/bundle.vert@line", "figure/bundle.frag@line", VK_PRIMITIVE_TOPOLOGY_LINE_STRIP, false, true};
+    case Kind::texture: return {"figure/image.vert", "figure/texture.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_STRIP, false, true};
+    case Kind::cells: return {"figure/cells.vert", "figure/cells.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, false};
     case Kind::image: return {"figure/image.vert", "figure/image.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_STRIP, false, true};
   }
   return {};
@@ -155,7 +159,7 @@ VkPipeline Pipelines::get(Kind kind, std::uint32_t flags, VkFormat format) {
   samples.rasterizationSamples = VK_SAMPLE_COUNT_1_BIT;
   // Colours are mixed as sRGB values, like SVG viewers do; the alpha channel adds up so that a transparent ground works.
   VkPipelineColorBlendAttachmentState blend{};
-  blend.blendEnable = shaders.blend && !(kind == Kind::image && flags & flag::opaqueImage);
+  blend.blendEnable = shaders.blend;
   blend.srcColorBlendFactor = VK_BLEND_FACTOR_SRC_ALPHA;
   blend.dstColorBlendFactor = VK_BLEND_FACTOR_ONE_MINUS_SRC_ALPHA;
   blend.colorBlendOp = VK_BLEND_OP_ADD;

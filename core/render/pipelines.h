@@ -12,12 +12,12 @@
 
 namespace orrery::render {
 
-enum class Kind : std::uint8_t { mesh, solid, glyph, points, pointQuads, bundle, bundleLines, image };
+enum class Kind : std::uint8_t { mesh, solid, glyph, points, pointQuads, bundle, bundleLines, image, texture, cells };
 
 // The flags of shaders/include/figure_push.glsl.
 namespace flag {
 constexpr std::uint32_t logX = 1, logY = 2, hasScalar = 4, fade = 8, logValue = 16, smoothImage = 32, alphaFromValue = 128, rgbaImage = 256,
-                        wholePixels = 512, opaqueImage = 1024;
+                        wholePixels = 512;
 constexpr std::uint32_t shape(std::uint32_t s) { return s << 12; }
 constexpr std::uint32_t map(std::uint32_t m) { return m << 16; }
 }  // namespace flag

@@ -61,7 +61,7 @@ Abilities abilitiesOf(gpu::Device& device, const Pipelines& pipelines) {
 }  // namespace
 
 Renderer::State::State(std::shared_ptr<gpu::Device> owner, const Fonts& fonts)
-    : device(std::move(owner)), pipelines(*device), atlas(*device, fonts), text(fonts, atlas), batches(text, abilitiesOf(*device, pipelines)),
+    : device(std::move(owner)), pipelines(*device), atlas(*device, fonts), text(fonts, atlas), images(*device), batches(text, images, abilitiesOf(*device, pipelines)),
       stream(device), tables(colorTables(*device)), indices(*device, VK_BUFFER_USAGE_INDEX_BUFFER_BIT) {
   if (device->isCpu()) keepFreedMemory();
   const std::vector<std::uint16_t> quads = quadIndices();
@@ -92,6 +92,7 @@ void Renderer::State::record(const DisplayList& list, float scale, RenderTarget&
   // Lower the lists to batches; uploads of host tensors go ahead of the drawing.
   atlas.beginFrame();
   text.beginFrame();
+  images.beginFrame();
   batches.begin(static_cast<int>(target.width), static_cast<int>(target.height));
   batches.add(list, scale, stream);
   if (target.above) batches.add(*target.above, scale, stream);
@@ -114,6 +115,7 @@ void Renderer::State::record(const DisplayList& list, float scale, RenderTarget&
     gpu::useForDrawing(*device, commands, draw.data);
     if (draw.scalar) gpu::useForDrawing(*device, commands, draw.scalar);
   }
+  images.record(commands, pipelines, slot, batches.draws(), tables);
 
   VkClearValue clear{};
   clear.color = {{list.ground.r * list.ground.a, list.ground.g * list.ground.a, list.ground.b * list.ground.a, list.ground.a}};
@@ -163,9 +165,13 @@ void Renderer::State::record(const DisplayList& list, float scale, RenderTarget&
       continue;
     }
     const TensorDraw& draw = batches.draws()[batch.first];
-    bind(pipelines.get(batch.kind, draw.flags, target.format));
-    const VkDescriptorSet set = slot.dataSet(pipelines, draw, tables);
-    vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, pipelines.layout(), 0, 1, &set, 0, nullptr);
+    // How the cells were coloured does not matter any more.
+    const std::uint32_t flags = batch.kind == Kind::texture ? draw.flags & flag::wholePixels : draw.flags;
+    bind(pipelines.get(batch.kind, flags, target.format));
+    const bool isTexture = batch.kind == Kind::texture;
+    const VkDescriptorSet set =
+        isTexture ? slot.textureSet(pipelines, draw.texture->view, images.sampler((draw.flags & flag::smoothImage) != 0)) : slot.dataSet(pipelines, draw, tables);
+    vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, pipelines.layout(), isTexture ? 1 : 0, 1, &set, 0, nullptr);
     Push values = draw.push;
     values.toClip = push.toClip;
     pushConstants(values);

@@ -9,6 +9,7 @@
 #include "core/render/frame_slot.h"
 #include "core/render/glyph_atlas.h"
 #include "core/render/host_buffer.h"
+#include "core/render/image_cache.h"
 #include "core/render/pipelines.h"
 #include "core/render/renderer.h"
 #include "core/render/text_runs.h"
@@ -27,6 +28,7 @@ struct Renderer::State {
   Pipelines pipelines;
   GlyphAtlas atlas;
   TextRuns text;
+  ImageCache images;
   Batches batches;
   gpu::Stream stream;
   gpu::BufferView tables;                  // the colour maps, 256 words each

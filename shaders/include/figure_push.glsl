@@ -5,7 +5,7 @@
 
 layout(push_constant) uniform Push {
   vec4 toClip;      // clip = px * xy + zw
-  vec4 transform;   // px = zw + xy * f(data); images: cell = zw + xy * px
+  vec4 transform;   // px = zw + xy * f(data); images: place in the image (0..1) = zw + xy * px
   vec4 color;       // straight alpha
   vec4 rect;        // left, top, right, bottom in device px: what is visible, or where an image lies
   vec4 range;       // x: low, y: 1 / (high - low), z: radius or half width in device px, w: device px per logical px
@@ -15,7 +15,7 @@ layout(push_constant) uniform Push {
 layout(constant_id = 0) const uint flags = 0u;
 
 const uint logX = 1u, logY = 2u, hasScalar = 4u, fade = 8u, logValue = 16u, smoothImage = 32u, alphaFromValue = 128u, rgbaImage = 256u,
-           wholePixels = 512u, opaqueImage = 1024u;
+           wholePixels = 512u;
 uint shapeOf() { return (flags >> 12) & 15u; }
 uint mapOf() { return (flags >> 16) & 15u; }
 bool has(uint flag) { return (flags & flag) != 0u; }

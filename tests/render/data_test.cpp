@@ -130,6 +130,52 @@ TEST_CASE("the cells of a heat map have exactly the colours of sample()") {
   }
 }
 
+TEST_CASE("an image of more cells than pixels shows the cell under each pixel's centre") {
+  render::Renderer renderer(sharedDevice());
+  std::vector<float> values(300 * 210);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>((i * 7919) % 1009) / 1008;
+  DisplayList list = blank(100, 70);
+  ImageItem item;
+  item.to = {0, 0, 100, 70};
+  item.data = Tensor::from(Shape{210, 300}, values);
+  list.items.push_back(item);
+  const auto pixels = renderer.draw(list);
+  int wrong = 0;
+  for (int y = 0; y < 70; ++y) {
+    for (int x = 0; x < 100; ++x) {
+      const float value = values[static_cast<std::size_t>((3 * y + 1) * 300 + 3 * x + 1)];
+      if (!isNear(at(pixels, x, y), sampled(ColorMap::viridis, value), 0)) ++wrong;
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("an image is coloured anew when its values, its range or its map change") {
+  render::Renderer renderer(sharedDevice());
+  DisplayList list = blank(40, 40);
+  ImageItem item;
+  item.to = {0, 0, 20, 20};
+  item.data = Tensor::from(Shape{1, 1}, {0.25f});
+  list.items.push_back(item);
+  item.to = {20, 20, 20, 20};
+  item.data = Tensor::from(Shape{1, 1}, {0.75f});
+  list.items.push_back(item);
+  auto& first = std::get<ImageItem>(list.items[0]);
+  for (int frame = 0; frame < 8; ++frame) {
+    const float value = 0.1f * static_cast<float>(frame);
+    first.data.asMutable<float>()[0] = value;
+    const auto pixels = renderer.draw(list);
+    CHECK(isNear(at(pixels, 5, 5), sampled(ColorMap::viridis, value), 0));
+    CHECK(isNear(at(pixels, 25, 25), sampled(ColorMap::viridis, 0.75f), 0));
+  }
+  first.high = 1.4;
+  CHECK(isNear(at(renderer.draw(list), 5, 5), sampled(ColorMap::viridis, 0.5f), 3));   // 0.7 / 1.4 lies on a boundary of the table
+  first.high = 1;
+  first.map = ColorMap::magma;
+  CHECK(isNear(at(renderer.draw(list), 5, 5), sampled(ColorMap::magma, 0.7f), 0));
+  requireNoValidationMessage();
+}
+
 TEST_CASE("an image on a log scale, smooth, faint by value, or of colours") {
   render::Renderer renderer(sharedDevice());
   DisplayList list = blank(120, 40);
