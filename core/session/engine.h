@@ -43,6 +43,7 @@ class Engine {
   std::int64_t frame() const { return frame_; }
   const Timeline& timeline() const { return timeline_; }
   const std::shared_ptr<gpu::Device>& device() const { return device_; }
+  void restart() { forget(); }                          // the lab and its memory go; the next reach() makes them anew
   void setDevice(std::shared_ptr<gpu::Device> device);  // the lab starts again on it with the next reach()
   int recoveries() const { return recoveries_; }
   std::size_t keptStates() const { return frames_.size(); }

@@ -85,6 +85,7 @@ struct Session::State {
  private:
   class Watch;
   void checkSums();
+  bool runGuarded(const std::function<void()>& job);
   void reachWanted(std::unique_lock<std::mutex>& lock);
   void playTick(std::unique_lock<std::mutex>& lock);
   void handlePointer(std::unique_lock<std::mutex>& lock);

@@ -125,9 +125,10 @@ void Session::State::run() {
       busy = true;
       workBegan = Clock::now();
       lock.unlock();
-      job();
+      const bool lost = !runGuarded(job);
       lock.lock();
       busy = false;
+      if (lost) valuesChanged();
     } else if (!pointers.empty()) {
       handlePointer(lock);
     } else if (wanted != attempted || seek) {
@@ -158,6 +159,20 @@ void Session::State::run() {
   idle.notify_all();
 }
 
+// A probe may download and so notice a lost device before any update does. The lab starts again, and its update recovers. False = do that.
+bool Session::State::runGuarded(const std::function<void()>& job) {
+  try {
+    job();
+    return true;
+  } catch (const gpu::DeviceLost&) {
+    engine.restart();
+    return false;
+  } catch (const std::exception&) {
+    // What a probe could not find out is not shown; the picture stands.
+    return true;
+  }
+}
+
 // A press, drag or click becomes parameter changes; everything from press to release is one step of undo.
 void Session::State::handlePointer(std::unique_lock<std::mutex>& lock) {
   const auto event = std::move(pointers.front());
@@ -170,9 +185,11 @@ void Session::State::handlePointer(std::unique_lock<std::mutex>& lock) {
   const auto now = values;
   busy = true;
   lock.unlock();
-  auto changes = engine.pointer(event, now);
+  Changes changes;
+  const bool lost = !runGuarded([&] { changes = engine.pointer(event, now); });
   lock.lock();
   busy = false;
+  if (lost) valuesChanged();
   const bool click = event.kind == PointerEvent::Kind::click;
   if (!changes.empty()) {
     // Dragging beyond the end of a domain means its end.

@@ -1,3 +1,5 @@
+#include <stdexcept>
+
 #include "tests/session/fake_lab.h"
 #include "tests/support/catch.h"
 
@@ -110,4 +112,22 @@ TEST_CASE("Two sessions on one lost device move to the same new one") {
   REQUIRE(second->set("seed", std::int64_t{5}));
   REQUIRE(second->wait());
   CHECK(first->device() == second->device());
+}
+
+TEST_CASE("A loss that a probe notices is recovered by the next update") {
+  switchboard().reset();
+  auto session = test::openFake();
+  session->seek(4);
+  REQUIRE(session->wait());
+  const auto expected = test::stateOf(*session);
+  const int made = switchboard().made;
+  switchboard().loseDevice = 1;
+  session->onWorker([] { throw gpu::DeviceLost(); });
+  REQUIRE(session->wait());
+  CHECK(session->recoveries() == 1);
+  CHECK(switchboard().made == made + 2);
+  CHECK(session->picture()->frame == 4);
+  CHECK(test::stateOf(*session) == expected);
+  session->onWorker([] { throw std::runtime_error("no probe"); });
+  CHECK(session->wait());
 }
