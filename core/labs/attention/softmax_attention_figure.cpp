@@ -134,10 +134,18 @@ Panel SoftmaxAttentionLab::tokensPanel() const {
   links->from = linksFrom_;
   links->to = linksTo_;
   links->weight = linkWeights_;
+  // Many lines of like weight are drawn thinner and fainter, or they would be one solid wedge.
+  const auto crowd = static_cast<float>(std::clamp(6 / std::exp(rowEntropy_), 0.1, 1.0));
+  links->maximumWidth = 4 * std::max(crowd, 0.25f);
+  links->paint = Paint::of(Role::query, crowd);
   panel.marks.push_back(std::move(links));
   if (n_ <= namedTokens) {
     auto words = std::make_shared<TextMark>("tokens");
+    // Numbers are wide: about 16 of them fit; letters all do.
+    const std::int64_t every = tokens_.empty() ? (n_ + 15) / 16 : 1;
     for (std::int64_t i = 0; i < n_; ++i) {
+      if (i % every != 0 && i != query_) continue;
+      if (i != query_ && std::abs(i - query_) < every) continue;   // the selected one needs its place
       const std::string& label = labels_[static_cast<std::size_t>(i)];
       const auto x = static_cast<double>(i);
       const bool chosen = i == query_;
