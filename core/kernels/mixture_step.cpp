@@ -55,16 +55,16 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
   const struct {
     std::uint32_t count, quads, components, firstStep, stepCount;
     float spread, errorAmount;
-    std::uint32_t seedLow, seedHigh, purpose, firstParticle;
+    std::uint32_t seedLow, seedHigh, purpose, firstParticle, trail;
   } push{static_cast<std::uint32_t>(n), static_cast<std::uint32_t>((n + 3) / 4), mixture.count, static_cast<std::uint32_t>(first),
          static_cast<std::uint32_t>(count), static_cast<float>(mixture.spread), static_cast<float>(options.errorAmount),
-         static_cast<std::uint32_t>(options.seed), static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle};
+         static_cast<std::uint32_t>(options.seed), static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle, trail ? 1u : 0u};
   const auto constants = mixtureConstants(mixture);
   const std::uint32_t error = options.errorAmount == 0 ? 0u : static_cast<std::uint32_t>(options.error);
   const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
   stream.dispatch("kernels/mixture_step",
                   {in, table, table, {plan.steps.device(stream), gpu::Access::read}, {plan.noise.device(stream), gpu::Access::read}, out, before, after, path}, push,
-                  particleGroups(n), {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), trail ? 1u : 0u, error});
+                  particleGroups(n), {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error});
   return result;
 }
 

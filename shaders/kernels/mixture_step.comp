@@ -18,8 +18,7 @@ layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint COMMON = 1;
 layout(constant_id = 1) const uint COMPONENTS = 0;
 layout(constant_id = 2) const uint SOLVER = 0;
-layout(constant_id = 3) const uint TRAIL = 0;        // 1: also write the state after every step
-layout(constant_id = 4) const uint ERROR_KIND = 0;   // 0 none, 1 constant, 2 shrink, 3 noise field
+layout(constant_id = 3) const uint ERROR_KIND = 0;   // 0 none, 1 constant, 2 shrink, 3 noise field
 layout(set = 0, binding = 0) uniform samplerBuffer stateIn;
 #define MIXTURE_TABLE 1
 #define MIXTURE_TEXELS 2
@@ -29,11 +28,12 @@ layout(set = 0, binding = 4) uniform samplerBuffer noise;      // one texel a te
 layout(set = 0, binding = 5) writeonly buffer StateOut { vec4 stateOut[]; };
 layout(set = 0, binding = 6) uniform samplerBuffer historyIn;                      // D of the previous step (SOLVER 4), as x of four, y of four
 layout(set = 0, binding = 7) writeonly buffer HistoryOut { vec4 historyOut[]; };
-layout(set = 0, binding = 8) writeonly buffer Trail { vec2 trail[]; };             // [steps, n]
+layout(set = 0, binding = 8) writeonly buffer Trail { vec2 path[]; };             // [steps, n]
 layout(push_constant) uniform Push {
   uint count, quads, components, firstStep, stepCount;
   float spread, errorAmount;
   uint seedLow, seedHigh, purpose, firstParticle;
+  uint trail;            // 1: also write the state after every step
 } p;
 
 // A smooth unit-size vector field over the plane and the noise level: what an imperfect network adds to its noise estimate.
@@ -137,9 +137,9 @@ void main() {
     }
     previousX = Dx;
     previousY = Dy;
-    if (TRAIL != 0u) {
+    if (p.trail != 0u) {
       for (uint k = 0u; k < 4u; ++k) {
-        if (4u * i + k < p.count) trail[n * p.count + 4u * i + k] = vec2(x[k], y[k]);
+        if (4u * i + k < p.count) path[n * p.count + 4u * i + k] = vec2(x[k], y[k]);
       }
     }
   }

@@ -28,13 +28,11 @@ double displayAlpha(Display display, double sigma) {
 
 double displayTime(Display display, double sigma) {
   constexpr double beta0 = 0.1, beta1 = 20;
-  switch (display) {
-    case Display::vp: return (std::sqrt(beta0 * beta0 + 2 * (beta1 - beta0) * std::log1p(sigma * sigma)) - beta0) / (beta1 - beta0);
-    case Display::linear: return sigma / (1 + sigma);
-    case Display::edm: break;
-  }
-  return sigma;
+  if (display == Display::linear) return sigma / (1 + sigma);
+  return (std::sqrt(beta0 * beta0 + 2 * (beta1 - beta0) * std::log1p(sigma * sigma)) - beta0) / (beta1 - beta0);
 }
+
+double measureAlpha(double sigma) { return displayAlpha(Display::vp, sigma); }
 
 namespace {
 
@@ -64,6 +62,7 @@ Settings readSettings(const LabContext& context) {
   s.steps = context.integer("steps");
   s.particles = context.integer("particles");
   s.trails = std::min(context.integer("trails"), s.particles);
+  s.trailShare = context.number("trail-length");
   const std::string& grid = context.text("grid");
   s.grid = grid == "exponential" ? kernels::Grid::exponential : grid == "linear" ? kernels::Grid::linear : kernels::Grid::karras;
   s.rho = context.number("rho");
@@ -88,8 +87,8 @@ Settings readSettings(const LabContext& context) {
   return s;
 }
 
-// Root mean square distance between two paths [frames, n, 2] at each frame, times alpha.
-std::vector<double> separationOf(const Tensor& a, const Tensor& b, const std::vector<double>& levels, Display display) {
+// Root mean square distance between two paths [frames, n, 2] at each frame, at the VP scale.
+std::vector<double> separationOf(const Tensor& a, const Tensor& b, const std::vector<double>& levels) {
   const auto va = a.as<float>(), vb = b.as<float>();
   const std::size_t frames = levels.size(), width = va.size() / frames;
   std::vector<double> result;
@@ -99,7 +98,7 @@ std::vector<double> separationOf(const Tensor& a, const Tensor& b, const std::ve
       const double d = static_cast<double>(va[i]) - static_cast<double>(vb[i]);
       sum += d * d;
     }
-    result.push_back(displayAlpha(display, levels[f]) * std::sqrt(2 * sum / static_cast<double>(width)));
+    result.push_back(measureAlpha(levels[f]) * std::sqrt(2 * sum / static_cast<double>(width)));
   }
   return result;
 }
@@ -178,7 +177,7 @@ Expected<void> SdeVsOde::update(LabContext& context) {
   fanShown_ = settings_.lower[0] == "fan" || settings_.lower[1] == "fan";
   if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert", "noise-share-left", "noise-share-right", "solver-left", "solver-right",
                           "steps", "particles", "grid", "rho", "sigma-min", "sigma-max", "start-shift", "start-shift-y", "start-scale", "score-error-kind",
-                          "score-error", "shared-start", "shared-noise", "schedule", "seed"})) {
+                          "score-error", "shared-start", "shared-noise", "seed"})) {
     ticks_.clear();
     begin(*stream_);
   }
@@ -240,7 +239,7 @@ void SdeVsOde::begin(gpu::Stream& stream) {
 // dispatch each. Their numbers are those of the cloud's first particles, so the trails pass through them bit by bit.
 void SdeVsOde::tracePaths(gpu::Stream& stream) {
   const Settings& s = settings_;
-  const std::int64_t pairs = std::min(pairCount, s.particles), followed = std::max(pairs, s.trails);
+  const std::int64_t pairs = std::min(pairCount, s.particles);
   const auto& levels = sides_[0].plan.levels;
   std::vector<float> alphas;
   for (const double level : levels) alphas.push_back(static_cast<float>(displayAlpha(s.display, level)));
@@ -256,26 +255,24 @@ void SdeVsOde::tracePaths(gpu::Stream& stream) {
     const auto follow = [&](const Tensor& start, const kernels::StepOptions& options) {
       return joined(stream, start, kernels::mixtureSteps(stream, samplerTable_, side.device, 0, s.steps, start, {}, options, true).trail);
     };
-    const Tensor first = side.start.rows(0, followed);
-    const Tensor path = follow(first, side.options);
-    side.path = kernels::binary(stream, kernels::Binary::mul, path, scale);
+    side.path = {};
+    if (s.trails > 0) side.path = kernels::binary(stream, kernels::Binary::mul, follow(side.start.rows(0, s.trails), side.options), scale);
     const Tensor pairStart = side.start.rows(0, pairs);
-    pathOf[i] = followed == pairs ? path : follow(pairStart, side.options);
+    pathOf[i] = follow(pairStart, side.options);
     partnerOf[i] = follow(kernels::binary(stream, kernels::Binary::add, pairStart, shift), side.options);
     side.fan = {};
     if (fanShown_) {
-      const double alphaStart = displayAlpha(s.display, levels[0]);
       std::vector<float> start;
       for (std::int64_t k = 0; k < fanCount; ++k) {
-        start.push_back(static_cast<float>(s.fanStart[0] / alphaStart));
-        start.push_back(static_cast<float>(s.fanStart[1] / alphaStart));
+        start.push_back(static_cast<float>(s.fanStart[0] * s.sigmaMax));
+        start.push_back(static_cast<float>(s.fanStart[1] * s.sigmaMax));
       }
       kernels::StepOptions options = side.options;
       options.firstParticle = firstFanParticle;
       side.fan = kernels::binary(stream, kernels::Binary::mul, follow(Tensor::from(Shape{fanCount, 2}, start), options), scale);
     }
   }
-  for (std::size_t i = 0; i < 2; ++i) sides_[i].separation = separationOf(pathOf[i], partnerOf[i], levels, s.display);
+  for (std::size_t i = 0; i < 2; ++i) sides_[i].separation = separationOf(pathOf[i], partnerOf[i], levels);
 }
 
 Expected<bool> SdeVsOde::advance(LabContext& context) {
@@ -311,7 +308,7 @@ void SdeVsOde::measure(gpu::Stream&) {
   if (known != ticks_.end() && known->frame == frame_) return;
   Tick tick;
   tick.frame = frame_;
-  const double level = sigma(), scale = alpha();
+  const double level = sigma(), scale = measureAlpha(level);
   const std::size_t measured = exact_[0].size();
   const std::size_t few = std::min(measured, static_cast<std::size_t>(energyMeasured));
 
@@ -364,7 +361,8 @@ Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const
   const auto text = [&](const char* id) { return std::get<std::string>(values.find(id)->second); };
   const bool moving = event.kind == PointerEvent::Kind::drag;
   if (event.panel == "fan" && event.handle == "fan-start" && moving) {
-    return {{"fan-x", std::clamp(event.x, -4.0, 4.0)}, {"fan-y", std::clamp(event.y, -4.0, 4.0)}};
+    const double unit = displayAlpha(settings_.display, settings_.sigmaMax) * settings_.sigmaMax;
+    return {{"fan-x", std::clamp(event.x / unit, -4.0, 4.0)}, {"fan-y", std::clamp(event.y / unit, -4.0, 4.0)}};
   }
   if (event.panel != "left" && event.panel != "right") return {};
   const double x = event.x / alpha(), y = event.y / alpha();

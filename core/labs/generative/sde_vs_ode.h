@@ -16,14 +16,18 @@ namespace orrery::generative {
 // How the picture scales the state: x_t = alpha(sigma) times the scaled state, with sigma the relative noise level (generative.md C1).
 enum class Display { vp, linear, edm };
 double displayAlpha(Display display, double sigma);
-double displayTime(Display display, double sigma);    // vp, linear: in [0, 1); edm: sigma itself
+double displayTime(Display display, double sigma);    // in [0, 1): of the linear path for `linear`, of the VP schedule otherwise
+// Distances are measured at the scale of the VP schedule whatever is shown, so that the numbers do not depend on the view and every t compares:
+// the variance of x_t is about 1 throughout.
+double measureAlpha(double sigma);
 
 constexpr int directionCount = 64;                     // of the sliced distance
 constexpr std::int64_t mostMeasured = 16384;           // particles the sliced distance looks at
 constexpr std::int64_t energyMeasured = 1024;          // particles the energy distance looks at
 constexpr std::int64_t imageFrom = 20000;              // from this many particles on a density image replaces the points
-constexpr std::int64_t pairCount = 128;                // pairs of the forgetting panel
-constexpr std::int64_t fanCount = 128;                 // continuations of the fan-out panel
+constexpr std::int64_t pairCount = 64;                 // pairs of the forgetting panel
+constexpr std::int64_t fanCount = 96;                  // continuations of the fan-out panel
+constexpr double wide = 1.4;                           // width of a canvas over its height
 constexpr std::int64_t measureEvery = 8;               // steps between two measurements
 
 // Everything the parameters say, read once per update.
@@ -31,14 +35,15 @@ struct Settings {
   std::string scene;
   double zeta[2] = {1, 0};
   kernels::Method method[2] = {kernels::Method::em, kernels::Method::heun};
-  std::int64_t steps = 128, particles = 4096, trails = 96;
+  std::int64_t steps = 128, particles = 4096, trails = 48;
+  double trailShare = 0.5;
   kernels::Grid grid = kernels::Grid::karras;
   double rho = 7, sigmaMin = 0.002, sigmaMax = 80;
   double shiftX = 0, shiftY = 0, startScale = 1;
   std::string errorKind;
   double errorAmount = 0;
   bool sharedStart = true, sharedNoise = true;
-  Display display = Display::vp;
+  Display display = Display::edm;
   bool showDensity = true, showField = false;
   std::string lower[2] = {"distance", "forget"};
   std::uint64_t seed = 0;
@@ -54,7 +59,7 @@ struct Side {
   Tensor start, state, history;            // scaled coordinates [n, 2]
   Tensor path;                             // [steps + 1, trails, 2] in the picture's coordinates
   Tensor fan;                              // [steps + 1, fanCount, 2], only while the fan-out panel is shown
-  std::vector<double> separation;          // [steps + 1] root mean square distance of the pairs, picture units
+  std::vector<double> separation;          // [steps + 1] root mean square distance of the pairs, VP scale
 };
 
 // What is measured against the exact density at one frame.
@@ -100,7 +105,7 @@ class SdeVsOde : public Lab {
   Panel differencePanel(const Shown& shown) const;
   Panel twoTimePanel(const Shown& shown) const;
   Axis timeAxis() const;
-  double reach() const;                    // half the side of the canvas
+  double reach() const;                    // half the height of the canvas; it is `wide` times as wide
   std::string nameOf(int side) const;      // "SDE", "ODE", or "left" and "right" when both are of a kind
   Paint paintOf(int side, float alpha = 1) const;
 

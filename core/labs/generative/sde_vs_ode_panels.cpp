@@ -32,17 +32,19 @@ Tensor column(const std::vector<double>& values) {
   return Tensor::from(Shape{static_cast<std::int64_t>(floats.size())}, floats);
 }
 
-// Centres of a g x g grid over [-reach, reach]^2, row 0 at the bottom.
-Tensor gridPoints(std::int64_t g, double reach) {
+// Centres of a grid over a canvas of half height `reach`, row 0 at the bottom.
+Tensor gridPoints(std::int64_t rows, std::int64_t columns, double reach) {
   std::vector<float> points;
-  for (std::int64_t r = 0; r < g; ++r) {
-    for (std::int64_t c = 0; c < g; ++c) {
-      points.push_back(static_cast<float>(reach * (2 * (static_cast<double>(c) + 0.5) / static_cast<double>(g) - 1)));
-      points.push_back(static_cast<float>(reach * (2 * (static_cast<double>(r) + 0.5) / static_cast<double>(g) - 1)));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < columns; ++c) {
+      points.push_back(static_cast<float>(wide * reach * (2 * (static_cast<double>(c) + 0.5) / static_cast<double>(columns) - 1)));
+      points.push_back(static_cast<float>(reach * (2 * (static_cast<double>(r) + 0.5) / static_cast<double>(rows) - 1)));
     }
   }
-  return Tensor::from(Shape{g * g, 2}, points);
+  return Tensor::from(Shape{rows * columns, 2}, points);
 }
+
+std::int64_t columnsFor(std::int64_t rows) { return std::llround(wide * static_cast<double>(rows)); }
 
 // About the largest value of p_t: its value at some of the component means.
 double peakOf(const PlanarDensity& density, double alpha, double sigma) {
@@ -93,14 +95,8 @@ Paint SdeVsOde::paintOf(int side, float alpha) const {
 Axis SdeVsOde::timeAxis() const {
   Axis axis;
   axis.reversed = true;
-  if (settings_.display == Display::edm) {
-    axis.label = tr("noise level σ (data to the right)");
-    axis.scale = ScaleKind::log;
-    axis.range = Range{settings_.sigmaMin, settings_.sigmaMax};
-  } else {
-    axis.label = tr("time t (data at 0)");
-    axis.range = Range{0, std::max(displayTime(settings_.display, settings_.sigmaMax), 1e-3)};
-  }
+  axis.label = tr("time t (data at 0)");
+  axis.range = Range{0, std::max(displayTime(settings_.display, settings_.sigmaMax), 1e-3)};
   return axis;
 }
 
@@ -113,8 +109,8 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
     shown.points[i] = scale == 1 ? sides_[i].state : kernels::affine(stream, sides_[i].state, static_cast<float>(scale), 0);
     if (settings_.particles >= imageFrom) {
       constexpr std::int64_t g = 192;
-      const kernels::Bins bins{low, high, g};
-      shown.image[i] = kernels::convert(stream, kernels::histogram2d(stream, shown.points[i], bins, bins), DType::f32);
+      const kernels::Bins x{static_cast<float>(wide) * low, static_cast<float>(wide) * high, columnsFor(g)}, y{low, high, g};
+      shown.image[i] = kernels::convert(stream, kernels::histogram2d(stream, shown.points[i], x, y), DType::f32);
       const double cell = 2 * half / static_cast<double>(g);
       shown.imageHigh = std::max(4.0, 0.8 * peakOf(density_, scale, std::max(level, settings_.sigmaMin)) * cell * cell * static_cast<double>(settings_.particles));
     }
@@ -122,16 +118,16 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
   const std::size_t components = density_.components.size();
   if (settings_.showDensity) {
     // Deltas are shown at least one cell wide.
-    const std::int64_t g = components <= 32 ? 96 : components <= 256 ? 64 : 48;
+    const std::int64_t g = components <= 32 ? 80 : components <= 256 ? 56 : 40, columns = columnsFor(g);
     const double shownLevel = std::max(level, half / static_cast<double>(g) / scale);
-    const Tensor logarithm = kernels::mixture(stream, exactTable_, gridPoints(g, half), scale, scale * shownLevel, kernels::MixtureOutput::logDensity);
-    shown.density = kernels::unary(stream, kernels::Unary::exp, logarithm).reshaped(Shape{g, g});
+    const Tensor logarithm = kernels::mixture(stream, exactTable_, gridPoints(g, columns, half), scale, scale * shownLevel, kernels::MixtureOutput::logDensity);
+    shown.density = kernels::unary(stream, kernels::Unary::exp, logarithm).reshaped(Shape{g, columns});
     shown.densityHigh = peakOf(density_, scale, shownLevel);
   }
   if (settings_.showField) {
     // The ODE pushes from x_t towards alpha D.
     const double fieldLevel = std::max(level, 0.05);
-    shown.fieldAt = gridPoints(15, 0.95 * half);
+    shown.fieldAt = gridPoints(13, 19, half);
     const Tensor D = kernels::mixture(stream, samplerTable_, shown.fieldAt, scale, scale * fieldLevel, kernels::MixtureOutput::denoiser);
     shown.field = kernels::binary(stream, kernels::Binary::sub, kernels::affine(stream, D, static_cast<float>(scale), 0), shown.fieldAt);
   }
@@ -145,19 +141,21 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   Panel panel;
   panel.id = side == 0 ? "left" : "right";
   panel.title = zeta > 0 ? trf("Reverse SDE, ζ = {}", decimals(zeta)) : tr("Probability-flow ODE, ζ = 0");
-  const std::string when = settings_.display == Display::edm ? fmt::format("σ = {:.3g}", level) : fmt::format("t = {}  σ = {:.3g}", decimals(time()), level);
+  const std::string when = fmt::format("t = {}  σ = {:.3g}", decimals(time()), level);
   panel.note = side == 0 ? when : settings_.sharedStart ? tr("same start, same σ") : tr("own start, same σ");
   panel.column = side;
   panel.equalAspect = true;
-  panel.x.range = panel.y.range = Range{-half, half};
+  panel.x.range = Range{-wide * half, wide * half};
+  panel.y.range = Range{-half, half};
   panel.x.visible = panel.y.visible = false;
   panel.legend = false;
-  const Bounds bounds{{-half, half}, {-half, half}};
+  const Bounds bounds{*panel.x.range, *panel.y.range};
 
   if (!shown.density.empty()) {
     auto heat = std::make_shared<HeatMapMark>("density");
     heat->value = shown.density;
-    heat->x = heat->y = Range{-half, half};
+    heat->x = *panel.x.range;
+    heat->y = *panel.y.range;
     heat->map = zeta > 0 ? ColorMap::magma : ColorMap::viridis;
     heat->range = Range{0, shown.densityHigh};
     heat->smooth = true;
@@ -175,15 +173,17 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   if (settings_.trails > 0) {
     auto trails = std::make_shared<PathsMark>("trails");
     trails->xy = sampler.path;
-    trails->stepCount = frame_ + 1;
-    trails->paint = paintOf(side, 0.55f);
+    trails->firstStep = std::max<std::int64_t>(0, frame_ - std::llround(settings_.trailShare * static_cast<double>(settings_.steps)));
+    trails->stepCount = frame_ + 1 - trails->firstStep;
+    trails->paint = paintOf(side, 0.6f);
     trails->knownBounds = bounds;
     panel.marks.push_back(trails);
   }
   if (!shown.image[s].empty()) {
     auto image = std::make_shared<HeatMapMark>("particles");
     image->value = shown.image[s];
-    image->x = image->y = Range{-half, half};
+    image->x = *panel.x.range;
+    image->y = *panel.y.range;
     image->map = ColorMap::gray;
     image->range = Range{0, shown.imageHigh};
     image->alphaFromValue = true;
@@ -253,8 +253,7 @@ Panel SdeVsOde::tracePanel(bool energy) const {
   for (const Tick& tick : ticks_) {
     high = std::max({high, energy ? tick.energy[0] : tick.sliced[0], energy ? tick.energy[1] : tick.sliced[1], 1.5 * (energy ? tick.energyFloor : tick.slicedFloor)});
     if (tick.frame > frame_) continue;
-    const double level = std::max(sides_[0].plan.levels[static_cast<std::size_t>(tick.frame)], settings_.display == Display::edm ? settings_.sigmaMin : 0.0);
-    x.push_back(displayTime(settings_.display, level));
+    x.push_back(displayTime(settings_.display, sides_[0].plan.levels[static_cast<std::size_t>(tick.frame)]));
     for (std::size_t i = 0; i < 2; ++i) value[i].push_back(energy ? tick.energy[i] : tick.sliced[i]);
     floor.push_back(energy ? tick.energyFloor : tick.slicedFloor);
     zero.push_back(0);
@@ -288,8 +287,7 @@ Panel SdeVsOde::forgetPanel() const {
   panel.id = "forget";
   std::vector<double> x, value[2];
   for (std::int64_t f = 0; f <= frame_; ++f) {
-    const double level = std::max(sides_[0].plan.levels[static_cast<std::size_t>(f)], settings_.display == Display::edm ? settings_.sigmaMin : 0.0);
-    x.push_back(displayTime(settings_.display, level));
+    x.push_back(displayTime(settings_.display, sides_[0].plan.levels[static_cast<std::size_t>(f)]));
     for (std::size_t i = 0; i < 2; ++i) value[i].push_back(sides_[i].separation[static_cast<std::size_t>(f)]);
   }
   double high = 0;
@@ -321,7 +319,8 @@ Panel SdeVsOde::fanPanel() const {
   panel.title = stochastic[0] != stochastic[1] ? trf("One start: {} futures for the SDE, one for the ODE", fanCount) : tr("One start: its futures left and right");
   panel.equalAspect = true;
   const double half = reach();
-  panel.x.range = panel.y.range = Range{-half, half};
+  panel.x.range = Range{-wide * half, wide * half};
+  panel.y.range = Range{-half, half};
   panel.x.visible = panel.y.visible = false;
   for (const int side : {0, 1}) {
     auto fan = std::make_shared<PathsMark>(side == 0 ? "left" : "right");
@@ -330,12 +329,15 @@ Panel SdeVsOde::fanPanel() const {
     fan->paint = paintOf(side, stochastic[side] ? 0.35f : 1.0f);
     fan->width = stochastic[side] ? 0.6f : 1.5f;
     fan->fade = false;
-    fan->knownBounds = Bounds{{-half, half}, {-half, half}};
+    fan->knownBounds = Bounds{*panel.x.range, *panel.y.range};
     fan->label = nameOf(side);
     fan->directLabel = false;
     panel.marks.push_back(fan);
   }
-  panel.handles.push_back({"fan-start", settings_.fanStart[0], settings_.fanStart[1], Handle::Kind::point, tr("the one start")});
+  if (frame_ == 0 || settings_.display != Display::edm) {
+    const double unit = displayAlpha(settings_.display, settings_.sigmaMax) * settings_.sigmaMax;
+    panel.handles.push_back({"fan-start", unit * settings_.fanStart[0], unit * settings_.fanStart[1], Handle::Kind::point, tr("the one start")});
+  }
   return panel;
 }
 
@@ -385,7 +387,7 @@ Panel SdeVsOde::marginalsPanel(const Shown& shown) const {
   Panel panel;
   panel.id = "marginals";
   panel.title = tr("The same marginal at every t, by different paths");
-  panel.note = settings_.display == Display::edm ? fmt::format("σ = {:.3g}", sigma()) : fmt::format("t = {}", decimals(time()));
+  panel.note = fmt::format("t = {}", decimals(time()));
   panel.x.label = tr("first coordinate of x");
   panel.y.label = tr("density");
   const double half = reach(), scale = alpha(), level = sigma();
