@@ -239,18 +239,20 @@ Margins measureAxes(const PanelWork& work, const Sizes& sizes, const TextMetrics
 
 void drawGrid(const PanelWork& work, const Drawing& d) {
   const Rect& a = work.area;
+  std::vector<std::vector<Vec2>> strokes;
   if (work.panel->x.grid) {
     for (const double value : work.xTicks.at) {
       const float x = snap(tickPlace(work, value, true).x, d.sizes);
-      d.line({x, a.y}, {x, a.bottom()}, d.theme.grid, d.sizes.line);
+      strokes.push_back({{x, a.y}, {x, a.bottom()}});
     }
   }
   if (work.panel->y.grid) {
     for (const double value : work.yTicks.at) {
       const float y = snap(tickPlace(work, value, false).y, d.sizes);
-      d.line({a.x, y}, {a.right(), y}, d.theme.grid, d.sizes.line);
+      strokes.push_back({{a.x, y}, {a.right(), y}});
     }
   }
+  d.lines(std::move(strokes), d.theme.grid, d.sizes.line);
 }
 
 void drawAxes(const PanelWork& work, const Drawing& d) {
@@ -261,16 +263,19 @@ void drawAxes(const PanelWork& work, const Drawing& d) {
   const float axisX = a.x - out, axisY = a.bottom() + out;
   const Color line = axisColor(d), words = tickTextColor(d);
   if (panel.x.visible) {
-    d.line({a.x - s.line, axisY}, {a.right(), axisY}, line, s.line);
+    std::vector<std::vector<Vec2>> strokes{{{a.x - s.line, axisY}, {a.right(), axisY}}};
     for (const double value : minorTicks(panel.x, work.x)) {
       const float x = snap(tickPlace(work, value, true).x, s);
-      d.line({x, axisY}, {x, axisY + 0.55f * s.tick}, line, s.line);
+      strokes.push_back({{x, axisY}, {x, axisY + 0.55f * s.tick}});
     }
+    for (const double value : work.xTicks.at) {
+      const float x = std::clamp(snap(tickPlace(work, value, true).x, s), a.x - out, a.right() + out);
+      strokes.push_back({{x, axisY}, {x, axisY + s.tick}});
+    }
+    d.lines(std::move(strokes), line, s.line);
     const float labelTop = axisY + s.tick + 0.6f * s.gap;
     for (std::size_t i = 0; i < work.xTicks.at.size(); ++i) {
       const float x = tickPlace(work, work.xTicks.at[i], true).x;
-      const float tickX = std::clamp(snap(x, s), a.x - out, a.right() + out);
-      d.line({tickX, axisY}, {tickX, axisY + s.tick}, line, s.line);
       if (work.turnedX) d.text(work.xTicks.labels[i], {x, labelTop}, HAlign::right, VAlign::middle, s.tickStyle(), words, 90);
       else d.text(work.xTicks.labels[i], {x, labelTop + 0.5f * s.lineHeight}, HAlign::center, VAlign::middle, s.tickStyle(), words);
     }
@@ -278,15 +283,18 @@ void drawAxes(const PanelWork& work, const Drawing& d) {
     d.text(panel.x.label, {a.x + 0.5f * a.width, bottom - 0.5f * s.lineHeight}, HAlign::center, VAlign::middle, s.textStyle(), words);
   }
   if (panel.y.visible) {
-    d.line({axisX, a.y}, {axisX, a.bottom() + s.line}, line, s.line);
+    std::vector<std::vector<Vec2>> strokes{{{axisX, a.y}, {axisX, a.bottom() + s.line}}};
     for (const double value : minorTicks(panel.y, work.y)) {
       const float y = snap(tickPlace(work, value, false).y, s);
-      d.line({axisX, y}, {axisX - 0.55f * s.tick, y}, line, s.line);
+      strokes.push_back({{axisX, y}, {axisX - 0.55f * s.tick, y}});
     }
+    for (const double value : work.yTicks.at) {
+      const float y = std::clamp(snap(tickPlace(work, value, false).y, s), a.y - out, a.bottom() + out);
+      strokes.push_back({{axisX, y}, {axisX - s.tick, y}});
+    }
+    d.lines(std::move(strokes), line, s.line);
     for (std::size_t i = 0; i < work.yTicks.at.size(); ++i) {
       const float y = tickPlace(work, work.yTicks.at[i], false).y;
-      const float tickY = std::clamp(snap(y, s), a.y - out, a.bottom() + out);
-      d.line({axisX, tickY}, {axisX - s.tick, tickY}, line, s.line);
       d.text(work.yTicks.labels[i], {axisX - s.tick - s.gap, y}, HAlign::right, VAlign::middle, s.tickStyle(), words);
     }
     const float left = a.x - nameMargin(work, work.own.left, work.shared.left, s);
@@ -313,11 +321,13 @@ void drawColorBar(const PanelWork& work, const Drawing& d) {
   const Color line = axisColor(d), words = tickTextColor(d);
   const Range range = barRange(bar);
   const Axis axis = barAxis(bar);
+  std::vector<std::vector<Vec2>> strokes;
   for (std::size_t i = 0; i < work.barTicks.at.size(); ++i) {
     const float y = body.bottom() - static_cast<float>(fraction(work.barTicks.at[i], range, axis)) * body.height;
-    d.line({body.right(), snap(y, s)}, {body.right() + s.tick, snap(y, s)}, line, s.line);
+    strokes.push_back({{body.right(), snap(y, s)}, {body.right() + s.tick, snap(y, s)}});
     d.text(work.barTicks.labels[i], {body.right() + s.tick + s.gap, y}, HAlign::left, VAlign::middle, s.tickStyle(), words);
   }
+  d.lines(std::move(strokes), line, s.line);
   const float labels = widest(work.barTicks.labels, s.tickStyle(), d.metrics);
   d.text(bar.label, {body.right() + s.tick + 2 * s.gap + labels + 0.5f * s.lineHeight, a.y + 0.5f * a.height}, HAlign::center, VAlign::middle,
          s.textStyle(), words, 90);

@@ -118,7 +118,7 @@ std::vector<std::string> wrap(const std::string& text, const TextStyle& style, f
   if (static_cast<int>(lines.size()) > maxLines) {
     // Put what is left over on the last line, which is then cut.
     std::string rest = lines[static_cast<std::size_t>(maxLines - 1)];
-    for (std::size_t i = static_cast<std::size_t>(maxLines); i < lines.size(); ++i) rest += " " + lines[i];
+    for (std::size_t i = static_cast<std::size_t>(maxLines); i < lines.size(); ++i) rest.append(" ").append(lines[i]);
     lines.resize(static_cast<std::size_t>(maxLines));
     lines.back() = rest;
   }

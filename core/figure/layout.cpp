@@ -64,6 +64,15 @@ void Drawing::line(Vec2 from, Vec2 to, const Color& color, float width, std::vec
   list.items.emplace_back(std::move(path));
 }
 
+void Drawing::lines(std::vector<std::vector<Vec2>> strokes, const Color& color, float width) const {
+  if (strokes.empty()) return;
+  PathItem path;
+  path.lines = std::move(strokes);
+  path.hasStroke = true;
+  path.stroke = {color, width, {}};
+  list.items.emplace_back(std::move(path));
+}
+
 namespace {
 
 // The automatic range of one axis: the marks' extent and a margin. Zero is not crossed by a margin: counts and losses start at 0.

@@ -65,6 +65,7 @@ struct Drawing {
 
   void text(std::string words, Vec2 at, HAlign h, VAlign v, const TextStyle& style, const Color& color, float angle = 0) const;
   void line(Vec2 from, Vec2 to, const Color& color, float width, std::vector<float> dash = {}) const;
+  void lines(std::vector<std::vector<Vec2>> strokes, const Color& color, float width) const;   // one item for all of them
 };
 
 // Lines no wider than `width`, broken at spaces and between Chinese characters; at most `maxLines`, the last one cut with an ellipsis.

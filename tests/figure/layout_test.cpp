@@ -228,7 +228,7 @@ TEST_CASE("A panel with a message shows it instead of its marks, wrapped to the 
   CHECK(itemsOf<PathItem>(list).empty());
   std::string joined;
   for (const GlyphItem& item : itemsOf<GlyphItem>(list)) {
-    if (item.h == HAlign::center) joined += (joined.empty() ? "" : " ") + item.text;
+    if (item.h == HAlign::center) joined.append(joined.empty() ? "" : " ").append(item.text);
     CHECK(boxOf(item).width <= 220);
   }
   CHECK(joined == figure.panels[0].message);
