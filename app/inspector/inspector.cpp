@@ -16,6 +16,10 @@
 
 namespace orrery::app {
 
+namespace {
+constexpr int scrollBarWidth = 10;                   // as in resources/style/window.qss
+}
+
 Inspector::Inspector(QWidget* parent) : QWidget(parent) {
   setObjectName("dockBody");
   setAttribute(Qt::WA_StyledBackground);
@@ -119,6 +123,10 @@ void Inspector::rebuild() {
   title_->setVisible(session_);
   column->addStretch(1);
   scroll_->setWidget(body);
+  // The scroll bar takes the place of a margin, so that fields keep their edge whether it is there or not.
+  const auto makeRoom = [column](int, int most) { column->setContentsMargins(0, 0, most > 0 ? 0 : scrollBarWidth, 8); };
+  makeRoom(0, scroll_->verticalScrollBar()->maximum());
+  connect(scroll_->verticalScrollBar(), &QScrollBar::rangeChanged, body, makeRoom);
   footer_->setVisible(session_);
   fillPresets();
   refresh();

@@ -16,7 +16,7 @@ namespace orrery::app {
 
 ParameterRow::ParameterRow(const Parameter& parameter, QWidget* parent) : QWidget(parent), parameter_(parameter) {
   column_ = new QVBoxLayout(this);
-  column_->setContentsMargins(16, 3, 16, 3);
+  column_->setContentsMargins(16, 3, 6, 3);                // right: 10 more for the scroll bar, see Inspector
   column_->setSpacing(2);
   line_ = new QHBoxLayout;
   line_->setSpacing(8);

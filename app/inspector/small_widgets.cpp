@@ -1,6 +1,8 @@
 #include "app/inspector/small_widgets.h"
 
 #include <QPainter>
+#include <QStyleOptionComboBox>
+#include <QStylePainter>
 #include <algorithm>
 #include <cmath>
 
@@ -94,6 +96,16 @@ void ElidedLabel::paintEvent(QPaintEvent*) {
   painter.setPen(palette().color(foregroundRole()));
   const QRect area = contentsRect();
   painter.drawText(area, static_cast<int>(alignment() | Qt::TextSingleLine), fontMetrics().elidedText(text(), Qt::ElideRight, area.width()));
+}
+
+void QuietComboBox::paintEvent(QPaintEvent*) {
+  QStylePainter painter(this);
+  QStyleOptionComboBox option;
+  initStyleOption(&option);
+  painter.drawComplexControl(QStyle::CC_ComboBox, option);
+  const QRect room = style()->subControlRect(QStyle::CC_ComboBox, &option, QStyle::SC_ComboBoxEditField, this);
+  option.currentText = fontMetrics().elidedText(option.currentText, Qt::ElideRight, room.width() - 4);
+  painter.drawControl(QStyle::CE_ComboBoxLabel, option);
 }
 
 QLabel* groupHeading(const QString& text, QWidget* parent) {

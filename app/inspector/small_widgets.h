@@ -53,7 +53,7 @@ class ElidedLabel : public QLabel {
   void paintEvent(QPaintEvent*) override;
 };
 
-// A combo box that leaves the wheel to the scroll area it lies in.
+// A combo box that leaves the wheel to the scroll area it lies in, and cuts a long text with an ellipsis.
 class QuietComboBox : public QComboBox {
   Q_OBJECT
 
@@ -62,6 +62,7 @@ class QuietComboBox : public QComboBox {
 
  protected:
   void wheelEvent(QWheelEvent* event) override { event->ignore(); }
+  void paintEvent(QPaintEvent*) override;
 };
 
 QLabel* groupHeading(const QString& text, QWidget* parent);

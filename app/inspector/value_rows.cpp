@@ -1,5 +1,6 @@
 #include "app/inspector/value_rows.h"
 
+#include <QAbstractItemView>
 #include <QAction>
 #include <QHBoxLayout>
 #include <QPlainTextEdit>
@@ -7,6 +8,7 @@
 #include <QStyle>
 #include <QToolButton>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "app/inspector/icons.h"
 #include "app/inspector/small_widgets.h"
@@ -40,10 +42,15 @@ void SwitchRow::showValue(const Value& value) {
 
 ChoiceRow::ChoiceRow(const Parameter& parameter, const Choice& choice, QWidget* parent) : ParameterRow(parameter, parent) {
   combo_ = new QuietComboBox(this);
-  combo_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-  combo_->setMaximumWidth(176);
-  combo_->setMinimumWidth(130);
-  for (const Choice::Option& option : choice.options) combo_->addItem(shown(option.label), QString::fromStdString(option.id));
+  combo_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  combo_->setFixedWidth(158);
+  int widest = 0;
+  for (const Choice::Option& option : choice.options) {
+    combo_->addItem(shown(option.label), QString::fromStdString(option.id));
+    widest = std::max(widest, combo_->fontMetrics().horizontalAdvance(shown(option.label)));
+  }
+  // The list is as wide as its longest entry, the field as wide as its neighbours.
+  combo_->view()->setMinimumWidth(widest + 32);
   describe(combo_);
   line_->addWidget(combo_);
   connect(combo_, &QComboBox::activated, this, [this](int index) { emit edited(Value{combo_->itemData(index).toString().toStdString()}, false); });

@@ -20,7 +20,7 @@ ErrorCard::ErrorCard(Kind kind, const QString& title, const QString& message, co
   setAccessibleName(title);
   setAccessibleDescription(message);
   auto* row = new QHBoxLayout(this);
-  row->setContentsMargins(12, 10, 8, 10);
+  row->setContentsMargins(24, 18, 20, 10);           // with the margin the stylesheet puts outside
   row->setSpacing(10);
 
   auto* picture = new QLabel(this);

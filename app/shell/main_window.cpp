@@ -106,8 +106,8 @@ void MainWindow::buildCentre() {
   column->addWidget(tabRow_);
   auto* notices = new QWidget(body);
   notices_ = new QVBoxLayout(notices);
-  notices_->setContentsMargins(12, 0, 12, 0);
-  notices_->setSpacing(6);
+  notices_->setContentsMargins(0, 0, 0, 0);
+  notices_->setSpacing(0);
   column->addWidget(notices);
   stack_ = new QStackedWidget(body);
   column->addWidget(stack_, 1);
@@ -197,7 +197,11 @@ void MainWindow::openLab(const QString& lab, bool newTabWanted) {
       if (open && open->active().session().lab().id == lab.toStdString()) return tabs_->setCurrentIndex(i);
     }
   }
-  if (auto session = openSession(lab.toStdString())) addLab(std::move(session));
+  auto session = openSession(lab.toStdString());
+  if (!session) return;
+  // A lab that runs in time opens running, unless the desktop asks for calm.
+  if (!settings_.value("reduceMotion", desktopReducesMotion()).toBool()) session->play();
+  addLab(std::move(session));
 }
 
 void MainWindow::closeTab(int index) {

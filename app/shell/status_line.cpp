@@ -89,7 +89,7 @@ void StatusLine::showPane(StagePane* pane) {
   const auto picture = pane->session().picture();
   QStringList parts;
   if (picture) parts << tr("update %1 ms").arg(picture->updateMilliseconds, 0, 'f', picture->updateMilliseconds < 10 ? 1 : 0);
-  parts << tr("%1 fps").arg(std::lround(pane->viewport().framesPerSecond()));
+  if (pane->viewport().framesPerSecond() >= 0.5) parts << tr("%1 fps").arg(std::lround(pane->viewport().framesPerSecond()));
   numbers_->setText(parts.join(QStringLiteral(" · ")));
   numbers_->updateGeometry();
 

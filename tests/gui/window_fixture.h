@@ -77,6 +77,7 @@ struct OpenWindow {
     REQUIRE(window->currentPane() != nullptr);
     StagePane& pane = *window->currentPane();
     REQUIRE(eventually([&] { return pane.session().picture() != nullptr && pane.viewport().presentedFrames() > 0; }));
+    pane.session().pause();                          // labs open running; tests want to be the only cause of change
     return pane;
   }
 };
