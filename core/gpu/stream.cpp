@@ -18,12 +18,15 @@ MemoryRange rangeOf(const BufferView& view) {
 }
 
 // Whole texels: what lies between the view's end and the next multiple of 16 bytes belongs to the same allocation (a multiple of 256).
-VkBufferView texelView(Device::State& device, const MemoryRange& range, bool integer) {
+// lavapipe (Mesa 22.3) takes bits 8 to 15 of the view's size for a mip level and compiles the shader once more where they are zero, that is for
+// sizes just above a multiple of 64 KiB: such views get 256 bytes more, where the block has them.
+VkBufferView texelView(Device::State& device, const MemoryRange& range, std::uint64_t blockBytes, bool integer) {
   VkBufferViewCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO};
   info.buffer = range.buffer;
   info.format = integer ? VK_FORMAT_R32G32B32A32_UINT : VK_FORMAT_R32G32B32A32_SFLOAT;
   info.offset = range.begin;
   info.range = (range.end - range.begin + 15) / 16 * 16;
+  if ((info.range >> 8 & 0xff) == 0 && info.offset + info.range + 256 <= blockBytes) info.range += 256;
   VkBufferView view = VK_NULL_HANDLE;
   check(vkCreateBufferView(device.handles.device, &info, nullptr, &view), "vkCreateBufferView");
   return view;
@@ -129,7 +132,7 @@ void Stream::dispatch(std::string_view shader, std::span<const Binding> bindings
     writes[i].dstBinding = i;
     writes[i].descriptorCount = 1;
     if ((pipeline.texels.all >> i & 1) != 0) {
-      texels[i] = texelView(device, range, (pipeline.texels.integer >> i & 1) != 0);
+      texels[i] = texelView(device, range, bindings[i].view.buffer->block().bytes, (pipeline.texels.integer >> i & 1) != 0);
       target.texelViews.push_back(texels[i]);
       writes[i].descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
       writes[i].pTexelBufferView = &texels[i];
