@@ -61,7 +61,7 @@ class Viewport::Canvas {
   void sendProbe();
   void probed();
   void clearHover();
-  void setHot(const std::string& panel, const std::string& handle, bool grabbed);
+  void setHot(const Hit& hit, bool grabbed);
   void updateCursor(const Hit& hit);
   void send(PointerEvent::Kind kind, Vec2 at, Qt::KeyboardModifiers modifiers);
   void togglePin(Vec2 at);

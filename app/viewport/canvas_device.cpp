@@ -79,7 +79,7 @@ bool CanvasDevice::present(VkSurfaceKHR surface, std::uint32_t width, std::uint3
   std::uint32_t index = 0;
   const VkResult acquired = vkAcquireNextImageKHR(vk.device, swapchain_->handle(), acquireTimeout, slot.acquired, VK_NULL_HANDLE, &index);
   if (acquired == VK_ERROR_OUT_OF_DATE_KHR) stale_ = true;
-  late_ = acquired == VK_TIMEOUT || acquired == VK_NOT_READY;
+  retry_ = acquired == VK_ERROR_OUT_OF_DATE_KHR || acquired == VK_TIMEOUT || acquired == VK_NOT_READY;
   if (acquired == VK_ERROR_SURFACE_LOST_KHR) throw SurfaceLost{};
   if (acquired == VK_ERROR_OUT_OF_DATE_KHR || acquired == VK_TIMEOUT || acquired == VK_NOT_READY) return false;
   if (acquired != VK_SUBOPTIMAL_KHR) gpu::check(acquired, "vkAcquireNextImageKHR");
@@ -131,6 +131,7 @@ bool CanvasDevice::present(VkSurfaceKHR surface, std::uint32_t width, std::uint3
   if (presented == VK_ERROR_SURFACE_LOST_KHR) throw SurfaceLost{};
   if (presented == VK_ERROR_OUT_OF_DATE_KHR || presented == VK_SUBOPTIMAL_KHR || acquired == VK_SUBOPTIMAL_KHR) {
     stale_ = true;
+    retry_ = presented == VK_ERROR_OUT_OF_DATE_KHR;
   } else {
     gpu::check(presented, "vkQueuePresentKHR");
   }

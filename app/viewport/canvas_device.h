@@ -31,7 +31,7 @@ class CanvasDevice {
   // With `grab`, waits and returns the picture as it was presented.
   bool present(VkSurfaceKHR surface, std::uint32_t width, std::uint32_t height, const DisplayList& list, const DisplayList& above, float scale,
                const OverlayContent* overlay, QImage* grab);
-  bool wantsAnotherTry() const { return stale_ || late_; }
+  bool wantsAnotherTry() const { return retry_; }
   void releaseSurface();
 
  private:
@@ -56,7 +56,7 @@ class CanvasDevice {
   std::unique_ptr<Overlay> overlay_;
   VkSurfaceKHR surface_ = VK_NULL_HANDLE;
   bool stale_ = false;                           // the swapchain has to be made anew
-  bool late_ = false;                            // no image was free in time
+  bool retry_ = false;                           // this frame was not shown, the next one may be
 };
 
 }  // namespace orrery::app

@@ -72,16 +72,19 @@ Viewport::Canvas::Hit Viewport::Canvas::hitAt(const Drawn& drawn, Vec2 at) const
   return hit;
 }
 
-void Viewport::Canvas::setHot(const std::string& panel, const std::string& handle, bool grabbed) {
+void Viewport::Canvas::setHot(const Hit& hit, bool grabbed) {
+  const std::string panel = hit.panel ? hit.panel->id : "", handle = hit.handle ? hit.handle->id : "";
+  const std::string hotPanel = hit.handle ? panel : "";
   bool same = false;
   {
     const std::scoped_lock lock(state_->mutex);
     const Decorations& now = state_->decorations;
-    same = now.hotPanel == panel && now.hotHandle == handle && now.grabbed == grabbed;
+    same = now.pointerPanel == panel && now.hotPanel == hotPanel && now.hotHandle == handle && now.grabbed == grabbed;
   }
   if (same) return;
   change([&](CanvasState& state) {
-    state.decorations.hotPanel = panel;
+    state.decorations.pointerPanel = panel;
+    state.decorations.hotPanel = hotPanel;
     state.decorations.hotHandle = handle;
     state.decorations.grabbed = grabbed;
   });
@@ -138,7 +141,7 @@ void Viewport::Canvas::mousePressed(QMouseEvent* event) {
   press.paints = usable && press.handle.empty() && hit.inArea && press.button != Qt::MiddleButton && paintsIn(hit.description);
   press_ = press;
   if (!press.handle.empty()) {
-    setHot(press.panel.id, press.handle, true);
+    setHot(hit, true);
     send(PointerEvent::Kind::press, pointer_, event->modifiers());
   } else if (press.paints && press.button == Qt::LeftButton) {
     send(PointerEvent::Kind::press, pointer_, event->modifiers());
@@ -153,7 +156,7 @@ void Viewport::Canvas::mouseMoved(QMouseEvent* event) {
     if (!shown) return;
     const Hit hit = hitAt(*shown, pointer_);
     updateCursor(hit);
-    setHot(hit.handle ? hit.panel->id : "", hit.handle ? hit.handle->id : "", false);
+    setHot(hit, false);
     probeAt(pointer_);
     return;
   }
@@ -191,7 +194,7 @@ void Viewport::Canvas::mouseReleased(QMouseEvent* event) {
   if (const auto shown = drawn()) {
     const Hit hit = hitAt(*shown, pointer_);
     updateCursor(hit);
-    setHot(hit.handle ? hit.panel->id : "", hit.handle ? hit.handle->id : "", false);
+    setHot(hit, false);
   }
   if (!press.moved && press.button == Qt::RightButton) {
     emit owner_.contextMenuRequested(event->globalPosition().toPoint(), QString::fromStdString(press.panel.id),
@@ -249,7 +252,7 @@ void Viewport::Canvas::keyPressed(QKeyEvent* event) {
 void Viewport::Canvas::pointerLeft() {
   pointerInside_ = false;
   probeWanted_ = false;
-  if (!press_) setHot("", "", false);
+  if (!press_) setHot({}, false);
   clearHover();
 }
 

@@ -34,6 +34,7 @@ struct Decorations {
   std::optional<Readout> hover;
   Vec2 pointer;                                  // the hover card stands beside it
   std::vector<Readout> pins;
+  std::string pointerPanel;                      // the panel under the pointer shows its handles
   std::string hotPanel, hotHandle;               // the handle under the pointer, or grabbed
   bool grabbed = false;
 };

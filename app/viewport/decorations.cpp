@@ -70,7 +70,7 @@ void addHandle(DisplayList& list, const Handle& handle, const PanelPlacement& pa
   Vec2 label = at;
   if (handle.kind == Handle::Kind::point) {
     if (!panel.area.contains(at)) return;
-    addDisc(list, at, hot ? 6.0f : 5.0f, fill, theme.accent, 1.5f);
+    addDisc(list, at, hot ? 6.0f : 4.0f, hot ? fill : fill.withAlpha(0.6f), theme.accent, 1.5f);
   } else {
     // A grip on the line, in the middle of the panel, so that axis labels stay readable.
     const bool vertical = handle.kind == Handle::Kind::verticalLine;
@@ -143,10 +143,12 @@ DisplayList decorationsOf(const Drawn& drawn, const Decorations& decorations, co
     const Panel* panel = panelOf(drawn.picture->figure, placement.id);
     if (!panel || !panel->message.empty()) continue;
     const Handle* hot = nullptr;
+    // Points would hide data: they show while the pointer is in their panel. A line's grip says that the line can be moved.
+    const auto shows = [&](const Handle& handle) { return handle.kind != Handle::Kind::point || decorations.pointerPanel == placement.id; };
     for (const Handle& handle : panel->handles) {
       if (handle.id.starts_with("paint")) continue;   // stands for the whole panel
       if (decorations.hotPanel == placement.id && decorations.hotHandle == handle.id) hot = &handle;
-      else addHandle(list, handle, placement, false, false, theme, metrics);
+      else if (shows(handle)) addHandle(list, handle, placement, false, false, theme, metrics);
     }
     if (hot) addHandle(list, *hot, placement, true, decorations.grabbed, theme, metrics);
   }

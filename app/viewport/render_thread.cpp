@@ -111,10 +111,10 @@ void RenderThread::run() {
       lastFailure_ = failure;
       if (!failure.empty() && state.onFailed) state.onFailed(failure);
     }
-    const bool again = device_ && device_->wantsAnotherTry();
+    const bool again = device_ && device_->wantsAnotherTry() && snapshot.surface != VK_NULL_HANDLE;
     lock.lock();
     state.dirty = state.dirty || again;
-    if (state.grabsDone < grabs) {
+    if (state.grabsDone < grabs && !again) {
       state.grabsDone = grabs;
       state.answer.notify_all();
     }
@@ -207,7 +207,8 @@ void RenderThread::frame(const Snapshot& snapshot) {
                              snapshot.overlayVisible ? &overlay : nullptr, snapshot.grab ? &grabbed : nullptr);
     if (shown) drawMilliseconds_ = millisecondsSince(start);
   }
-  if (snapshot.grab && grabbed.isNull()) {
+  const bool comesLater = snapshot.surface != VK_NULL_HANDLE && !shown && device_->wantsAnotherTry();
+  if (snapshot.grab && grabbed.isNull() && !comesLater) {
     // There is no window to read from: draw the same lists off screen.
     DisplayList both = drawn_->layout.list;
     both.items.insert(both.items.end(), above.items.begin(), above.items.end());
@@ -218,7 +219,7 @@ void RenderThread::frame(const Snapshot& snapshot) {
     CanvasState& state = *state_;
     const std::scoped_lock lock(state.mutex);
     if (laidOut) state.drawn = drawn_;
-    if (snapshot.grab) {
+    if (snapshot.grab && !comesLater) {
       grabbed.setDevicePixelRatio(static_cast<qreal>(snapshot.scale));
       state.grabbed = grabbed;
     }
