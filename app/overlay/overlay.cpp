@@ -78,6 +78,7 @@ struct Overlay::State {
     const std::scoped_lock lock(*vk.queueMutex);
     if (!imgui::init(info, pass)) throw std::runtime_error("Dear ImGui could not be set up on this device");
     hasFonts = false;
+    isNew = true;
   }
 
   void close() {
@@ -103,6 +104,47 @@ struct Overlay::State {
     if (io.Fonts->Fonts.empty()) io.Fonts->AddFontDefault();
   }
 
+  void build(const OverlayContent& content) {
+    const Theme& theme = themeOf(content.theme);
+    const float s = content.scale;
+    ImGuiIO& io = ImGui::GetIO();
+    io.DisplaySize = {content.width * s, content.height * s};
+    io.DeltaTime = 1.0f / 60;
+    ImGui_ImplVulkan_NewFrame();
+    ImGui::NewFrame();
+    ImGuiStyle& style = ImGui::GetStyle();
+    style.WindowPadding = {padding * s, (padding - 2) * s};
+    style.WindowRounding = corner * s;
+    style.WindowBorderSize = 1;
+    style.ItemSpacing = {8 * s, 3 * s};
+    style.CellPadding = {4 * s, 1 * s};
+    style.Colors[ImGuiCol_WindowBg] = toImGui(theme.panel, 0.92f);
+    style.Colors[ImGuiCol_Border] = toImGui(theme.border);
+    style.Colors[ImGuiCol_Text] = toImGui(theme.text);
+    style.Colors[ImGuiCol_TextDisabled] = toImGui(theme.muted);
+    style.Colors[ImGuiCol_Separator] = toImGui(theme.border);
+    ImGui::SetNextWindowPos({(content.width - distance) * s, (content.height - distance) * s}, ImGuiCond_Always, {1, 1});
+    ImGui::Begin("##overlay", nullptr,
+                 ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_AlwaysAutoResize | ImGuiWindowFlags_NoInputs | ImGuiWindowFlags_NoNav |
+                     ImGuiWindowFlags_NoFocusOnAppearing | ImGuiWindowFlags_NoSavedSettings);
+    if (ImGui::BeginTable("##values", 2, ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_NoSavedSettings)) {
+      for (const auto& [name, value] : content.rows) {
+        ImGui::TableNextRow();
+        ImGui::TableNextColumn();
+        ImGui::TextDisabled("%s", name.c_str());
+        ImGui::TableNextColumn();
+        ImGui::TextUnformatted(value.c_str());
+      }
+      ImGui::EndTable();
+    }
+    if (!content.probes.empty()) {
+      ImGui::Separator();
+      for (const std::string& probe : content.probes) ImGui::TextUnformatted(probe.c_str());
+    }
+    ImGui::End();
+    ImGui::Render();
+  }
+
   gpu::Device& device;
   VkRenderPass pass;
   std::uint32_t imageCount;
@@ -111,7 +153,7 @@ struct Overlay::State {
   ImGuiContext* context = nullptr;
   std::set<ImWchar> characters{0x00B7, 0x00D7, 0x2212, 0x2026};
   std::vector<ImWchar> ranges;                   // read by the font atlas while it lives
-  bool hasFonts = false;
+  bool hasFonts = false, isNew = true;
   int framesSinceFonts = 0;
 };
 
@@ -154,44 +196,10 @@ void Overlay::prepare(const OverlayContent& content, VkCommandBuffer commands) {
     state.framesSinceFonts = -1;
   }
 
-  const Theme& theme = themeOf(content.theme);
-  const float s = content.scale;
-  ImGuiIO& io = ImGui::GetIO();
-  io.DisplaySize = {content.width * s, content.height * s};
-  io.DeltaTime = 1.0f / 60;
-  ImGui_ImplVulkan_NewFrame();
-  ImGui::NewFrame();
-  ImGuiStyle& style = ImGui::GetStyle();
-  style.WindowPadding = {padding * s, (padding - 2) * s};
-  style.WindowRounding = corner * s;
-  style.WindowBorderSize = 1;
-  style.ItemSpacing = {8 * s, 3 * s};
-  style.CellPadding = {4 * s, 1 * s};
-  style.Colors[ImGuiCol_WindowBg] = toImGui(theme.panel, 0.92f);
-  style.Colors[ImGuiCol_Border] = toImGui(theme.border);
-  style.Colors[ImGuiCol_Text] = toImGui(theme.text);
-  style.Colors[ImGuiCol_TextDisabled] = toImGui(theme.muted);
-  style.Colors[ImGuiCol_Separator] = toImGui(theme.border);
-  ImGui::SetNextWindowPos({(content.width - distance) * s, (content.height - distance) * s}, ImGuiCond_Always, {1, 1});
-  ImGui::Begin("##overlay", nullptr,
-               ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_AlwaysAutoResize | ImGuiWindowFlags_NoInputs | ImGuiWindowFlags_NoNav |
-                   ImGuiWindowFlags_NoFocusOnAppearing | ImGuiWindowFlags_NoSavedSettings);
-  if (ImGui::BeginTable("##values", 2, ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_NoSavedSettings)) {
-    for (const auto& [name, value] : content.rows) {
-      ImGui::TableNextRow();
-      ImGui::TableNextColumn();
-      ImGui::TextDisabled("%s", name.c_str());
-      ImGui::TableNextColumn();
-      ImGui::TextUnformatted(value.c_str());
-    }
-    ImGui::EndTable();
-  }
-  if (!content.probes.empty()) {
-    ImGui::Separator();
-    for (const std::string& probe : content.probes) ImGui::TextUnformatted(probe.c_str());
-  }
-  ImGui::End();
-  ImGui::Render();
+  state.build(content);
+  // Dear ImGui measures a new window in its first frame and shows it in the second.
+  if (state.isNew) state.build(content);
+  state.isNew = false;
 }
 
 void Overlay::record(VkCommandBuffer commands) {
