@@ -1,5 +1,5 @@
 // Curves carry their name where they run: each name takes the place near the end of its curve, above or below it, that crosses the fewest
-// other curves and no other name.
+// other curves and no other name. Where three or more curves run too close for that, the names stand as a list in an empty corner instead.
 
 #include <algorithm>
 #include <cmath>
@@ -77,6 +77,81 @@ struct Curve {
   Polylines lines;
 };
 
+struct Placed {
+  const Curve* curve = nullptr;
+  Rect box;
+  float penalty = 1e30f;                                // what is wrong with the place; 0 = nothing
+  bool listed = false;                                  // in a corner list, with a swatch
+};
+
+constexpr float swatchWidth = 10, swatchGap = 4;        // points
+
+// Walks along the curve from its right end and weighs the places above and below it.
+Placed bestPlace(const Curve& curve, const std::vector<Curve>& curves, const std::vector<Placed>& taken, const Rect& area, const TextStyle& style, const Drawing& d) {
+  const float clearance = 2 * d.sizes.unit, height = 0.95f * style.size, width = d.metrics.width(curve.mark->label, style);
+  Placed best;
+  best.curve = &curve;
+  float bestCost = 1e30f;
+  for (int step = 0; step <= 24; ++step) {
+    const float right = area.right() - clearance - (area.width - width - 2 * clearance) * static_cast<float>(step) / 24.0f;
+    const float left = right - width;
+    if (left < area.x) continue;
+    float top = 0, bottom = 0;
+    if (!extentOver(curve.lines, left - clearance, right + clearance, top, bottom)) continue;
+    for (const bool above : {true, false}) {
+      const Rect box{left, above ? top - clearance - height : bottom + clearance, width, height};
+      if (box.y < area.y || box.bottom() > area.bottom()) continue;
+      const Rect grown{box.x - clearance, box.y - 0.5f * clearance, box.width + 2 * clearance, box.height + clearance};
+      float penalty = 0;
+      for (const Curve& other : curves) {
+        const int met = crossings(other.lines, grown);
+        if (met > 0) penalty += (&other == &curve ? 30.0f : 60.0f) + static_cast<float>(met);
+        // A name should be nearer to its own curve than to any other, and not stand where two curves run together.
+        float otherTop = 0, otherBottom = 0;
+        if (&other != &curve && extentOver(other.lines, left, right, otherTop, otherBottom)) {
+          const float distance = above ? box.y - otherBottom : otherTop - box.bottom();
+          if (distance > -height && distance < 2 * clearance) penalty += 15;
+          const float apart = std::max(otherTop - bottom, top - otherBottom);
+          if (apart < 0.6f * height) penalty += 20;
+        }
+      }
+      for (const Placed& name : taken) penalty += overlap(grown, name.box) ? 500.0f : 0.0f;
+      const float cost = penalty + 0.7f * static_cast<float>(step) + (above ? 0.0f : 1.0f) + 0.15f * (bottom - top);
+      if (cost < bestCost) {
+        bestCost = cost;
+        best.box = box;
+        best.penalty = penalty;
+      }
+    }
+  }
+  return best;
+}
+
+// The names below each other in the corner that no curve enters; empty when there is none.
+std::vector<Placed> cornerList(const std::vector<Curve>& curves, const Rect& area, const TextStyle& style, const Drawing& d) {
+  const float row = 1.3f * style.size, inset = 4 * d.sizes.unit;
+  float width = 0;
+  std::vector<Placed> list;
+  for (const Curve& curve : curves) {
+    if (!curve.mark || curve.lines.empty()) continue;
+    list.push_back({&curve, {}, 0, true});
+    width = std::max(width, (swatchWidth + swatchGap) * d.sizes.unit + d.metrics.width(curve.mark->label, style));
+  }
+  const float height = row * static_cast<float>(list.size());
+  if (width + 2 * inset > area.width || height + 2 * inset > area.height) return {};
+  for (const bool bottom : {true, false}) {
+    for (const bool right : {false, true}) {
+      const Rect box{right ? area.right() - inset - width : area.x + inset, bottom ? area.bottom() - inset - height : area.y + inset, width, height};
+      const Rect grown{box.x - inset, box.y - inset, box.width + 2 * inset, box.height + 2 * inset};
+      const bool free = std::all_of(curves.begin(), curves.end(), [&](const Curve& curve) { return crossings(curve.lines, grown) == 0; });
+      if (!free) continue;
+      for (std::size_t i = 0; i < list.size(); ++i) list[i].box = {box.x, box.y + row * static_cast<float>(i), box.width, row};
+      return list;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 void drawCurveLabels(const PanelWork& work, const Frame& frame, const Drawing& d) {
@@ -94,48 +169,32 @@ void drawCurveLabels(const PanelWork& work, const Frame& frame, const Drawing& d
   const Rect& area = work.area;
   const TextStyle style = d.sizes.curveStyle();
   const Color ground = d.sizes.interactive ? (work.framed() ? d.theme.panel : d.theme.canvas) : d.theme.canvas;
-  const float clearance = 2 * d.sizes.unit, height = 0.95f * style.size;
-  std::vector<Rect> taken;
+  std::vector<Placed> names;
+  std::size_t wanted = 0;
+  bool doubtful = false;
   for (const Curve& curve : curves) {
     if (!curve.mark || curve.lines.empty()) continue;
-    const float width = d.metrics.width(curve.mark->label, style);
-    Rect best;
-    float bestCost = 1e30f;
-    for (int step = 0; step <= 24; ++step) {
-      // Walk from the right end to the left.
-      const float right = area.right() - clearance - (area.width - width - 2 * clearance) * static_cast<float>(step) / 24.0f;
-      const float left = right - width;
-      if (left < area.x) continue;
-      float top = 0, bottom = 0;
-      if (!extentOver(curve.lines, left - clearance, right + clearance, top, bottom)) continue;
-      for (const bool above : {true, false}) {
-        const Rect box{left, above ? top - clearance - height : bottom + clearance, width, height};
-        if (box.y < area.y || box.bottom() > area.bottom()) continue;
-        const Rect grown{box.x - clearance, box.y - 0.5f * clearance, box.width + 2 * clearance, box.height + clearance};
-        float cost = 0.7f * static_cast<float>(step) + (above ? 0.0f : 1.0f) + 0.15f * (bottom - top);
-        for (const Curve& other : curves) {
-          const int met = crossings(other.lines, grown);
-          if (met > 0) cost += (&other == &curve ? 30.0f : 60.0f) + static_cast<float>(met);
-          // A name should be nearer to its own curve than to any other, and not stand where two curves run together.
-          float otherTop = 0, otherBottom = 0;
-          if (&other != &curve && extentOver(other.lines, left, right, otherTop, otherBottom)) {
-            const float distance = above ? box.y - otherBottom : otherTop - box.bottom();
-            if (distance > -height && distance < 2 * clearance) cost += 15;
-            const float apart = std::max(otherTop - bottom, top - otherBottom);
-            if (apart < 0.6f * height) cost += 20;
-          }
-        }
-        for (const Rect& name : taken) cost += overlap(grown, name) ? 500.0f : 0.0f;
-        if (cost < bestCost) {
-          bestCost = cost;
-          best = box;
-        }
-      }
+    ++wanted;
+    const Placed name = bestPlace(curve, curves, names, area, style, d);
+    doubtful = doubtful || name.penalty >= 15;
+    // Better no name than two on top of each other.
+    if (name.penalty < 400) names.push_back(name);
+  }
+  if (wanted >= 3 && doubtful) {
+    std::vector<Placed> list = cornerList(curves, area, style, d);
+    if (!list.empty()) names = std::move(list);
+  }
+  for (const Placed& name : names) {
+    const Swatch swatch = *name.curve->mark->swatch();
+    if (name.listed) {
+      std::vector<float> dash = swatch.dash;
+      for (float& part : dash) part *= d.sizes.unit;
+      const float y = name.box.y + 0.5f * name.box.height;
+      d.line({name.box.x, y}, {name.box.x + swatchWidth * d.sizes.unit, y}, d.theme.resolve(swatch.paint), (swatch.kind == Swatch::Kind::area ? 4.0f : 1.2f) * d.sizes.unit, std::move(dash));
     }
-    if (bestCost >= 400) continue;                    // better no name than two on top of each other
-    taken.push_back(best);
-    const Color color = legible(d.theme.resolve(curve.mark->swatch()->paint).withAlpha(1), ground);
-    d.text(curve.mark->label, {best.x, best.y + 0.5f * best.height}, HAlign::left, VAlign::middle, style, color);
+    const Color color = legible(d.theme.resolve(swatch.paint).withAlpha(1), ground);
+    const float x = name.box.x + (name.listed ? (swatchWidth + swatchGap) * d.sizes.unit : 0);
+    d.text(name.curve->mark->label, {x, name.box.y + 0.5f * name.box.height}, HAlign::left, VAlign::middle, style, color);
   }
 }
 

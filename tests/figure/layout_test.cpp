@@ -274,6 +274,21 @@ TEST_CASE("Curve names do not overlap each other or cross a curve when there is 
   }
 }
 
+TEST_CASE("Curves too close for names at their sides are named in an empty corner") {
+  const Layout layout = layOut(samples::detectionFigure(), {680, 280}, metrics);
+  const Rect area = layout.panels[1].area;
+  float before = 0;
+  for (const char* name : {"square AP 0.81", "disc", "cross", "triangle"}) {
+    const GlyphItem* item = textItem(layout.list, name);
+    REQUIRE(item);
+    const Rect box = boxOf(*item);
+    CHECK(box.right() < area.x + 0.5f * area.width);
+    CHECK(box.y > area.y + 0.5f * area.height);
+    CHECK(box.y > before);
+    before = box.y;
+  }
+}
+
 TEST_CASE("More than eight named curves, and marks that are no curves, go to a legend") {
   Figure figure;
   figure.panels.emplace_back();
