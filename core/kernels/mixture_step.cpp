@@ -55,16 +55,19 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
   const struct {
     std::uint32_t count, quads, components, firstStep, stepCount;
     float spread, errorAmount;
-    std::uint32_t seedLow, seedHigh, purpose, firstParticle, trail;
+    std::uint32_t seedLow, seedHigh, purpose, firstParticle, trail, wrap;
   } push{static_cast<std::uint32_t>(n), static_cast<std::uint32_t>((n + 3) / 4), mixture.count, static_cast<std::uint32_t>(first),
          static_cast<std::uint32_t>(count), static_cast<float>(mixture.spread), static_cast<float>(options.errorAmount),
-         static_cast<std::uint32_t>(options.seed), static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle, trail ? 1u : 0u};
+         static_cast<std::uint32_t>(options.seed), static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle, trail ? 1u : 0u,
+         options.wrap};
   const auto constants = mixtureConstants(mixture);
   const std::uint32_t error = options.errorAmount == 0 ? 0u : static_cast<std::uint32_t>(options.error);
   const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
+  const std::uint32_t lanes = stream.device().isCpu() ? 8 : 64;
+  const gpu::Groups groups{static_cast<std::uint32_t>((n + 4 * lanes - 1) / (4 * lanes)), 1, 1};
   stream.dispatch("kernels/mixture_step",
                   {in, table, table, {plan.steps.device(stream), gpu::Access::read}, {plan.noise.device(stream), gpu::Access::read}, out, before, after, path}, push,
-                  particleGroups(n), {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error});
+                  groups, {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes});
   return result;
 }
 
@@ -187,6 +190,19 @@ std::vector<CheckCase> checks(gpu::Device&) {
           check("euler ancestral, one by one", Method::eulerAncestral, 1, true, ScoreError::none, 1),
           check("heun ancestral, zeta 2", Method::heun, 2, false, ScoreError::none, 9),
           check("edm with churn", Method::edm, 1, true, ScoreError::none, 9),
+          {"rows that share their noise", 0, [](gpu::Stream& stream) {   // the same start and particle number: the same bits
+             const auto half = testFloats(2 * 21, 72, -25, 25);
+             std::vector<float> twice = half;
+             twice.insert(twice.end(), half.begin(), half.end());
+             StepOptions options{7, 1, 500};
+             options.wrap = 21;
+             const DevicePlan plan = upload(planSolver(Method::em, noiseLevels(Grid::karras, 9, 0.02, 10), 1));
+             const Tensor end = mixtureSteps(stream, makeMixtureTable(testMixture(true)), plan, 0, 9, Tensor::from(Shape{42, 2}, twice), {}, options).state;
+             const auto values = end.as<float>();
+             std::vector<float> expected(values.begin(), values.begin() + 42);
+             expected.insert(expected.end(), values.begin(), values.begin() + 42);
+             return compareExactly(end, expected);
+           }},
           check("dpm-2", Method::dpm2, 0, false, ScoreError::none, 9),
           check("dpm++2m, one by one", Method::dpmpp2m, 0, true, ScoreError::none, 1),
           check("dpm++2m stochastic, 3 by 3", Method::dpmpp2m, 1, true, ScoreError::none, 3),

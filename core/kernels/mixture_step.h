@@ -19,6 +19,7 @@ struct StepOptions {
   std::uint32_t firstParticle = 0;     // the particle number of row 0
   ScoreError error = ScoreError::none;
   double errorAmount = 0;
+  std::uint32_t wrap = 0xFFFFFFFFu;    // that of row i is firstParticle + i mod wrap: rows that share their noise
 };
 
 // A plan on the device.

@@ -14,7 +14,7 @@
 // Lanes behind the end repeat the last four particles and write the same again: nothing that is read may also be written.
 #extension GL_GOOGLE_include_directive : require
 #include "philox.glsl"
-layout(local_size_x = 64) in;
+layout(local_size_x_id = 4) in;                     // few lanes a group on CPU devices, so that few particles still fill the cores
 layout(constant_id = 0) const uint COMMON = 1;
 layout(constant_id = 1) const uint COMPONENTS = 0;
 layout(constant_id = 2) const uint SOLVER = 0;
@@ -34,6 +34,7 @@ layout(push_constant) uniform Push {
   float spread, errorAmount;
   uint seedLow, seedHigh, purpose, firstParticle;
   uint trail;            // 1: also write the state after every step
+  uint wrap;             // the particle number of a row is firstParticle + row mod wrap
 } p;
 
 // A smooth unit-size vector field over the plane and the noise level: what an imperfect network adds to its noise estimate.
@@ -72,6 +73,7 @@ void main() {
   uint i = min(gl_GlobalInvocationID.x, p.quads - 1u);
   vec4 low = texelFetch(stateIn, int(2u * i)), high = texelFetch(stateIn, int(2u * i + 1u));
   vec4 x = vec4(low.xz, high.xz), y = vec4(low.yw, high.yw);
+  uvec4 particle = p.firstParticle + (4u * i + uvec4(0u, 1u, 2u, 3u)) % p.wrap;
   vec4 previousX = vec4(0.0), previousY = vec4(0.0);
   if (SOLVER == 4u) {
     previousX = texelFetch(historyIn, int(2u * i));
@@ -88,7 +90,7 @@ void main() {
     for (int j = int(extra.x); j < noiseEnd; ++j) {
       vec4 term = texelFetch(noise, j);
       for (uint k = 0u; k < 4u; ++k) {
-        uvec4 words = philox(uvec4(p.firstParticle + 4u * i + k, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
+        uvec4 words = philox(uvec4(particle[k], uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
         vec2 pair = philoxNormals(words.x, words.y);
         zx[k] += term.y * pair.x;
         zy[k] += term.y * pair.y;

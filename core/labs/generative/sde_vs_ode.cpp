@@ -87,33 +87,16 @@ Settings readSettings(const LabContext& context) {
   return s;
 }
 
-// Root mean square distance between two paths [frames, n, 2] at each frame, at the VP scale.
-std::vector<double> separationOf(const Tensor& a, const Tensor& b, const std::vector<double>& levels) {
-  const auto va = a.as<float>(), vb = b.as<float>();
-  const std::size_t frames = levels.size(), width = va.size() / frames;
-  std::vector<double> result;
-  for (std::size_t f = 0; f < frames; ++f) {
-    double sum = 0;
-    for (std::size_t i = f * width; i < (f + 1) * width; ++i) {
-      const double d = static_cast<double>(va[i]) - static_cast<double>(vb[i]);
-      sum += d * d;
-    }
-    result.push_back(measureAlpha(levels[f]) * std::sqrt(2 * sum / static_cast<double>(width)));
-  }
-  return result;
-}
-
-// start [n, 2] followed by trail [steps, n, 2].
-Tensor joined(gpu::Stream& stream, const Tensor& start, const Tensor& trail) {
-  const std::int64_t steps = trail.shape()[0], n = trail.shape()[1];
-  Tensor path(Shape{steps + 1, n, 2});
-  const gpu::BufferView to = path.deviceForWriting(stream);
-  gpu::BufferView first = start.device(stream), rest = trail.device(stream);
-  first.bytes = static_cast<std::uint64_t>(n) * 8;
-  rest.bytes = static_cast<std::uint64_t>(steps * n) * 8;
-  stream.copy(first, {to.buffer, to.offset, first.bytes});
-  stream.copy(rest, {to.buffer, to.offset + first.bytes, rest.bytes});
-  return path;
+// first [n, 2] followed by second along axis 0: trails behind their start, or more rows.
+Tensor joined(gpu::Stream& stream, const Tensor& first, const Tensor& second, Shape shape) {
+  Tensor whole(std::move(shape));
+  const gpu::BufferView to = whole.deviceForWriting(stream);
+  gpu::BufferView head = first.device(stream), tail = second.device(stream);
+  head.bytes = first.bytes();
+  tail.bytes = second.bytes();
+  stream.copy(head, {to.buffer, to.offset, head.bytes});
+  stream.copy(tail, {to.buffer, to.offset + head.bytes, tail.bytes});
+  return whole;
 }
 
 // Share of points whose likeliest component at this level is k.
@@ -179,6 +162,9 @@ Expected<void> SdeVsOde::update(LabContext& context) {
                           "steps", "particles", "grid", "rho", "sigma-min", "sigma-max", "start-shift", "start-shift-y", "start-scale", "score-error-kind",
                           "score-error", "shared-start", "shared-noise", "seed"})) {
     ticks_.clear();
+    if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert", "particles", "seed"})) {
+      drawExact();
+    }
     begin(*stream_);
   }
   for (Side& side : sides_) {
@@ -224,55 +210,82 @@ void SdeVsOde::begin(gpu::Stream& stream) {
       side.start = sides_[0].start;
     }
   }
-  // Two exact samples of p_0, with the noise that carries them to any t.
-  const std::int64_t measured = std::min(s.particles, mostMeasured);
+}
+
+// Two exact samples of p_0, with the noise that carries them to any t.
+void SdeVsOde::drawExact() {
+  const std::int64_t measured = std::min(settings_.particles, mostMeasured);
   const auto cumulative = cumulativeWeights(density_);
   for (std::size_t e = 0; e < 2; ++e) {
     exact_[e].clear();
     for (std::int64_t j = 0; j < measured; ++j) {
-      exact_[e].push_back(exactPoint(density_, cumulative, s.seed, 30 + static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(j)));
+      exact_[e].push_back(exactPoint(density_, cumulative, settings_.seed, 30 + static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(j)));
     }
   }
+  firstTruth_ = {};
 }
 
-// The tracked particles, the pairs of the forgetting panel and the fan are followed to the end at once: a few hundred particles, all steps in one
-// dispatch each. Their numbers are those of the cloud's first particles, so the trails pass through them bit by bit.
+// The tracked particles, the pairs of the forgetting panel and the fan are followed to the end at once: about a hundred particles, all steps in
+// one dispatch. Their numbers are those of the cloud's first particles, so the trails pass through them bit by bit.
 void SdeVsOde::tracePaths(gpu::Stream& stream) {
   const Settings& s = settings_;
-  const std::int64_t pairs = std::min(pairCount, s.particles);
+  const std::int64_t pairs = std::min(pairCount, s.particles), followed = std::max(pairs, s.trails), rows = followed + pairs;
   const auto& levels = sides_[0].plan.levels;
-  std::vector<float> alphas;
-  for (const double level : levels) alphas.push_back(static_cast<float>(displayAlpha(s.display, level)));
-  const Tensor scale = Tensor::from(Shape{static_cast<std::int64_t>(alphas.size()), 1, 1}, alphas);
 
   // The partner of a pair starts elsewhere: without the shift when there is one, else half a sigma to the right.
   const bool shifted = s.shiftX != 0 || s.shiftY != 0;
   const double dx = shifted ? -s.shiftX : 0.5, dy = shifted ? -s.shiftY : 0.0;
   const Tensor shift = Tensor::from(Shape{2}, {static_cast<float>(dx * s.sigmaMax), static_cast<float>(dy * s.sigmaMax)});
-  std::array<Tensor, 2> pathOf, partnerOf;
+  const auto follow = [&](const Side& side, const Tensor& start, const kernels::StepOptions& options) {
+    const Tensor trail = kernels::mixtureSteps(stream, samplerTable_, side.device, 0, s.steps, start, {}, options, true).trail;
+    return joined(stream, start, trail, Shape{s.steps + 1, start.shape()[0], 2});
+  };
+  std::array<Tensor, 2> paths, fans;
   for (std::size_t i = 0; i < 2; ++i) {
-    Side& side = sides_[i];
-    const auto follow = [&](const Tensor& start, const kernels::StepOptions& options) {
-      return joined(stream, start, kernels::mixtureSteps(stream, samplerTable_, side.device, 0, s.steps, start, {}, options, true).trail);
-    };
-    side.path = {};
-    if (s.trails > 0) side.path = kernels::binary(stream, kernels::Binary::mul, follow(side.start.rows(0, s.trails), side.options), scale);
-    const Tensor pairStart = side.start.rows(0, pairs);
-    pathOf[i] = follow(pairStart, side.options);
-    partnerOf[i] = follow(kernels::binary(stream, kernels::Binary::add, pairStart, shift), side.options);
-    side.fan = {};
+    const Side& side = sides_[i];
+    const Tensor partners = kernels::binary(stream, kernels::Binary::add, side.start.rows(0, pairs), shift);
+    kernels::StepOptions options = side.options;
+    options.wrap = static_cast<std::uint32_t>(followed);   // a partner has its pair's number, hence its noise
+    paths[i] = follow(side, joined(stream, side.start.rows(0, followed), partners, Shape{rows, 2}), options);
     if (fanShown_) {
       std::vector<float> start;
       for (std::int64_t k = 0; k < fanCount; ++k) {
-        start.push_back(static_cast<float>(s.fanStart[0] * s.sigmaMax));
-        start.push_back(static_cast<float>(s.fanStart[1] * s.sigmaMax));
+        start.insert(start.end(), {static_cast<float>(s.fanStart[0] * s.sigmaMax), static_cast<float>(s.fanStart[1] * s.sigmaMax)});
       }
-      kernels::StepOptions options = side.options;
+      options = side.options;
       options.firstParticle = firstFanParticle;
-      side.fan = kernels::binary(stream, kernels::Binary::mul, follow(Tensor::from(Shape{fanCount, 2}, start), options), scale);
+      fans[i] = follow(side, Tensor::from(Shape{fanCount, 2}, start), options);
     }
   }
-  for (std::size_t i = 0; i < 2; ++i) sides_[i].separation = separationOf(pathOf[i], partnerOf[i], levels);
+  for (std::size_t i = 0; i < 2; ++i) {
+    Side& side = sides_[i];
+    const auto path = paths[i].as<float>();
+    std::vector<float> trails, fan;
+    side.separation.clear();
+    for (std::size_t f = 0; f < levels.size(); ++f) {
+      const float* row = path.data() + f * static_cast<std::size_t>(rows) * 2;
+      const float* partner = row + followed * 2;
+      const double scale = displayAlpha(s.display, levels[f]);
+      for (std::int64_t k = 0; k < 2 * s.trails; ++k) trails.push_back(static_cast<float>(scale * static_cast<double>(row[k])));
+      double sum = 0;
+      for (std::int64_t k = 0; k < 2 * pairs; ++k) {
+        const double d = static_cast<double>(row[k]) - static_cast<double>(partner[k]);
+        sum += d * d;
+      }
+      side.separation.push_back(measureAlpha(levels[f]) * std::sqrt(sum / static_cast<double>(pairs)));
+    }
+    side.path = s.trails > 0 ? Tensor::from(Shape{s.steps + 1, s.trails, 2}, trails) : Tensor();
+    side.fan = {};
+    if (!fanShown_) continue;
+    const auto futures = fans[i].as<float>();
+    for (std::size_t f = 0; f < levels.size(); ++f) {
+      for (std::size_t k = 0; k < static_cast<std::size_t>(fanCount); ++k) {
+        fan.push_back(static_cast<float>(displayTime(s.display, levels[f])));
+        fan.push_back(static_cast<float>(measureAlpha(levels[f]) * static_cast<double>(futures[2 * (f * static_cast<std::size_t>(fanCount) + k)])));
+      }
+    }
+    side.fan = Tensor::from(Shape{s.steps + 1, fanCount, 2}, fan);
+  }
 }
 
 Expected<bool> SdeVsOde::advance(LabContext& context) {
@@ -319,18 +332,27 @@ void SdeVsOde::measure(gpu::Stream&) {
       for (std::size_t c = 0; c < 2; ++c) exact[e].push_back(static_cast<float>(scale * (p.x[c] + level * p.noise[c])));
     }
   }
-  const ProjectedSample truth = project(exact[0], directionCount);
-  tick.slicedFloor = slicedWasserstein2(truth, project(exact[1], directionCount));
   const auto head = [few](const std::vector<float>& points) { return std::span<const float>(points.data(), 2 * few); };
-  tick.energyFloor = std::abs(energyDistance(head(exact[0]), head(exact[1])));
+  Truth truth;
+  if (frame_ == 0 && firstTruth_.level == level) {
+    truth = std::move(firstTruth_);
+  } else {
+    truth.level = level;
+    truth.sample = project(exact[0], directionCount);
+    truth.slicedFloor = slicedWasserstein2(truth.sample, project(exact[1], directionCount));
+    truth.energyFloor = std::abs(energyDistance(head(exact[0]), head(exact[1])));
+  }
+  tick.slicedFloor = truth.slicedFloor;
+  tick.energyFloor = truth.energyFloor;
   for (std::size_t i = 0; i < 2; ++i) {
     const auto state = sides_[i].state.as<float>();
     std::vector<float> points(2 * measured);
     for (std::size_t j = 0; j < points.size(); ++j) points[j] = static_cast<float>(scale) * state[j];
-    tick.sliced[i] = slicedWasserstein2(truth, project(points, directionCount));
+    tick.sliced[i] = slicedWasserstein2(truth.sample, project(points, directionCount));
     tick.energy[i] = energyDistance(head(points), head(exact[0]));
     if (density_.named) tick.modeMass[i] = modeMassOf(state, static_cast<std::int64_t>(measured), density_, level);
   }
+  if (frame_ == 0) firstTruth_ = std::move(truth);
   ticks_.insert(known, std::move(tick));
 }
 
@@ -361,8 +383,7 @@ Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const
   const auto text = [&](const char* id) { return std::get<std::string>(values.find(id)->second); };
   const bool moving = event.kind == PointerEvent::Kind::drag;
   if (event.panel == "fan" && event.handle == "fan-start" && moving) {
-    const double unit = displayAlpha(settings_.display, settings_.sigmaMax) * settings_.sigmaMax;
-    return {{"fan-x", std::clamp(event.x / unit, -4.0, 4.0)}, {"fan-y", std::clamp(event.y / unit, -4.0, 4.0)}};
+    return {{"fan-x", std::clamp(event.y / (measureAlpha(settings_.sigmaMax) * settings_.sigmaMax), -4.0, 4.0)}};
   }
   if (event.panel != "left" && event.panel != "right") return {};
   const double x = event.x / alpha(), y = event.y / alpha();

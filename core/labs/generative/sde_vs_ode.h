@@ -23,9 +23,9 @@ double measureAlpha(double sigma);
 
 constexpr int directionCount = 64;                     // of the sliced distance
 constexpr std::int64_t mostMeasured = 16384;           // particles the sliced distance looks at
-constexpr std::int64_t energyMeasured = 1024;          // particles the energy distance looks at
+constexpr std::int64_t energyMeasured = 512;           // particles the energy distance looks at
 constexpr std::int64_t imageFrom = 20000;              // from this many particles on a density image replaces the points
-constexpr std::int64_t pairCount = 64;                 // pairs of the forgetting panel
+constexpr std::int64_t pairCount = 32;                 // pairs of the forgetting panel
 constexpr std::int64_t fanCount = 96;                  // continuations of the fan-out panel
 constexpr double wide = 1.4;                           // width of a canvas over its height
 constexpr std::int64_t measureEvery = 8;               // steps between two measurements
@@ -58,7 +58,7 @@ struct Side {
   kernels::StepOptions options;
   Tensor start, state, history;            // scaled coordinates [n, 2]
   Tensor path;                             // [steps + 1, trails, 2] in the picture's coordinates
-  Tensor fan;                              // [steps + 1, fanCount, 2], only while the fan-out panel is shown
+  Tensor fan;                              // [steps + 1, fanCount, 2], (time, first coordinate at VP scale); only while the fan-out panel is shown
   std::vector<double> separation;          // [steps + 1] root mean square distance of the pairs, VP scale
 };
 
@@ -84,6 +84,7 @@ class SdeVsOde : public Lab {
  private:
   Expected<void> readDensity(LabContext& context);
   void begin(gpu::Stream& stream);
+  void drawExact();
   void tracePaths(gpu::Stream& stream);
   void measure(gpu::Stream& stream);
   const Tick& tick() const;                // the newest measurement at or before the frame
@@ -115,6 +116,12 @@ class SdeVsOde : public Lab {
   std::array<Side, 2> sides_;
   std::array<std::vector<ExactPoint>, 2> exact_;   // two independent exact samples; the second gives the floor
   std::vector<Tick> ticks_;
+  struct Truth {
+    double level = -1;
+    ProjectedSample sample;
+    double slicedFloor = 0, energyFloor = 0;
+  };
+  Truth firstTruth_;                       // of frame 0: kept, since every moved slider measures there again
   std::int64_t frame_ = 0;
   gpu::Stream* stream_ = nullptr;          // the session's, valid between update() and destruction
   bool fanShown_ = false;

@@ -175,7 +175,7 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
     trails->xy = sampler.path;
     trails->firstStep = std::max<std::int64_t>(0, frame_ - std::llround(settings_.trailShare * static_cast<double>(settings_.steps)));
     trails->stepCount = frame_ + 1 - trails->firstStep;
-    trails->paint = paintOf(side, 0.6f);
+    trails->paint = paintOf(side, 0.8f);
     trails->knownBounds = bounds;
     panel.marks.push_back(trails);
   }
@@ -317,11 +317,10 @@ Panel SdeVsOde::fanPanel() const {
   panel.id = "fan";
   const bool stochastic[2] = {settings_.zeta[0] > 0, settings_.zeta[1] > 0};
   panel.title = stochastic[0] != stochastic[1] ? trf("One start: {} futures for the SDE, one for the ODE", fanCount) : tr("One start: its futures left and right");
-  panel.equalAspect = true;
-  const double half = reach();
-  panel.x.range = Range{-wide * half, wide * half};
-  panel.y.range = Range{-half, half};
-  panel.x.visible = panel.y.visible = false;
+  panel.x = timeAxis();
+  panel.y.label = tr("first coordinate of x");
+  const double high = std::max(2.0, 1.2 * density_.reach);
+  panel.y.range = Range{-high, high};
   for (const int side : {0, 1}) {
     auto fan = std::make_shared<PathsMark>(side == 0 ? "left" : "right");
     fan->xy = sides_[static_cast<std::size_t>(side)].fan;
@@ -334,10 +333,8 @@ Panel SdeVsOde::fanPanel() const {
     fan->directLabel = false;
     panel.marks.push_back(fan);
   }
-  if (frame_ == 0 || settings_.display != Display::edm) {
-    const double unit = displayAlpha(settings_.display, settings_.sigmaMax) * settings_.sigmaMax;
-    panel.handles.push_back({"fan-start", unit * settings_.fanStart[0], unit * settings_.fanStart[1], Handle::Kind::point, tr("the one start")});
-  }
+  const double unit = measureAlpha(settings_.sigmaMax) * settings_.sigmaMax;
+  panel.handles.push_back({"fan-start", displayTime(settings_.display, settings_.sigmaMax), unit * settings_.fanStart[0], Handle::Kind::point, tr("the one start")});
   return panel;
 }
 
