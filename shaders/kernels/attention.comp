@@ -66,10 +66,7 @@ const float LOG2E = 1.4426950408889634, LN2 = 0.6931471805599453;
     EACH8(MIX) \
     oa##c = oa; ob##c = ob; \
   }
-#define STORE(c) if (COLUMNS > c && column + c < value4Width) { \
-    if (rowA < queries) output4[toA + c] = oa##c * shareA; \
-    if (rowB < queries) output4[toB + c] = ob##c * shareB; \
-  }
+#define STORE(c) if (COLUMNS > c && column + c < value4Width) output4[to + c] = set == 0u ? oa##c * shareA : ob##c * shareB;
 
 void main() {
   uint lane = gl_LocalInvocationID.x, head = gl_WorkGroupID.y, column = gl_WorkGroupID.z * 16u;
@@ -122,8 +119,14 @@ void main() {
 
   // A row that sees nothing gives zeros.
   float shareA = sumA > 0 ? 1 / sumA : 0.0, shareB = sumB > 0 ? 1 / sumB : 0.0;
-  int toA = int((head * queries + rowA) * value4Width + column), toB = toA + int(8u * value4Width);
-  EACH16(STORE)
+  // A loop over the two sets of rows, since every store is a loop over the lanes that has to be compiled.
+  uint sets = top + 8u < queries ? 2u : 1u;
+  for (uint set = 0u; set < sets; ++set) {
+    uint row = rowA + 8u * set, to = (head * queries + row) * value4Width + column;
+    if (row < queries) {
+      EACH16(STORE)
+    }
+  }
   if (column == 0u) {
     float lseA = sumA > 0 ? (maxA + log2(sumA)) * LN2 : NEVER, lseB = sumB > 0 ? (maxB + log2(sumB)) * LN2 : NEVER;
     if (rowA < queries) statistics[head * queries + rowA] = vec2(lseA, sumA > 0 ? max(lseA - meanA * shareA * LN2, 0.0) : 0.0);

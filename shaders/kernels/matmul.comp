@@ -43,7 +43,8 @@ void main() {
   uint lastRow = min(lane, M - 1 - row);   // rows behind the end repeat the last one and are not stored
   int atA = int(i0 * batchA0 + i1 * batchA1 + i2 * batchA2 + gl_WorkGroupID.x * panelA + lastRow * laneA);
   int atB = int(i0 * batchB0 + i1 * batchB1 + i2 * batchB2 + gl_WorkGroupID.y * panelB + lane * 2);
-  int stepsA = int(stepA), nextB = int(rowB);
+  // Multiplied out here: nothing hoists a product out of the loop on lavapipe.
+  int stepsA = int(stepA), nextB = int(rowB), nextB2 = 2 * nextB, nextB3 = 3 * nextB, nextB4 = 4 * nextB;
 
   vec4 s0 = vec4(0), s1 = vec4(0), s2 = vec4(0), s3 = vec4(0), s4 = vec4(0), s5 = vec4(0), s6 = vec4(0), s7 = vec4(0);
   vec4 t0 = vec4(0), t1 = vec4(0), t2 = vec4(0), t3 = vec4(0), t4 = vec4(0), t5 = vec4(0), t6 = vec4(0), t7 = vec4(0);
@@ -51,11 +52,11 @@ void main() {
     vec4 a = texelFetch(a4, atA);
     vec4 b0 = texelFetch(b4, atB), d0 = texelFetch(b4, atB + 1);
     vec4 b1 = texelFetch(b4, atB + nextB), d1 = texelFetch(b4, atB + nextB + 1);
-    vec4 b2 = texelFetch(b4, atB + 2 * nextB), d2 = texelFetch(b4, atB + 2 * nextB + 1);
-    vec4 b3 = texelFetch(b4, atB + 3 * nextB), d3 = texelFetch(b4, atB + 3 * nextB + 1);
+    vec4 b2 = texelFetch(b4, atB + nextB2), d2 = texelFetch(b4, atB + nextB2 + 1);
+    vec4 b3 = texelFetch(b4, atB + nextB3), d3 = texelFetch(b4, atB + nextB3 + 1);
     ROW(0, a) ROW(1, a) ROW(2, a) ROW(3, a) ROW(4, a) ROW(5, a) ROW(6, a) ROW(7, a)
     atA += stepsA;
-    atB += 4 * nextB;
+    atB += nextB4;
   }
 
   uint base = (batch * M + row) * N + column;
