@@ -284,7 +284,9 @@ Expected<RawDetections> parseCocoResults(std::string_view json, const DetectionR
     if (!entry.hasBox) return reader.refuse(trf("{}: bbox needs 4 numbers, found none", reader.here()), "E-CO-06");
     if (!entry.hasScore) return reader.refuse(trf("{} has no score: without scores this is ground truth, not results", reader.here()), "E-CO-09");
     if (!std::isfinite(entry.score)) return reader.refuse(trf("{}: score must be a finite number, found {}", reader.here(), entry.score), "E-CO-07");
-    if (entry.score > 1 || entry.score < 0) overOne.add(entry.score > 1 ? trf("score {} > 1", entry.score) : trf("score {} < 0", entry.score));
+    if (entry.score > 1 || entry.score < 0) {
+      overOne.add(overOne.count() > 0 ? std::string() : entry.score > 1 ? trf("score {} > 1", entry.score) : trf("score {} < 0", entry.score));
+    }
     if (!reader.usable(entry, true)) {
       if (!options.lenient) reader.refuse(trf("{}: bbox must hold finite numbers", reader.here()), "E-CO-07");
       return;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <limits>
 
 namespace orrery {
@@ -140,7 +139,8 @@ bool JsonCursor::number(double& value) {
   const auto parsed = std::from_chars(from, at_, value);
   if (parsed.ec == std::errc::result_out_of_range) {
     // 1e400 and 1e-400: infinite or zero; the sign of the exponent tells which.
-    const bool tiny = exponent && std::memchr(from, '-', static_cast<std::size_t>(at_ - from)) != nullptr && from[0] != '-';
+    const std::string_view text(from, static_cast<std::size_t>(at_ - from));
+    const bool tiny = text.find("e-") != std::string_view::npos || text.find("E-") != std::string_view::npos;
     value = tiny ? 0.0 : negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
     return true;
   }

@@ -66,8 +66,8 @@ double averagePrecision(std::vector<double>& envelope, std::int64_t N, const std
 }
 
 // P = TP / (TP + FP), with the reference's guard 2^-52 in its own arithmetic.
-double precisionOf(double hits, double counted, const DetectionProtocol& protocol) {
-  return hits / (counted + (protocol.recall == RecallArithmetic::doubles ? 0x1p-52 : 0.0));
+double precisionOf(double hits, double counted, RecallArithmetic recall) {
+  return hits / (counted + (recall == RecallArithmetic::doubles ? 0x1p-52 : 0.0));
 }
 
 // Mean of the values above -1, or -1: the reference's rule for every summary number.
@@ -290,10 +290,11 @@ DetectionEvaluation::DetectionEvaluation(const GroundTruth& truth, const std::ve
   s.truthCount = truth.boxes.size();
   s.images = truth.images.size();
   s.classCount = s.protocol.useClasses ? truth.classes.size() : 1;
-  s.threads = threads;
+  // Starting threads costs more than they save on a few boxes.
+  s.threads = threads == 0 && detections.size() < 30000 ? 1 : threads;
   s.gather(truth.boxes, detections);
   s.classes.resize(s.classCount);
-  parallelFor(s.classCount, threads, [&](std::size_t k) {
+  parallelFor(s.classCount, s.threads, [&](std::size_t k) {
     s.sortClass(k);
     s.matchClass(k);
   });
@@ -305,11 +306,15 @@ DetectionEvaluation& DetectionEvaluation::operator=(DetectionEvaluation&&) noexc
 const DetectionProtocol& DetectionEvaluation::protocol() const { return state_->protocol; }
 
 DetectionScores DetectionEvaluation::scores(double scoreThreshold) const {
+  return scores(scoreThreshold, state_->protocol.interpolation, state_->protocol.recall);
+}
+
+DetectionScores DetectionEvaluation::scores(double scoreThreshold, Interpolation interpolation, RecallArithmetic recallArithmetic) const {
   const State& s = *state_;
   const auto& protocol = s.protocol;
   const std::size_t T = protocol.thresholds.size(), K = s.classCount;
   const int at50 = indexOfThreshold(protocol, 0.5), at75 = indexOfThreshold(protocol, 0.75);
-  const bool keepSamples = protocol.interpolation == Interpolation::hundredOnePoints;
+  const bool keepSamples = interpolation == Interpolation::hundredOnePoints;
   DetectionScores result;
   result.classes.resize(K);
   if (keepSamples) result.precision.assign(T * K * 4 * 101, -1.0);
@@ -327,7 +332,7 @@ DetectionScores DetectionEvaluation::scores(double scoreThreshold) const {
     for (std::size_t a = 0; a < 4; ++a) {
       const std::int64_t N = data.truths[a];
       if (N == 0) continue;
-      const auto needed = neededHits(N, protocol.interpolation, protocol.recall);
+      const auto needed = neededHits(N, interpolation, recallArithmetic);
       for (std::size_t t = 0; t < T; ++t) {
         // Keep the prefix above the score threshold; precision changes only at true positives.
         const auto& hits = data.hits[a][t];
@@ -335,14 +340,14 @@ DetectionScores DetectionEvaluation::scores(double scoreThreshold) const {
         std::int64_t first1 = 0, first10 = 0;
         for (const Hit& hit : hits) {
           if (hit.position >= cut) break;
-          envelope.push_back(precisionOf(static_cast<double>(envelope.size() + 1), hit.counted, protocol));
+          envelope.push_back(precisionOf(static_cast<double>(envelope.size() + 1), hit.counted, recallArithmetic));
           const std::uint32_t rank = data.rank[hit.position];
           first1 += rank < static_cast<std::uint32_t>(protocol.maxDetections[0]);
           first10 += rank < static_cast<std::uint32_t>(protocol.maxDetections[1]);
         }
         const double recall = static_cast<double>(envelope.size()) / static_cast<double>(N);
         double* samples = keepSamples ? result.precision.data() + ((t * K + k) * 4 + a) * 101 : nullptr;
-        const double value = averagePrecision(envelope, N, needed, protocol.interpolation, samples);
+        const double value = averagePrecision(envelope, N, needed, interpolation, samples);
         ap[a].add(value);
         if (a == 0) {
           out.apPerThreshold[t] = value;
@@ -422,7 +427,7 @@ PrecisionRecall DetectionEvaluation::curve(const MatchDetail& detail, std::size_
     curve.score.push_back(data.score[position]);
     curve.truePositives.push_back(hits);
     curve.falsePositives.push_back(misses);
-    curve.precision.push_back(precisionOf(static_cast<double>(hits), static_cast<double>(hits + misses), s.protocol));
+    curve.precision.push_back(precisionOf(static_cast<double>(hits), static_cast<double>(hits + misses), s.protocol.recall));
     curve.recall.push_back(curve.truths > 0 ? static_cast<double>(hits) / static_cast<double>(curve.truths) : 0.0);
   }
   curve.envelope = curve.precision;

@@ -96,7 +96,7 @@ double interpolatedAp(const PrecisionRecall& curve, Interpolation interpolation,
 
 class DetectionEvaluation {
  public:
-  // Matches everything; `threads` 0 = one per core. The evaluation keeps its own copies: the inputs may go.
+  // Matches everything; `threads` 0 = one per core, or one when there are few boxes. The evaluation keeps its own copies: the inputs may go.
   DetectionEvaluation(const GroundTruth& truth, const std::vector<ScoredBox>& detections, DetectionProtocol protocol, int threads = 0);
   ~DetectionEvaluation();
   DetectionEvaluation(DetectionEvaluation&&) noexcept;
@@ -105,6 +105,8 @@ class DetectionEvaluation {
   const DetectionProtocol& protocol() const;
   // Every number, from the detections with score >= scoreThreshold.
   DetectionScores scores(double scoreThreshold = -std::numeric_limits<double>::infinity()) const;
+  // The same matches read by another rule.
+  DetectionScores scores(double scoreThreshold, Interpolation interpolation, RecallArithmetic recall) const;
   // Labels and partners at any threshold (it need not be one of the protocol's).
   MatchDetail detailAt(double threshold) const;
   // The curve of one class from such a detail. `interpolation` decides `ap`.

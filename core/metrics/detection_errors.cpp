@@ -33,8 +33,9 @@ struct Entry {
   bool hit;
 };
 
-// AP on the grid j / 100 for each class, averaged over classes with ground truth. `counts` is N per class.
-double meanAp(std::vector<Entry> entries, const std::vector<std::int64_t>& counts) {
+// AP on the grid j / 100 for each class, averaged over the classes that had ground truth before any repair. `counts` is N per class now; a class
+// without any left counts as 0 while it has detections and is left out when it has none, as the reference does.
+double meanAp(std::vector<Entry> entries, const std::vector<std::int64_t>& counts, const std::vector<std::int64_t>& before) {
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     if (a.category != b.category) return a.category < b.category;
     return a.score != b.score ? a.score > b.score : a.order < b.order;
@@ -46,8 +47,8 @@ double meanAp(std::vector<Entry> entries, const std::vector<std::int64_t>& count
     while (begin < entries.size() && entries[begin].category < k) ++begin;
     std::size_t end = begin;
     while (end < entries.size() && entries[end].category == k) ++end;
+    classes += before[k] > 0 && (counts[k] > 0 || end > begin);
     if (counts[k] > 0) {
-      ++classes;
       // Precision at each true positive, its envelope, and the grid values.
       std::vector<double> envelope;
       for (std::size_t i = begin; i < end; ++i) {
@@ -101,7 +102,7 @@ TideResult tideErrors(const GroundTruth& truth, const std::vector<ScoredBox>& de
       const bool hit = best != nobody && bestOverlap >= foreground;
       if (hit) takenBy[best] = d;
       const bool onIgnored = !hit && std::any_of(ignored.begin(), ignored.end(), [&](std::uint32_t g) {
-        return truth.boxes[g].category == detections[d].category && overlapOf(detections[d], truth.boxes[g], true) >= foreground;
+        return truth.boxes[g].category == detections[d].category && overlapOf(detections[d], truth.boxes[g], true) > foreground;
       });
       if (onIgnored) continue;
       entryOf[d] = static_cast<std::uint32_t>(entries.size());
@@ -149,12 +150,11 @@ TideResult tideErrors(const GroundTruth& truth, const std::vector<ScoredBox>& de
     ++result.counts[static_cast<std::size_t>(TideKind::missed)];
     --fewer[truth.boxes[g].category];
   }
-  result.ap = meanAp(entries, counts);
+  result.ap = meanAp(entries, counts, counts);
   // Fix one kind at a time.
   for (std::size_t kind = 0; kind < 6; ++kind) {
     if (kind == static_cast<std::size_t>(TideKind::missed)) {
-      // A class all of whose ground truths were missed leaves the mean.
-      result.deltaAp[kind] = meanAp(entries, fewer) - result.ap;
+      result.deltaAp[kind] = std::max(0.0, meanAp(entries, fewer, counts) - result.ap);
       continue;
     }
     std::vector<Entry> fixed;
@@ -169,7 +169,8 @@ TideResult tideErrors(const GroundTruth& truth, const std::vector<ScoredBox>& de
       }
       fixed.push_back(entry);
     }
-    result.deltaAp[kind] = meanAp(std::move(fixed), counts) - result.ap;
+    // A repair that loses (by the grid alone) counts as no gain.
+    result.deltaAp[kind] = std::max(0.0, meanAp(std::move(fixed), counts, counts) - result.ap);
   }
   return result;
 }

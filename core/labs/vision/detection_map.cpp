@@ -181,8 +181,6 @@ Expected<void> DetectionMapLab::update(LabContext& context) {
   const std::size_t before = detectors_.size();
   detectors_.resize(count);
   const bool suppression = context.anyChanged({"nms", "nms-iou", "nms-sigma", "nms-smallest", "nms-files", "class-agnostic"});
-  const bool rules = context.anyChanged({"protocol", "iou", "test", "coordinates", "interpolation", "recall-arithmetic", "max-detections", "areas", "area-small",
-                                         "area-large", "class-agnostic"});
   for (std::size_t d = 0; d < count; ++d) {
     const std::string prefix = d == 0 ? "" : d == 1 ? "b-" : "c-";
     bool raw = truthChanged || d >= before;
@@ -196,7 +194,7 @@ Expected<void> DetectionMapLab::update(LabContext& context) {
     }
     if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
     if (raw || suppression) suppressBoxes(context, detectors_[d]);
-    if (raw || suppression || rules) evaluate(context, detectors_[d]);
+    evaluate(context, detectors_[d], raw || suppression);
   }
   look(context);
   layTiles(context);

@@ -54,7 +54,7 @@ class DetectionMapLab : public Lab {
   // detection_map_score.cpp
   DetectionProtocol cocoRules(const LabContext& context) const;
   std::optional<DetectionProtocol> customRules(const LabContext& context) const;
-  void evaluate(LabContext& context, DetectorState& detector) const;
+  void evaluate(LabContext& context, DetectorState& detector, bool boxes) const;
   void look(LabContext& context);
   // detection_map_images.cpp
   void layTiles(LabContext& context);

@@ -31,6 +31,11 @@ std::shared_ptr<PointsMark> points(const std::string& id, const std::vector<floa
   return mark;
 }
 
+// Marks of one detector have plain ids, those of several end in -a, -b, -c.
+std::string suffixOf(std::size_t detector, std::size_t detectors) {
+  return detectors == 1 ? std::string() : fmt::format("-{}", static_cast<char>('a' + detector));
+}
+
 std::string number(double value) { return value <= -1 ? std::string("\u2013") : fmt::format("{:.3f}", value); }
 
 // The envelope as a staircase that starts at recall 0 and ends where the curve ends.
@@ -84,7 +89,7 @@ Panel DetectionMapLab::curvePanel() const {
   for (std::size_t d = 0; d < detectors_.size(); ++d) {
     const DetectorState& detector = detectors_[d];
     const Paint paint = paintOf(d);
-    const std::string suffix = detectors_.size() == 1 ? std::string() : "-" + std::string(1, static_cast<char>('a' + d));
+    const std::string suffix = suffixOf(d, detectors_.size());
     if (k == allClasses) {
       const MeanCurve mean = meanCurve(detector.curves);
       auto curve = line("mean" + suffix, mean.recall, mean.precision, paint, 1.4f);
@@ -208,7 +213,7 @@ Panel DetectionMapLab::classPanel() const {
       all.push_back(std::max(0.0, detectors_[d].scores.classes[k].ap));
       kept.push_back(std::max(0.0, detectors_[d].kept.classes[k].ap));
     }
-    const std::string suffix = detectors_.size() == 1 ? std::string() : "-" + std::string(1, static_cast<char>('a' + d));
+    const std::string suffix = suffixOf(d, detectors_.size());
     const Paint paint = paintOf(d);
     // All boxes pale behind those above the threshold.
     auto pale = bars("all" + suffix, all, d, detectors_.size(), {paint.role, 0.3f, {}});
@@ -243,7 +248,7 @@ Panel DetectionMapLab::thresholdPanel() const {
   if (detectors_.empty()) return panel;
   for (std::size_t d = 0; d < detectors_.size(); ++d) {
     const DetectorState& detector = detectors_[d];
-    const std::string suffix = detectors_.size() == 1 ? std::string() : "-" + std::string(1, static_cast<char>('a' + d));
+    const std::string suffix = suffixOf(d, detectors_.size());
     std::vector<double> values;
     for (const double ap : detector.cocoScores.apPerThreshold) values.push_back(ap < 0 ? std::numeric_limits<double>::quiet_NaN() : ap);
     auto curve = line("ap" + suffix, detector.coco->protocol().thresholds, values, paintOf(d), 1.3f);
@@ -261,7 +266,7 @@ Panel DetectionMapLab::sizePanel() const {
   Panel panel;
   panel.id = "sizes";
   panel.x.scale = ScaleKind::categorical;
-  panel.x.categories = {tr("AP small"), tr("AP medium"), tr("AP large"), tr("AR small"), tr("AR medium"), tr("AR large")};
+  for (const auto& name : {tr("AP small"), tr("AP medium"), tr("AP large"), tr("AR small"), tr("AR medium"), tr("AR large")}) panel.x.categories.push_back(name);
   panel.y.range = unitRange;
   panel.y.grid = true;
   panel.title = tr("By size of the object");
@@ -274,7 +279,7 @@ Panel DetectionMapLab::sizePanel() const {
     const auto& stats = detectors_[d].cocoScores.stats;
     std::vector<double> values;
     for (const std::size_t i : {3u, 4u, 5u, 9u, 10u, 11u}) values.push_back(std::max(0.0, stats[i]));
-    const std::string suffix = detectors_.size() == 1 ? std::string() : "-" + std::string(1, static_cast<char>('a' + d));
+    const std::string suffix = suffixOf(d, detectors_.size());
     auto mark = bars("values" + suffix, values, d, detectors_.size(), paintOf(d));
     for (std::size_t i = 0; i < values.size(); ++i) mark->names.push_back(trf("{} {}", detectors_[d].name, panel.x.categories[i]));
     panel.marks.push_back(mark);
@@ -357,7 +362,7 @@ Panel DetectionMapLab::tidePanel() const {
       value = std::isfinite(value) ? value : 0;
       highest = std::max(highest, value);
     }
-    const std::string suffix = detectors_.size() == 1 ? std::string() : "-" + std::string(1, static_cast<char>('a' + d));
+    const std::string suffix = suffixOf(d, detectors_.size());
     auto mark = bars("gain" + suffix, values, d, detectors_.size(), paintOf(d));
     for (std::size_t i = 0; i < values.size(); ++i) mark->names.push_back(trf("{} {}: {} boxes", detectors_[d].name, panel.x.categories[i], tide.counts[i]));
     panel.marks.push_back(mark);

@@ -55,18 +55,28 @@ std::optional<DetectionProtocol> DetectionMapLab::customRules(const LabContext& 
   return protocol;
 }
 
-void DetectionMapLab::evaluate(LabContext& context, DetectorState& detector) const {
+// `boxes`: the detector's boxes are new. Otherwise only what the changed rules touch is redone.
+void DetectionMapLab::evaluate(LabContext& context, DetectorState& detector, bool boxes) const {
+  const bool labels = boxes || context.changed("class-agnostic");
+  const bool cocoChanged = labels || context.anyChanged({"max-detections", "areas", "area-small", "area-large"});
+  const bool rules = cocoChanged || context.anyChanged({"protocol", "iou", "test", "coordinates", "interpolation", "recall-arithmetic"});
   const DetectionProtocol coco = cocoRules(context);
-  detector.coco = std::make_unique<DetectionEvaluation>(truth_, detector.boxes, coco);
-  detector.cocoScores = detector.coco->scores();
+  if (cocoChanged) {
+    detector.coco = std::make_unique<DetectionEvaluation>(truth_, detector.boxes, coco);
+    detector.cocoScores = detector.coco->scores();
+  }
+  if (labels) {
+    DetectionProtocol voc = voc10Protocol();
+    voc.useClasses = coco.useClasses;
+    const DetectionEvaluation evaluation(truth_, detector.boxes, voc);
+    detector.voc10 = evaluation.scores().meanAp();
+    detector.voc07 = evaluation.scores(-1e300, Interpolation::elevenPoints, RecallArithmetic::exact).meanAp();
+  }
+  if (boxes) detector.tide = tideErrors(truth_, detector.boxes);
+  if (!rules) return;
   const auto custom = customRules(context);
   detector.custom = custom ? std::make_unique<DetectionEvaluation>(truth_, detector.boxes, *custom) : nullptr;
   detector.scores = custom ? detector.custom->scores() : detector.cocoScores;
-  DetectionProtocol voc07 = voc07Protocol(), voc10 = voc10Protocol();
-  voc07.useClasses = voc10.useClasses = coco.useClasses;
-  detector.voc07 = DetectionEvaluation(truth_, detector.boxes, voc07).scores().meanAp();
-  detector.voc10 = DetectionEvaluation(truth_, detector.boxes, voc10).scores().meanAp();
-  detector.tide = tideErrors(truth_, detector.boxes);
   // Labels and curves at the shown IoU.
   detector.detail = detector.chosen().detailAt(context.number("iou"));
   detector.curves.clear();
