@@ -26,7 +26,8 @@ struct Problem {
 
 Problem problemFor(const Shape& q, const Shape& k, const Shape* v, const AttentionOptions& options) {
   const auto fail = [&](const std::string& why) {
-    throw std::invalid_argument("attention: " + why + ": q " + q.toString() + ", k " + k.toString() + (v != nullptr ? ", v " + v->toString() : ""));
+    throw std::invalid_argument("attention: " + why + ": q " + q.toString() + ", k " + k.toString() +
+                                (v != nullptr ? ", v " + v->toString() : ""));
   };
   if (q.rank() != 3 || k.rank() != 3 || (v != nullptr && v->rank() != 3)) fail("[heads, tokens, width] is needed");
   if (q[2] != k[2]) fail("queries and keys differ in width");
@@ -36,9 +37,12 @@ Problem problemFor(const Shape& q, const Shape& k, const Shape* v, const Attenti
   problem.heads = static_cast<std::uint32_t>(q[0]), problem.keyHeads = static_cast<std::uint32_t>(k[0]);
   problem.queries = static_cast<std::uint32_t>(q[1]), problem.keys = static_cast<std::uint32_t>(k[1]);
   problem.width = static_cast<std::uint32_t>(q[2]), problem.valueWidth = v != nullptr ? static_cast<std::uint32_t>((*v)[2]) : 0;
-  const auto clipped = [](std::int64_t valid, std::int64_t all) { return static_cast<std::uint32_t>(valid < 0 ? all : std::min(valid, all)); };
+  const auto clipped = [](std::int64_t valid, std::int64_t all) {
+    return static_cast<std::uint32_t>(valid < 0 ? all : std::min(valid, all));
+  };
   problem.validQueries = clipped(options.validQueries, q[1]), problem.validKeys = clipped(options.validKeys, k[1]);
-  problem.maskKind = static_cast<std::uint32_t>(options.mask), problem.maskParameter = static_cast<std::uint32_t>(std::max<std::int64_t>(options.maskParameter, 0));
+  problem.maskKind = static_cast<std::uint32_t>(options.mask),
+  problem.maskParameter = static_cast<std::uint32_t>(std::max<std::int64_t>(options.maskParameter, 0));
   if (options.mask == AttentionMask::blocks && options.maskParameter < 1) fail("blocks need a length of 1 or more");
   problem.scale = options.scale ? static_cast<double>(*options.scale) : 1 / std::sqrt(std::max(1.0, static_cast<double>(q[2])));
   problem.additive = !options.additive.empty();
@@ -58,9 +62,14 @@ std::pair<std::int64_t, std::int64_t> keysOfRow(const Problem& problem, std::int
   std::int64_t first = 0, limit = problem.validKeys;
   const std::int64_t next = std::max<std::int64_t>(i + problem.keys - problem.queries + 1, 0);
   switch (static_cast<AttentionMask>(problem.maskKind)) {
-    case AttentionMask::none: break;
-    case AttentionMask::causal: limit = std::min(limit, next); break;
-    case AttentionMask::prefix: limit = std::min(limit, std::max<std::int64_t>(problem.maskParameter, next)); break;
+    case AttentionMask::none:
+      break;
+    case AttentionMask::causal:
+      limit = std::min(limit, next);
+      break;
+    case AttentionMask::prefix:
+      limit = std::min(limit, std::max<std::int64_t>(problem.maskParameter, next));
+      break;
     case AttentionMask::blocks:
       first = i / problem.maskParameter * problem.maskParameter;
       limit = std::min<std::int64_t>(limit, first + problem.maskParameter);
@@ -90,14 +99,25 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
     std::uint32_t queries, keys, width4, valueWidth4, headsPerKey;
     float scale;
     std::uint32_t maskKind, maskParameter, validQueries, validKeys, maskHead, maskRow, firstRow;
-  } push{problem.queries, problem.keys, width4, valueWidth4, problem.heads / problem.keyHeads,
-         static_cast<float>(problem.scale * std::numbers::log2e), problem.maskKind, problem.maskParameter, problem.validQueries, problem.validKeys,
-         problem.maskHead, problem.maskRow, 0};
-  const bool scalar = (options.variant.empty() ? variantFor(stream.device()) : options.variant) == "scalar" &&
-                      eightLanesExchange(stream.device());
-  if (!scalar && width4 > 64) throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
+  } push{problem.queries,
+         problem.keys,
+         width4,
+         valueWidth4,
+         problem.heads / problem.keyHeads,
+         static_cast<float>(problem.scale * std::numbers::log2e),
+         problem.maskKind,
+         problem.maskParameter,
+         problem.validQueries,
+         problem.validKeys,
+         problem.maskHead,
+         problem.maskRow,
+         0};
+  const bool scalar =
+      (options.variant.empty() ? variantFor(stream.device()) : options.variant) == "scalar" && eightLanesExchange(stream.device());
+  if (!scalar && width4 > 64)
+    throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
   const std::uint32_t columns = std::max(std::min(valueWidth4, 16u), 1u), chunks = std::max(tilesFor(valueWidth4, 16), 1u);
-  const Tensor& mask = problem.additive ? options.additive : q4;   // bound but not read without a mask
+  const Tensor& mask = problem.additive ? options.additive : q4;  // bound but not read without a mask
   stream.dispatch(scalar ? "kernels/attention" : "kernels/attention_tiled",
                   {{q4.device(stream), gpu::Access::read},
                    {k4.device(stream), gpu::Access::read},
@@ -115,8 +135,8 @@ Tensor attentionWeights(gpu::Stream& stream, const Tensor& q, const Tensor& k, c
                         const AttentionOptions& options) {
   const Problem problem = problemFor(q.shape(), k.shape(), nullptr, options);
   const auto rows = static_cast<std::uint32_t>(view.rows < 0 ? problem.queries - view.firstRow : view.rows);
-  if (view.firstHead < 0 || view.firstHead + view.heads > problem.heads || view.firstRow < 0 || view.firstRow + rows > problem.queries || view.cell < 1 ||
-      (view.cell & (view.cell - 1)) != 0 || statistics.shape() != Shape{problem.heads, problem.queries, 2}) {
+  if (view.firstHead < 0 || view.firstHead + view.heads > problem.heads || view.firstRow < 0 || view.firstRow + rows > problem.queries ||
+      view.cell < 1 || (view.cell & (view.cell - 1)) != 0 || statistics.shape() != Shape{problem.heads, problem.queries, 2}) {
     throw std::invalid_argument("attentionWeights: the view does not lie inside " + q.shape().toString() + " queries");
   }
   const auto cell = static_cast<std::uint32_t>(view.cell), heads = static_cast<std::uint32_t>(view.heads);
@@ -129,11 +149,26 @@ Tensor attentionWeights(gpu::Stream& stream, const Tensor& q, const Tensor& k, c
   const struct {
     std::uint32_t queries, keys, width4, headsPerKey;
     float scale;
-    std::uint32_t maskKind, maskParameter, validQueries, validKeys, maskHead, maskRow, firstHead, firstRow, rows, cell, cellRows, cellColumns, stretch;
-  } push{problem.queries, problem.keys, tilesFor(problem.width, 4), problem.heads / problem.keyHeads,
-         static_cast<float>(problem.scale * std::numbers::log2e), problem.maskKind, problem.maskParameter, problem.validQueries, problem.validKeys,
-         problem.maskHead, problem.maskRow, static_cast<std::uint32_t>(view.firstHead), static_cast<std::uint32_t>(view.firstRow), rows, cell, cellRows,
-         cellColumns, stretch};
+    std::uint32_t maskKind, maskParameter, validQueries, validKeys, maskHead, maskRow, firstHead, firstRow, rows, cell, cellRows,
+        cellColumns, stretch;
+  } push{problem.queries,
+         problem.keys,
+         tilesFor(problem.width, 4),
+         problem.heads / problem.keyHeads,
+         static_cast<float>(problem.scale * std::numbers::log2e),
+         problem.maskKind,
+         problem.maskParameter,
+         problem.validQueries,
+         problem.validKeys,
+         problem.maskHead,
+         problem.maskRow,
+         static_cast<std::uint32_t>(view.firstHead),
+         static_cast<std::uint32_t>(view.firstRow),
+         rows,
+         cell,
+         cellRows,
+         cellColumns,
+         stretch};
   const Tensor& mask = problem.additive ? options.additive : q4;
   stream.dispatch(eightLanesExchange(stream.device()) ? "kernels/attention_map" : "kernels/attention_map@apart",
                   {{q4.device(stream), gpu::Access::read},
@@ -157,7 +192,8 @@ AttentionReference attentionReference(const Tensor& q, const Tensor& k, const Te
   const std::size_t H = problem.heads, n = problem.queries, m = problem.keys, d = problem.width, dv = problem.valueWidth;
   const auto vq = q.as<float>(), vk = k.as<float>(), vv = v.as<float>();
   const std::span<const float> mask = problem.additive ? options.additive.as<float>() : std::span<const float>();
-  AttentionReference result{std::vector<double>(H * n * dv), std::vector<double>(H * n * m), std::vector<double>(H * n, -1e30), std::vector<double>(H * n)};
+  AttentionReference result{std::vector<double>(H * n * dv), std::vector<double>(H * n * m), std::vector<double>(H * n, -1e30),
+                            std::vector<double>(H * n)};
   for (std::size_t h = 0; h < H; ++h) {
     const std::size_t g = h / (H / problem.keyHeads);
     for (std::size_t i = 0; i < n; ++i) {
@@ -172,7 +208,8 @@ AttentionReference attentionReference(const Tensor& q, const Tensor& k, const Te
         if (added < -1e29) sees[j] = false;
         if (!sees[j]) continue;
         double dot = 0;
-        for (std::size_t c = 0; c < d; ++c) dot += static_cast<double>(vq[(h * n + i) * d + c]) * static_cast<double>(vk[(g * m + j) * d + c]);
+        for (std::size_t c = 0; c < d; ++c)
+          dot += static_cast<double>(vq[(h * n + i) * d + c]) * static_cast<double>(vk[(g * m + j) * d + c]);
         scores[j] = dot * problem.scale + added;
         largest = std::max(largest, scores[j]);
       }
@@ -233,7 +270,7 @@ Inputs inputsFor(const Case& c, AttentionOptions& options) {
   if (c.additive) {
     auto values = testFloats(c.q[1] * c.k[1], 43, -1, 1);
     for (std::size_t i = 0; i < values.size(); ++i) {
-      if (i % 5 == 2 || i / static_cast<std::size_t>(c.k[1]) == 3) values[i] = -1e30f;   // some pairs, and all of row 3
+      if (i % 5 == 2 || i / static_cast<std::size_t>(c.k[1]) == 3) values[i] = -1e30f;  // some pairs, and all of row 3
     }
     options.additive = Tensor::from(Shape{c.q[1], c.k[1]}, values);
   }
@@ -251,39 +288,43 @@ std::vector<CheckCase> checks(gpu::Device&) {
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
     for (const Case& c : caseList()) {
-      // exp2 may be off by (3 + 2 |x|) ulp (specification, precision of SPIR-V instructions) and scores reach 10 here: 3e-6 of a weight; weighted
-      // means cancel most of it. The statistics carry the same error and are of order 1 to 10.
+      // exp2 may be off by (3 + 2 |x|) ulp (specification, precision of SPIR-V instructions) and scores reach 10 here: 3e-6 of a weight;
+      // weighted means cancel most of it. The statistics carry the same error and are of order 1 to 10.
       cases.push_back({std::string(variant) + " " + c.name, 1e-5, [c, variant](gpu::Stream& stream) {
                          AttentionOptions options = c.options;
                          options.variant = variant;
                          const Inputs in = inputsFor(c, options);
                          const Attention found = attention(stream, in.q, in.k, in.v, options);
                          const AttentionReference expected = attentionReference(in.q, in.k, in.v, options);
-                         return worse(compare(found.output, expected.output), compare(found.statistics, interleaved(expected.logSumExp, expected.entropy)));
+                         return worse(compare(found.output, expected.output),
+                                      compare(found.statistics, interleaved(expected.logSumExp, expected.entropy)));
                        }});
     }
   }
   for (const Case& c : caseList()) {
     for (const std::int64_t cell : {1, 2, 4, 8, 16}) {
-      cases.push_back({c.name + ", weights in cells of " + std::to_string(cell), 1e-5, [c, cell](gpu::Stream& stream) {
-                         AttentionOptions options = c.options;
-                         const Inputs in = inputsFor(c, options);
-                         const Attention found = attention(stream, in.q, in.k, in.v, options);
-                         const AttentionReference expected = attentionReference(in.q, in.k, in.v, options);
-                         const std::int64_t skip = c.q[1] > 4 ? 3 : 0, rows = c.q[1] - skip, H = c.q[0], n = c.q[1], m = c.k[1];
-                         const std::int64_t cellRows = (rows + cell - 1) / cell, cellColumns = (m + cell - 1) / cell, firstHead = H > 1 ? 1 : 0;
-                         const Tensor map = attentionWeights(stream, in.q, in.k, found.statistics, {firstHead, H - firstHead, skip, rows, cell}, options);
-                         std::vector<double> largest(static_cast<std::size_t>((H - firstHead) * cellRows * cellColumns));
-                         for (std::int64_t h = firstHead; h < H; ++h) {
-                           for (std::int64_t i = skip; i < n; ++i) {
-                             for (std::int64_t j = 0; j < m; ++j) {
-                               double& best = largest[static_cast<std::size_t>(((h - firstHead) * cellRows + (i - skip) / cell) * cellColumns + j / cell)];
-                               best = std::max(best, expected.weights[static_cast<std::size_t>((h * n + i) * m + j)]);
-                             }
-                           }
-                         }
-                         return compare(map, largest);
-                       }});
+      cases.push_back(
+          {c.name + ", weights in cells of " + std::to_string(cell), 1e-5, [c, cell](gpu::Stream& stream) {
+             AttentionOptions options = c.options;
+             const Inputs in = inputsFor(c, options);
+             const Attention found = attention(stream, in.q, in.k, in.v, options);
+             const AttentionReference expected = attentionReference(in.q, in.k, in.v, options);
+             const std::int64_t skip = c.q[1] > 4 ? 3 : 0, rows = c.q[1] - skip, H = c.q[0], n = c.q[1], m = c.k[1];
+             const std::int64_t cellRows = (rows + cell - 1) / cell, cellColumns = (m + cell - 1) / cell, firstHead = H > 1 ? 1 : 0;
+             const Tensor map =
+                 attentionWeights(stream, in.q, in.k, found.statistics, {firstHead, H - firstHead, skip, rows, cell}, options);
+             std::vector<double> largest(static_cast<std::size_t>((H - firstHead) * cellRows * cellColumns));
+             for (std::int64_t h = firstHead; h < H; ++h) {
+               for (std::int64_t i = skip; i < n; ++i) {
+                 for (std::int64_t j = 0; j < m; ++j) {
+                   double& best =
+                       largest[static_cast<std::size_t>(((h - firstHead) * cellRows + (i - skip) / cell) * cellColumns + j / cell)];
+                   best = std::max(best, expected.weights[static_cast<std::size_t>((h * n + i) * m + j)]);
+                 }
+               }
+             }
+             return compare(map, largest);
+           }});
     }
   }
   return cases;
@@ -302,7 +343,8 @@ std::vector<BenchCase> benches(gpu::Device& device) {
     bench.computeBound = true;
     bench.prepare = [n](gpu::Stream&) {
       const Shape shape{H, n, d};
-      const Tensor q = Tensor::from(shape, testFloats(shape.count(), 44, -1.7, 1.7)), k = Tensor::from(shape, testFloats(shape.count(), 45, -1.7, 1.7));
+      const Tensor q = Tensor::from(shape, testFloats(shape.count(), 44, -1.7, 1.7)),
+                   k = Tensor::from(shape, testFloats(shape.count(), 45, -1.7, 1.7));
       const Tensor v = Tensor::from(shape, testFloats(shape.count(), 46, -1, 1));
       return [q, k, v](gpu::Stream& s) { const Attention result = attention(s, q, k, v); };
     };

@@ -1,6 +1,6 @@
-// The device's ceilings and every kernel as a fraction of the one that bounds it. Times are wall-clock times from submission to the end on the
-// GPU, best of several after a warm-up, and a ceiling is the best of several shapes of kernel: a fraction must not look good because its
-// ceiling was measured badly.
+// The device's ceilings and every kernel as a fraction of the one that bounds it. Times are wall-clock times from submission to the end on
+// the GPU, best of several after a warm-up, and a ceiling is the best of several shapes of kernel: a fraction must not look good because
+// its ceiling was measured badly.
 
 #include "core/kernels/benchmark.h"
 
@@ -31,18 +31,21 @@ double bestSeconds(gpu::Stream& stream, int runs, const Record& record) {
   return best;
 }
 
-// Independent chains x = x b + c in registers: 12 to 64 per invocation, since a device with long latencies needs many and one with few registers
-// spills when there are too many.
+// Independent chains x = x b + c in registers: 12 to 64 per invocation, since a device with long latencies needs many and one with few
+// registers spills when there are too many.
 double measureMulAdd(gpu::Stream& stream) {
   gpu::Device& device = stream.device();
   const bool cpu = device.isCpu();
   const std::uint32_t group = cpu ? 8 : 256, groups = cpu ? 64 : 4096;
   const gpu::BufferView result = device.allocate(std::uint64_t{group} * groups * 4);
   double best = 0;
-  for (const std::uint32_t chains : {3u, 6u, 8u, 12u, 16u}) {   // of vec4
+  for (const std::uint32_t chains : {3u, 6u, 8u, 12u, 16u}) {  // of vec4
     std::uint32_t steps = 64;
     const auto seconds = [&](int runs) {
-      const struct { std::uint32_t steps; float b, c; } push{steps, 0.999f, 0.001f};
+      const struct {
+        std::uint32_t steps;
+        float b, c;
+      } push{steps, 0.999f, 0.001f};
       return bestSeconds(stream, runs, [&] {
         stream.dispatch("kernels/peak", {{result, gpu::Access::write}}, push, {groups, 1, 1}, {group, chains});
       });
@@ -54,14 +57,14 @@ double measureMulAdd(gpu::Stream& stream) {
       time = seconds(1);
     }
     time = std::min(time, seconds(5));
-    best = std::max(best, 2.0 * 4 * 8 * chains * steps * static_cast<double>(group) * groups / time);   // 8 rounds a step
+    best = std::max(best, 2.0 * 4 * 8 * chains * steps * static_cast<double>(group) * groups / time);  // 8 rounds a step
   }
   return best / 1e9;
 }
 
 double measureCopy(gpu::Stream& stream) {
   gpu::Device& device = stream.device();
-  const std::uint64_t bytes = std::uint64_t{64} << 20;   // larger than any cache of the devices we know, except the largest of servers
+  const std::uint64_t bytes = std::uint64_t{64} << 20;  // larger than any cache of the devices we know, except the largest of servers
   const gpu::BufferView from = device.allocate(bytes), to = device.allocate(bytes);
   stream.fill(from, 0x3f800000u);
   stream.finish();
@@ -73,7 +76,10 @@ double measureDispatch(gpu::Stream& stream) {
   const gpu::BufferView result = stream.device().allocate(64 * 4);
   const auto chain = [&](int count) {
     return bestSeconds(stream, 7, [&] {
-      const struct { std::uint32_t steps; float b, c; } push{1, 0.999f, 0.001f};
+      const struct {
+        std::uint32_t steps;
+        float b, c;
+      } push{1, 0.999f, 0.001f};
       for (int i = 0; i < count; ++i) stream.dispatch("kernels/peak", {{result, gpu::Access::readWrite}}, push, {1, 1, 1}, {8, 3});
     });
   };
@@ -92,8 +98,8 @@ Ceilings measureCeilings(const std::shared_ptr<gpu::Device>& device) {
   return ceilings;
 }
 
-std::vector<Measurement> measureKernels(const std::shared_ptr<gpu::Device>& device, const Ceilings& ceilings, std::span<const std::string> names,
-                                        const std::function<void(std::string_view)>& progress) {
+std::vector<Measurement> measureKernels(const std::shared_ptr<gpu::Device>& device, const Ceilings& ceilings,
+                                        std::span<const std::string> names, const std::function<void(std::string_view)>& progress) {
   std::vector<Measurement> results;
   for (const Kernel& kernel : registered<Kernel>()) {
     if (kernel.benches == nullptr || (!names.empty() && std::find(names.begin(), names.end(), kernel.id) == names.end())) continue;
@@ -110,9 +116,11 @@ std::vector<Measurement> measureKernels(const std::shared_ptr<gpu::Device>& devi
       // Repeat short calls inside one submission, and spend about half a second, at least 5 runs.
       const int repeats = static_cast<int>(std::clamp(0.002 / std::max(once, 1e-6), 1.0, 64.0));
       const int runs = static_cast<int>(std::clamp(0.5 / std::max(once * repeats, 1e-6), 5.0, 40.0));
-      const double seconds = bestSeconds(stream, runs, [&] {
-        for (int i = 0; i < repeats; ++i) call(stream);
-      }) / repeats;
+      const double seconds = bestSeconds(stream, runs,
+                                         [&] {
+                                           for (int i = 0; i < repeats; ++i) call(stream);
+                                         }) /
+                             repeats;
 
       Measurement result;
       result.id = kernel.id, result.shape = bench.shape, result.variant = bench.variant;

@@ -16,7 +16,8 @@ void checkArguments(const Tensor& x, const LayerNormOptions& options) {
   if (x.shape().rank() == 0) throw std::invalid_argument("layerNorm: a tensor with at least one axis is needed");
   for (const Tensor* row : {&options.gain, &options.shift}) {
     if (!row->empty() && row->shape() != Shape{x.shape()[-1]}) {
-      throw std::invalid_argument("layerNorm: gain and shift must be as long as the rows of " + x.shape().toString() + ", found " + row->shape().toString());
+      throw std::invalid_argument("layerNorm: gain and shift must be as long as the rows of " + x.shape().toString() + ", found " +
+                                  row->shape().toString());
     }
   }
 }
@@ -29,15 +30,18 @@ Tensor layerNorm(gpu::Stream& stream, const Tensor& x, const LayerNormOptions& o
   if (x.empty()) return result;
   const std::int64_t n = x.shape()[-1], rows = x.count() / n;
   const RowPlan plan = planRows(stream.device(), "layer_norm", options.variant, rows, n, false);
-  const struct { std::uint32_t rows, n; float epsilon; } push{static_cast<std::uint32_t>(rows), static_cast<std::uint32_t>(n), static_cast<float>(options.epsilon)};
+  const struct {
+    std::uint32_t rows, n;
+    float epsilon;
+  } push{static_cast<std::uint32_t>(rows), static_cast<std::uint32_t>(n), static_cast<float>(options.epsilon)};
   stream.dispatch(plan.shader,
                   {{x.device(stream), gpu::Access::read},
                    {(options.gain.empty() ? x : options.gain).device(stream), gpu::Access::read},
                    {(options.shift.empty() ? x : options.shift).device(stream), gpu::Access::read},
                    {result.deviceForWriting(stream), gpu::Access::write}},
                   push, plan.groups,
-                  {static_cast<std::uint32_t>(plan.mode), n % 4 == 0 ? 1u : 0u, options.rootMeanSquare ? 1u : 0u, options.gain.empty() ? 0u : 1u,
-                   options.shift.empty() ? 0u : 1u});
+                  {static_cast<std::uint32_t>(plan.mode), n % 4 == 0 ? 1u : 0u, options.rootMeanSquare ? 1u : 0u,
+                   options.gain.empty() ? 0u : 1u, options.shift.empty() ? 0u : 1u});
   return result;
 }
 
@@ -54,7 +58,8 @@ std::vector<double> layerNormReference(const Tensor& x, const LayerNormOptions& 
     for (std::size_t j = 0; j < n; ++j) variance += std::pow(static_cast<double>(values[base + j]) - mean, 2) / static_cast<double>(n);
     for (std::size_t j = 0; j < n; ++j) {
       result[base + j] = (static_cast<double>(values[base + j]) - mean) / std::sqrt(variance + options.epsilon) *
-                             (gain.empty() ? 1.0 : static_cast<double>(gain[j])) + (shift.empty() ? 0.0 : static_cast<double>(shift[j]));
+                             (gain.empty() ? 1.0 : static_cast<double>(gain[j])) +
+                         (shift.empty() ? 0.0 : static_cast<double>(shift[j]));
     }
   }
   return result;
@@ -67,9 +72,10 @@ std::vector<CheckCase> checks(gpu::Device&) {
   for (const char* variant : {"scalar", "subgroup"}) {
     for (const Shape& shape : {Shape{5, 33}, Shape{1, 1}, Shape{2, 3, 64}, Shape{9, 1023}, Shape{4, 2048}, Shape{0, 4}, Shape{70, 8}}) {
       for (const bool rms : {false, true}) {
-        // The mean of values offset by 3 loses 3 x 6e-8; divided by a spread near 0.6 and times a gain up to 2 that is 6e-7; the square root and
-        // division add 5 ulp.
-        cases.push_back({std::string(variant) + (rms ? " root mean square " : " ") + shape.toString(), 4e-6, [shape, rms, variant](gpu::Stream& stream) {
+        // The mean of values offset by 3 loses 3 x 6e-8; divided by a spread near 0.6 and times a gain up to 2 that is 6e-7; the square
+        // root and division add 5 ulp.
+        cases.push_back({std::string(variant) + (rms ? " root mean square " : " ") + shape.toString(), 4e-6,
+                         [shape, rms, variant](gpu::Stream& stream) {
                            LayerNormOptions options;
                            options.rootMeanSquare = rms;
                            options.variant = variant;

@@ -10,9 +10,9 @@ namespace orrery::kernels {
 
 struct LayerNormOptions {
   double epsilon = 1e-5;
-  bool rootMeanSquare = false;       // y = x / sqrt(mean(x^2) + epsilon): no mean is taken off
-  Tensor gain, shift;                // optional, f32 [n]
-  std::string_view variant{};        // "scalar", "subgroup"; empty = variantFor(device)
+  bool rootMeanSquare = false;  // y = x / sqrt(mean(x^2) + epsilon): no mean is taken off
+  Tensor gain, shift;           // optional, f32 [n]
+  std::string_view variant{};   // "scalar", "subgroup"; empty = variantFor(device)
 };
 
 // y = (x - mean) / sqrt(variance + epsilon) * gain + shift along the last axis, f32, the shape of x. The variance divides by n.

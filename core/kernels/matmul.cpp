@@ -21,12 +21,10 @@ struct Plan {
   std::uint32_t M = 0, N = 0, K = 0;
   Shape result;
   std::int64_t batches = 1, matricesA = 1, matricesB = 1;
-  std::array<std::uint32_t, 3> extent{1, 1, 1}, strideA{}, strideB{};   // axis 0 is the slowest
+  std::array<std::uint32_t, 3> extent{1, 1, 1}, strideA{}, strideB{};  // axis 0 is the slowest
 };
 
-Shape leading(const Shape& shape) {
-  return Shape(std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end() - 2));
-}
+Shape leading(const Shape& shape) { return Shape(std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end() - 2)); }
 
 Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   const Shape &sa = a.shape(), &sb = b.shape();
@@ -50,7 +48,7 @@ Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   plan.result = Shape(std::move(extents));
 
   // Walk the batch axes from the last to the first and join those that both operands walk evenly.
-  std::vector<std::array<std::uint32_t, 3>> axes;   // extent, stride in A, stride in B; fastest first
+  std::vector<std::array<std::uint32_t, 3>> axes;  // extent, stride in A, stride in B; fastest first
   std::int64_t nextA = 1, nextB = 1;
   for (int back = 1; back <= batch->rank(); ++back) {
     const auto extent = static_cast<std::uint32_t>((*batch)[-back]);
@@ -65,7 +63,8 @@ Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
     }
   }
   if (axes.size() > 3) throw std::length_error("matmul: a broadcast of more than 3 uneven batch axes");
-  for (std::size_t i = 0; i < axes.size(); ++i) plan.extent[2 - i] = axes[i][0], plan.strideA[2 - i] = axes[i][1], plan.strideB[2 - i] = axes[i][2];
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    plan.extent[2 - i] = axes[i][0], plan.strideA[2 - i] = axes[i][1], plan.strideB[2 - i] = axes[i][2];
   return plan;
 }
 
@@ -79,7 +78,7 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
     std::array<std::uint32_t, 3> batchA, batchB;
   } push{M, N, steps, 0, 0, 0, 0, 0, plan.extent[1], plan.extent[2], {}, {}};
   Tensor readA = a, readB = b;
-  std::uint32_t matrixA = 0, matrixB = 0;   // texels per matrix
+  std::uint32_t matrixA = 0, matrixB = 0;  // texels per matrix
 
   // Read A in place when its rows are whole texels.
   if (!options.transposeA && K % 4 == 0) {
@@ -95,8 +94,8 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
     push.laneA = 1, push.stepA = 8, push.panelA = 8 * steps, matrixA = panelsA * steps * 8;
   }
 
-  // Read B in place when its rows are whole texels, unless they lie a large power of two apart: then they fall into the same cache sets, which
-  // costs more than packing when enough rows of A share it.
+  // Read B in place when its rows are whole texels, unless they lie a large power of two apart: then they fall into the same cache sets,
+  // which costs more than packing when enough rows of A share it.
   const bool collides = N % 512 == 0 && K >= 256;
   if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && (M <= 128 || !collides)) {
     push.rowB = N / 4, push.panelB = 16, matrixB = K * (N / 4);
@@ -112,7 +111,9 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
   }
   for (std::size_t i = 0; i < 3; ++i) push.batchA[i] = plan.strideA[i] * matrixA, push.batchB[i] = plan.strideB[i] * matrixB;
   stream.dispatch("kernels/matmul",
-                  {{readA.device(stream), gpu::Access::read}, {readB.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
+                  {{readA.device(stream), gpu::Access::read},
+                   {readB.device(stream), gpu::Access::read},
+                   {result.deviceForWriting(stream), gpu::Access::write}},
                   push, {panelsA, panelsB, static_cast<std::uint32_t>(plan.batches)});
 }
 
@@ -121,12 +122,22 @@ void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Ma
   struct {
     std::uint32_t M, N, K, rowA, columnA, rowB, columnB, extent1, extent2;
     std::array<std::uint32_t, 3> batchA, batchB;
-  } push{M, N, K, options.transposeA ? 1 : K, options.transposeA ? M : 1, options.transposeB ? 1 : N, options.transposeB ? K : 1, plan.extent[1],
-         plan.extent[2], {}, {}};
+  } push{M,
+         N,
+         K,
+         options.transposeA ? 1 : K,
+         options.transposeA ? M : 1,
+         options.transposeB ? 1 : N,
+         options.transposeB ? K : 1,
+         plan.extent[1],
+         plan.extent[2],
+         {},
+         {}};
   for (std::size_t i = 0; i < 3; ++i) push.batchA[i] = plan.strideA[i] * M * K, push.batchB[i] = plan.strideB[i] * K * N;
-  stream.dispatch("kernels/matmul_tiled",
-                  {{a.device(stream), gpu::Access::read}, {b.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
-                  push, {tilesFor(M, 64), tilesFor(N, 64), static_cast<std::uint32_t>(plan.batches)});
+  stream.dispatch(
+      "kernels/matmul_tiled",
+      {{a.device(stream), gpu::Access::read}, {b.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
+      push, {tilesFor(M, 64), tilesFor(N, 64), static_cast<std::uint32_t>(plan.batches)});
 }
 
 }  // namespace
@@ -154,7 +165,8 @@ std::vector<double> matmulReference(const Tensor& a, const Tensor& b, const Matm
   const auto va = a.as<float>(), vb = b.as<float>();
   std::vector<double> result(static_cast<std::size_t>(plan.result.count()), 0.0);
   for (std::size_t batch = 0; batch < static_cast<std::size_t>(plan.batches); ++batch) {
-    const std::size_t i2 = batch % plan.extent[2], i1 = batch / plan.extent[2] % plan.extent[1], i0 = batch / plan.extent[2] / plan.extent[1];
+    const std::size_t i2 = batch % plan.extent[2], i1 = batch / plan.extent[2] % plan.extent[1],
+                      i0 = batch / plan.extent[2] / plan.extent[1];
     const std::size_t atA = (i0 * plan.strideA[0] + i1 * plan.strideA[1] + i2 * plan.strideA[2]) * M * K;
     const std::size_t atB = (i0 * plan.strideB[0] + i1 * plan.strideB[1] + i2 * plan.strideB[2]) * K * N;
     for (std::size_t m = 0; m < M; ++m) {
@@ -200,11 +212,13 @@ std::vector<CheckCase> checks(gpu::Device&) {
   for (const char* variant : {"scalar", "subgroup"}) {
     for (const Case& c : list) {
       const MatmulOptions options{c.transposeA, c.transposeB, variant};
-      const std::string name = std::string(variant) + " " + c.a.toString() + (c.transposeA ? "ᵀ " : " ") + c.b.toString() + (c.transposeB ? "ᵀ" : "");
-      // A sum of K products in [-1, 1] reaches about sqrt(K)/3; each of its K roundings is 6e-8 of the running sum and they add like a random
-      // walk: about 6e-8 sqrt(K) of the scale, 3e-6 at K = 2000.
+      const std::string name =
+          std::string(variant) + " " + c.a.toString() + (c.transposeA ? "ᵀ " : " ") + c.b.toString() + (c.transposeB ? "ᵀ" : "");
+      // A sum of K products in [-1, 1] reaches about sqrt(K)/3; each of its K roundings is 6e-8 of the running sum and they add like a
+      // random walk: about 6e-8 sqrt(K) of the scale, 3e-6 at K = 2000.
       cases.push_back({name, 5e-6, [c, options](gpu::Stream& stream) {
-                         const Tensor a = Tensor::from(c.a, testFloats(c.a.count(), 31, -1, 1)), b = Tensor::from(c.b, testFloats(c.b.count(), 32, -1, 1));
+                         const Tensor a = Tensor::from(c.a, testFloats(c.a.count(), 31, -1, 1)),
+                                      b = Tensor::from(c.b, testFloats(c.b.count(), 32, -1, 1));
                          return compare(matmul(stream, a, b, options), matmulReference(a, b, options));
                        }});
     }

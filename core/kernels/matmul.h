@@ -9,14 +9,14 @@
 namespace orrery::kernels {
 
 struct MatmulOptions {
-  bool transposeA = false;          // A is stored [..., K, M]
-  bool transposeB = false;          // B is stored [..., N, K]
-  std::string_view variant{};       // "scalar", "subgroup"; empty = variantFor(device)
+  bool transposeA = false;     // A is stored [..., K, M]
+  bool transposeB = false;     // B is stored [..., N, K]
+  std::string_view variant{};  // "scalar", "subgroup"; empty = variantFor(device)
 };
 
 // a [..., M, K], b [..., K, N], f32, rank 2 or more -> [..., M, N]. The leading axes broadcast as in NumPy. K = 0 gives zeros.
-// Sums run over k in order in f32; the result does not depend on the batch it is in. Throws std::invalid_argument when the shapes do not fit, and
-// std::length_error when the batch axes cannot be joined to three or the result exceeds what the device can bind.
+// Sums run over k in order in f32; the result does not depend on the batch it is in. Throws std::invalid_argument when the shapes do not
+// fit, and std::length_error when the batch axes cannot be joined to three or the result exceeds what the device can bind.
 Tensor matmul(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
 // The same in double on the host.

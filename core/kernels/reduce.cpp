@@ -12,16 +12,16 @@
 namespace orrery::kernels {
 namespace {
 
-constexpr std::int64_t chunkElements = 4096;   // 128 texels a lane in the smallest group: long enough to hide the exchange at its end
-constexpr std::int64_t enoughItems = 64;       // rows or columns that keep every core busy without chunks
+constexpr std::int64_t chunkElements = 4096;  // 128 texels a lane in the smallest group: long enough to hide the exchange at its end
+constexpr std::int64_t enoughItems = 64;      // rows or columns that keep every core busy without chunks
 
 struct Stage {
   Tensor values, places;
 };
 
 // Reduces chunks of the axis: results [outer, chunks, inner].
-Stage runStage(gpu::Stream& stream, const Tensor& x, const Tensor* earlierPlaces, const AxisSplit& split, std::int64_t chunks, std::int64_t chunk,
-               Reduction operation, double factor, std::string_view variant) {
+Stage runStage(gpu::Stream& stream, const Tensor& x, const Tensor* earlierPlaces, const AxisSplit& split, std::int64_t chunks,
+               std::int64_t chunk, Reduction operation, double factor, std::string_view variant) {
   const std::int64_t items = split.outer * chunks * split.inner;
   const bool columns = split.inner > 1, argmax = operation == Reduction::argmax;
   const RowPlan plan = planRows(stream.device(), "reduce", variant, items, std::min(split.n, chunk), columns);
@@ -29,8 +29,12 @@ Stage runStage(gpu::Stream& stream, const Tensor& x, const Tensor* earlierPlaces
   const struct {
     std::uint32_t rows, n, inner, chunks, chunk;
     float factor;
-  } push{static_cast<std::uint32_t>(columns ? split.outer * split.inner : split.outer), static_cast<std::uint32_t>(split.n),
-         static_cast<std::uint32_t>(split.inner), static_cast<std::uint32_t>(chunks), static_cast<std::uint32_t>(chunk), static_cast<float>(factor)};
+  } push{static_cast<std::uint32_t>(columns ? split.outer * split.inner : split.outer),
+         static_cast<std::uint32_t>(split.n),
+         static_cast<std::uint32_t>(split.inner),
+         static_cast<std::uint32_t>(chunks),
+         static_cast<std::uint32_t>(chunk),
+         static_cast<float>(factor)};
   const std::uint32_t code = argmax ? 2 : operation == Reduction::max ? 1 : 0;
   stream.dispatch(plan.shader,
                   {{x.device(stream), gpu::Access::read},
@@ -52,7 +56,8 @@ Tensor reduce(gpu::Stream& stream, const Tensor& x, int axis, Reduction operatio
   const Shape shape(std::move(extents));
   if (shape.count() == 0) return Tensor(shape, operation == Reduction::argmax ? DType::i32 : DType::f32);
   if (split.n == 0) {
-    if (operation != Reduction::sum) throw std::invalid_argument("reduce: axis " + std::to_string(axis) + " of " + x.shape().toString() + " is empty");
+    if (operation != Reduction::sum)
+      throw std::invalid_argument("reduce: axis " + std::to_string(axis) + " of " + x.shape().toString() + " is empty");
     return fill(stream, shape, 0.0f);
   }
   const double factor = operation == Reduction::mean ? 1.0 / static_cast<double>(split.n) : 1.0;
@@ -64,7 +69,8 @@ Tensor reduce(gpu::Stream& stream, const Tensor& x, int axis, Reduction operatio
     const std::int64_t chunks = (split.n + chunkElements - 1) / chunkElements;
     const Stage first = runStage(stream, x, nullptr, split, chunks, chunkElements, operation, 1, variant);
     const AxisSplit rest{split.outer, chunks, split.inner};
-    stage = runStage(stream, first.values, operation == Reduction::argmax ? &first.places : nullptr, rest, 1, (chunks + 3) / 4 * 4, operation, factor, variant);
+    stage = runStage(stream, first.values, operation == Reduction::argmax ? &first.places : nullptr, rest, 1, (chunks + 3) / 4 * 4,
+                     operation, factor, variant);
   }
   if (operation != Reduction::argmax) return stage.values.reshaped(shape);
   // Places are below 2^31, so the words are the same.
@@ -89,8 +95,10 @@ std::vector<double> reduceReference(const Tensor& x, int axis, Reduction operati
         sum += value;
         if (value > best) best = value, place = static_cast<double>(j);
       }
-      result[static_cast<std::size_t>(o * split.inner + c)] =
-          operation == Reduction::sum ? sum : operation == Reduction::mean ? sum / static_cast<double>(split.n) : operation == Reduction::max ? best : place;
+      result[static_cast<std::size_t>(o * split.inner + c)] = operation == Reduction::sum    ? sum
+                                                              : operation == Reduction::mean ? sum / static_cast<double>(split.n)
+                                                              : operation == Reduction::max  ? best
+                                                                                             : place;
     }
   }
   return result;
@@ -103,22 +111,27 @@ std::vector<CheckCase> checks(gpu::Device&) {
     Shape shape;
     int axis;
   };
-  const std::vector<Case> list{{Shape{3, 65, 7}, 1}, {Shape{3, 65, 7}, 0},  {Shape{3, 65, 7}, -1}, {Shape{1}, 0},          {Shape{31}, 0},
-                               {Shape{33}, 0},       {Shape{4096}, 0},      {Shape{4097}, 0},      {Shape{3, 70001}, 1},  {Shape{9000, 3}, 0},
-                               {Shape{100, 129}, 1}, {Shape{2, 5000, 2}, 1}, {Shape{0, 5}, 1},     {Shape{70, 5000}, 1}};
+  const std::vector<Case> list{{Shape{3, 65, 7}, 1}, {Shape{3, 65, 7}, 0}, {Shape{3, 65, 7}, -1}, {Shape{1}, 0},
+                               {Shape{31}, 0},       {Shape{33}, 0},       {Shape{4096}, 0},      {Shape{4097}, 0},
+                               {Shape{3, 70001}, 1}, {Shape{9000, 3}, 0},  {Shape{100, 129}, 1},  {Shape{2, 5000, 2}, 1},
+                               {Shape{0, 5}, 1},     {Shape{70, 5000}, 1}};
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
     for (const Case& c : list) {
       for (const Reduction operation : {Reduction::sum, Reduction::mean, Reduction::max, Reduction::argmax}) {
-        const char* name = operation == Reduction::sum ? " sum " : operation == Reduction::mean ? " mean " : operation == Reduction::max ? " max " : " argmax ";
-        // Values in [0, 1) do not cancel, so errors can be stated relative to the sum: each addition loses half an ulp (6e-8) of a partial sum and
-        // blocks of 64 terms keep the chains short. Largest values and places are exact.
+        const char* name = operation == Reduction::sum    ? " sum "
+                           : operation == Reduction::mean ? " mean "
+                           : operation == Reduction::max  ? " max "
+                                                          : " argmax ";
+        // Values in [0, 1) do not cancel, so errors can be stated relative to the sum: each addition loses half an ulp (6e-8) of a partial
+        // sum and blocks of 64 terms keep the chains short. Largest values and places are exact.
         const double tolerance = operation == Reduction::sum || operation == Reduction::mean ? 1e-6 : 0;
         cases.push_back({std::string(variant) + name + "axis " + std::to_string(c.axis) + " of " + c.shape.toString(), tolerance,
                          [c, operation, variant](gpu::Stream& stream) {
                            // Rounded to 1/512, so that equal values occur and the first must win.
                            auto values = testFloats(c.shape.count(), 71, operation == Reduction::max ? -1 : 0, 1);
-                           if (operation == Reduction::argmax) for (float& value : values) value = std::round(value * 512) / 512;
+                           if (operation == Reduction::argmax)
+                             for (float& value : values) value = std::round(value * 512) / 512;
                            const Tensor x = Tensor::from(c.shape, values);
                            const Tensor found = reduce(stream, x, c.axis, operation, variant);
                            const auto expected = reduceReference(x, c.axis, operation);

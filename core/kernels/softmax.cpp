@@ -22,7 +22,8 @@ int checkedAxis(const Tensor& x, int axis, const SoftmaxOptions& options) {
   const Shape &mask = options.mask.shape(), &shape = x.shape();
   bool fits = wrapped == shape.rank() - 1 && mask.rank() <= shape.rank();
   for (int back = 1; fits && back <= mask.rank(); ++back) fits = mask[-back] == shape[-back];
-  if (!fits) throw std::invalid_argument("softmax: the mask " + mask.toString() + " does not fit " + shape.toString() + " along its last axis");
+  if (!fits)
+    throw std::invalid_argument("softmax: the mask " + mask.toString() + " does not fit " + shape.toString() + " along its last axis");
   return wrapped;
 }
 
@@ -64,7 +65,9 @@ std::vector<double> softmaxReference(const Tensor& x, int axis, const SoftmaxOpt
     for (std::int64_t c = 0; c < split.inner; ++c) {
       const auto at = [&](std::int64_t j) { return static_cast<std::size_t>((o * split.n + j) * split.inner + c); };
       const auto added = [&](std::int64_t j) { return masked ? static_cast<double>(mask[at(j) % mask.size()]) : 0.0; };
-      const auto score = [&](std::int64_t j) { return static_cast<double>(values[at(j)]) * options.scale / options.temperature + added(j); };
+      const auto score = [&](std::int64_t j) {
+        return static_cast<double>(values[at(j)]) * options.scale / options.temperature + added(j);
+      };
       double largest = -1e300, sum = 0;
       for (std::int64_t j = 0; j < split.n; ++j) {
         if (added(j) > -1e29) largest = std::max(largest, score(j));
@@ -88,18 +91,29 @@ std::vector<CheckCase> checks(gpu::Device&) {
     bool masked = false;
   };
   const std::vector<Case> list{
-      {Shape{3, 65, 7}, -1},       {Shape{3, 65, 7}, 1},           {Shape{3, 65, 7}, 0},         {Shape{1}, 0},
-      {Shape{5, 32}, -1, 0.1},     {Shape{5, 33}, -1, 10},         {Shape{9, 1000}, -1},         {Shape{2, 2049}, -1},
-      {Shape{0, 8}, -1},           {Shape{2, 3, 31, 40}, -1, 1, true}, {Shape{4, 9, 37}, -1, 1, true}, {Shape{3, 20000}, -1},
-      {Shape{4, 1024}, -1, 1, true}, {Shape{300, 4}, 0},           {Shape{7, 5, 3}, 1, 0.5},
+      {Shape{3, 65, 7}, -1},
+      {Shape{3, 65, 7}, 1},
+      {Shape{3, 65, 7}, 0},
+      {Shape{1}, 0},
+      {Shape{5, 32}, -1, 0.1},
+      {Shape{5, 33}, -1, 10},
+      {Shape{9, 1000}, -1},
+      {Shape{2, 2049}, -1},
+      {Shape{0, 8}, -1},
+      {Shape{2, 3, 31, 40}, -1, 1, true},
+      {Shape{4, 9, 37}, -1, 1, true},
+      {Shape{3, 20000}, -1},
+      {Shape{4, 1024}, -1, 1, true},
+      {Shape{300, 4}, 0},
+      {Shape{7, 5, 3}, 1, 0.5},
   };
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
     for (const Case& c : list) {
-      // exp2 may be off by (3 + 2 |x|) ulp; |x| reaches 100 at temperature 0.1, where such weights are below 1e-30. What stays is below 4e-7
-      // absolute (specification, precision of SPIR-V instructions) plus 2.5 ulp of the division.
-      cases.push_back({std::string(variant) + " axis " + std::to_string(c.axis) + " of " + c.shape.toString() + (c.masked ? " masked" : ""), 1e-6,
-                       [c, variant](gpu::Stream& stream) {
+      // exp2 may be off by (3 + 2 |x|) ulp; |x| reaches 100 at temperature 0.1, where such weights are below 1e-30. What stays is below
+      // 4e-7 absolute (specification, precision of SPIR-V instructions) plus 2.5 ulp of the division.
+      cases.push_back({std::string(variant) + " axis " + std::to_string(c.axis) + " of " + c.shape.toString() + (c.masked ? " masked" : ""),
+                       1e-6, [c, variant](gpu::Stream& stream) {
                          SoftmaxOptions options;
                          options.temperature = c.temperature;
                          options.scale = 1.5;
@@ -108,7 +122,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
                            const Shape shape{c.shape[-2], c.shape[-1]};
                            auto mask = testFloats(shape.count(), 52, -1, 1);
                            for (std::size_t i = 0; i < mask.size(); ++i) {
-                             if (i % 3 == 1 || i / static_cast<std::size_t>(c.shape[-1]) == 2) mask[i] = -1e30f;   // some, and all of row 2
+                             if (i % 3 == 1 || i / static_cast<std::size_t>(c.shape[-1]) == 2) mask[i] = -1e30f;  // some, and all of row 2
                            }
                            options.mask = Tensor::from(shape, mask);
                          }

@@ -11,13 +11,20 @@ Tensor packTexels(gpu::Stream& stream, const Tensor& source, std::int64_t batche
     std::uint32_t count;
     std::array<std::uint32_t, 3> extent, outerStep, innerStep;
     std::uint32_t outerLimit, innerLimit, batchStride, outerStride, innerStride;
-  } push{static_cast<std::uint32_t>(batches * order.extent[0] * order.extent[1] * order.extent[2]), order.extent, order.outerStep, order.innerStep,
-         order.outerLimit, order.innerLimit, order.batchStride, order.outerStride, order.innerStride};
+  } push{static_cast<std::uint32_t>(batches * order.extent[0] * order.extent[1] * order.extent[2]),
+         order.extent,
+         order.outerStep,
+         order.innerStep,
+         order.outerLimit,
+         order.innerLimit,
+         order.batchStride,
+         order.outerStride,
+         order.innerStride};
   Tensor result(Shape{batches, order.extent[0], order.extent[1], order.extent[2], 4});
   constexpr std::uint32_t perGroup = 64, widest = 32768;
   const std::uint32_t groups = (push.count + perGroup - 1) / perGroup;
-  stream.dispatch("kernels/texel_pack", {{source.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
-                  {std::min(groups, widest), (groups + widest - 1) / widest, 1});
+  stream.dispatch("kernels/texel_pack", {{source.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
+                  push, {std::min(groups, widest), (groups + widest - 1) / widest, 1});
   return result;
 }
 
@@ -42,9 +49,11 @@ Tensor unpadRows(gpu::Stream& stream, const Tensor& padded, std::int64_t d) {
   auto extents = padded.shape().extents();
   extents.back() = d;
   Tensor result{Shape(std::move(extents))};
-  const struct { std::uint32_t count, width, paddedWidth; } push{static_cast<std::uint32_t>(result.count()), static_cast<std::uint32_t>(d),
-                                                                 static_cast<std::uint32_t>(padded.shape()[-1])};
-  stream.dispatch("kernels/texel_unpack", {{padded.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
+  const struct {
+    std::uint32_t count, width, paddedWidth;
+  } push{static_cast<std::uint32_t>(result.count()), static_cast<std::uint32_t>(d), static_cast<std::uint32_t>(padded.shape()[-1])};
+  stream.dispatch("kernels/texel_unpack",
+                  {{padded.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
                   {std::clamp<std::uint32_t>((push.count + 63) / 64, push.count > 0 ? 1 : 0, 4096), 1, 1});
   return result;
 }

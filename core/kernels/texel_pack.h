@@ -13,7 +13,7 @@ namespace orrery::kernels {
 struct TexelOrder {
   std::array<std::uint32_t, 3> extent{}, outerStep{}, innerStep{};
   std::uint32_t outerLimit = 0, innerLimit = 0;
-  std::uint32_t batchStride = 0, outerStride = 0, innerStride = 1;   // of the source, in elements
+  std::uint32_t batchStride = 0, outerStride = 0, innerStride = 1;  // of the source, in elements
 };
 
 // `source` f32; result [batches, extents..., 4].

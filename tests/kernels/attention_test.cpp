@@ -1,8 +1,9 @@
+#include "core/kernels/attention.h"
+
 #include <cmath>
 #include <stdexcept>
 
 #include "core/gpu/device.h"
-#include "core/kernels/attention.h"
 #include "core/kernels/check_support.h"
 #include "core/kernels/kernel.h"
 #include "tests/support/catch.h"
@@ -25,7 +26,8 @@ TEST_CASE("attention agrees with its reference in both variants, and so do the w
   gpu::Stream stream = openStream();
   for (const auto& c : findRegistered<kernels::Kernel>("attention")->checks(stream.device())) {
     const Difference difference = c.run(stream);
-    INFO(c.name << ": " << difference.worst << " at " << difference.where << ", " << difference.found << " instead of " << difference.expected);
+    INFO(c.name << ": " << difference.worst << " at " << difference.where << ", " << difference.found << " instead of "
+                << difference.expected);
     CHECK(difference.worst <= c.tolerance);
   }
 }
@@ -76,9 +78,12 @@ TEST_CASE("causal attention: later tokens do not touch earlier rows, bit for bit
 
 TEST_CASE("attention refuses shapes that do not fit") {
   gpu::Stream stream = openStream();
-  CHECK_THROWS_AS(kernels::attention(stream, Tensor(Shape{2, 4, 8}), Tensor(Shape{2, 4, 9}), Tensor(Shape{2, 4, 8})), std::invalid_argument);
-  CHECK_THROWS_AS(kernels::attention(stream, Tensor(Shape{3, 4, 8}), Tensor(Shape{2, 4, 8}), Tensor(Shape{2, 4, 8})), std::invalid_argument);
-  CHECK_THROWS_AS(kernels::attention(stream, Tensor(Shape{2, 4, 8}), Tensor(Shape{2, 4, 8}), Tensor(Shape{2, 5, 8})), std::invalid_argument);
+  CHECK_THROWS_AS(kernels::attention(stream, Tensor(Shape{2, 4, 8}), Tensor(Shape{2, 4, 9}), Tensor(Shape{2, 4, 8})),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(kernels::attention(stream, Tensor(Shape{3, 4, 8}), Tensor(Shape{2, 4, 8}), Tensor(Shape{2, 4, 8})),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(kernels::attention(stream, Tensor(Shape{2, 4, 8}), Tensor(Shape{2, 4, 8}), Tensor(Shape{2, 5, 8})),
+                  std::invalid_argument);
 }
 
 TEST_CASE("a map of 2048 tokens and 12 heads at a level of detail stays far below n x n x H") {

@@ -1,5 +1,6 @@
-#include "core/gpu/device.h"
 #include "core/kernels/benchmark.h"
+
+#include "core/gpu/device.h"
 #include "tests/support/catch.h"
 
 using namespace orrery;

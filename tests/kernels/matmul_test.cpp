@@ -1,9 +1,10 @@
+#include "core/kernels/matmul.h"
+
 #include <stdexcept>
 
 #include "core/gpu/device.h"
 #include "core/kernels/check_support.h"
 #include "core/kernels/kernel.h"
-#include "core/kernels/matmul.h"
 #include "tests/support/catch.h"
 
 using namespace orrery;
@@ -22,7 +23,8 @@ TEST_CASE("matmul agrees with its reference in both variants") {
   gpu::Stream stream = openStream();
   for (const auto& c : findRegistered<kernels::Kernel>("matmul")->checks(stream.device())) {
     const Difference difference = c.run(stream);
-    INFO(c.name << ": " << difference.worst << " at " << difference.where << ", " << difference.found << " instead of " << difference.expected);
+    INFO(c.name << ": " << difference.worst << " at " << difference.where << ", " << difference.found << " instead of "
+                << difference.expected);
     CHECK(difference.worst <= c.tolerance);
   }
 }
@@ -46,6 +48,7 @@ TEST_CASE("matmul refuses shapes that do not fit and says which") {
 
 TEST_CASE("matmul is deterministic: two runs give the same bytes") {
   gpu::Stream stream = openStream();
-  const Tensor a = Tensor::from(Shape{100, 300}, kernels::testFloats(30000, 1, -1, 1)), b = Tensor::from(Shape{300, 90}, kernels::testFloats(27000, 2, -1, 1));
+  const Tensor a = Tensor::from(Shape{100, 300}, kernels::testFloats(30000, 1, -1, 1)),
+               b = Tensor::from(Shape{300, 90}, kernels::testFloats(27000, 2, -1, 1));
   CHECK(kernels::matmul(stream, a, b).toFloats() == kernels::matmul(stream, a, b).toFloats());
 }

@@ -1,10 +1,11 @@
+#include "core/kernels/softmax.h"
+
 #include <cmath>
 #include <stdexcept>
 
 #include "core/gpu/device.h"
 #include "core/kernels/check_support.h"
 #include "core/kernels/kernel.h"
-#include "core/kernels/softmax.h"
 #include "tests/support/catch.h"
 
 using namespace orrery;
@@ -23,7 +24,8 @@ TEST_CASE("softmax agrees with its reference in both variants") {
   gpu::Stream stream = openStream();
   for (const auto& c : findRegistered<kernels::Kernel>("softmax")->checks(stream.device())) {
     const Difference difference = c.run(stream);
-    INFO(c.name << ": " << difference.worst << " at " << difference.where << ", " << difference.found << " instead of " << difference.expected);
+    INFO(c.name << ": " << difference.worst << " at " << difference.where << ", " << difference.found << " instead of "
+                << difference.expected);
     CHECK(difference.worst <= c.tolerance);
   }
 }
@@ -48,11 +50,11 @@ TEST_CASE("softmax rows sum to 1, hidden entries are exactly 0, and a hidden row
   CHECK(logSumExp.toFloats()[1] == -1e30f);
 }
 
-TEST_CASE("adding a constant to a row of scores changes nothing") {
+TEST_CASE("softmax does not change when a constant is added to a row") {
   gpu::Stream stream = openStream();
   auto values = kernels::testFloats(64, 1, -2, 2);
   const auto y = kernels::softmax(stream, Tensor::from(Shape{2, 32}, values)).toFloats();
-  for (float& value : values) value += 64.0f;   // a power of two: the differences lose at most 64 x 6e-8
+  for (float& value : values) value += 64.0f;  // a power of two: the differences lose at most 64 x 6e-8
   const auto shifted = kernels::softmax(stream, Tensor::from(Shape{2, 32}, values)).toFloats();
   for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == Approx(shifted[i]).epsilon(1.5e-5));
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Reproducible test data of the attention labs, identical in C++ and GLSL (32-bit unsigned arithmetic): O'Neill's PCG output function, hashed
-// over seed, row and column. F(R, C, s)[r, c] is in [-1, 1) with variance about 1/3.
+// Reproducible test data of the attention labs, identical in C++ and GLSL (32-bit unsigned arithmetic): O'Neill's PCG output function,
+// hashed over seed, row and column. F(R, C, s)[r, c] is in [-1, 1) with variance about 1/3.
 
 #include <cstdint>
 #include <vector>
@@ -25,8 +25,8 @@ inline Tensor fixture(std::int64_t rows, std::int64_t columns, std::uint32_t see
   auto values = result.asMutable<float>();
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) {
-      values[static_cast<std::size_t>(r * columns + c)] =
-          static_cast<float>(static_cast<double>(fixtureValue(seed, static_cast<std::uint32_t>(r), static_cast<std::uint32_t>(c))) * factor);
+      values[static_cast<std::size_t>(r * columns + c)] = static_cast<float>(
+          static_cast<double>(fixtureValue(seed, static_cast<std::uint32_t>(r), static_cast<std::uint32_t>(c))) * factor);
     }
   }
   return result;

@@ -33,7 +33,8 @@ Tensor cutColumns(const Tensor& matrix, std::int64_t heads) {
 
 HeadWeights cutByHeads(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& output, std::int64_t heads) {
   const std::int64_t d = output.shape()[0];
-  return {cutColumns(query, heads), cutColumns(key, heads), cutColumns(value, heads), output.reshaped(Shape{heads, d / heads, output.shape()[1]})};
+  return {cutColumns(query, heads), cutColumns(key, heads), cutColumns(value, heads),
+          output.reshaped(Shape{heads, d / heads, output.shape()[1]})};
 }
 
 LayerResult multiHead(gpu::Stream& stream, const Tensor& x, const HeadWeights& weights, const LayerOptions& options) {
@@ -46,8 +47,9 @@ LayerResult multiHead(gpu::Stream& stream, const Tensor& x, const HeadWeights& w
   if (options.normalize) {
     kernels::LayerNormOptions norm;
     norm.rootMeanSquare = true;
-    norm.epsilon = 1e-12;   // only keeps a query of zeros at zero
-    norm.gain = Tensor::from(Shape{layer.q.shape()[2]}, std::vector<float>(static_cast<std::size_t>(layer.q.shape()[2]), static_cast<float>(options.gain)));
+    norm.epsilon = 1e-12;  // only keeps a query of zeros at zero
+    norm.gain = Tensor::from(Shape{layer.q.shape()[2]},
+                             std::vector<float>(static_cast<std::size_t>(layer.q.shape()[2]), static_cast<float>(options.gain)));
     layer.q = kernels::layerNorm(stream, layer.q, norm);
     layer.k = kernels::layerNorm(stream, layer.k, norm);
   }
@@ -62,8 +64,11 @@ Tensor fusedWeights(gpu::Stream& stream, const LayerResult& layer, const kernels
   const std::int64_t heads = layer.q.shape()[0], n = layer.q.shape()[1];
   Tensor fused;
   for (std::int64_t h = 0; h < heads; ++h) {
-    const Tensor one = kernels::attentionWeights(stream, layer.q, layer.k, layer.attention.statistics, {h, 1, 0, -1, 1}, options).reshaped(Shape{n, n});
-    const auto operation = fusion == Fusion::mean ? kernels::Binary::add : fusion == Fusion::max ? kernels::Binary::max : kernels::Binary::min;
+    const Tensor one =
+        kernels::attentionWeights(stream, layer.q, layer.k, layer.attention.statistics, {h, 1, 0, -1, 1}, options).reshaped(Shape{n, n});
+    const auto operation = fusion == Fusion::mean  ? kernels::Binary::add
+                           : fusion == Fusion::max ? kernels::Binary::max
+                                                   : kernels::Binary::min;
     fused = h == 0 ? one : kernels::binary(stream, operation, fused, one);
   }
   return fusion == Fusion::mean ? kernels::affine(stream, fused, 1.0f / static_cast<float>(heads), 0) : fused;
@@ -83,7 +88,7 @@ Tensor rollout(gpu::Stream& stream, std::span<const Tensor> fused, double alpha,
       const float limit = sorted[dropped - 1];
       std::size_t below = 0;
       for (const float value : values) below += value < limit ? 1 : 0;
-      std::size_t ties = dropped - below;   // of the entries equal to the limit, the first ones go
+      std::size_t ties = dropped - below;  // of the entries equal to the limit, the first ones go
       for (float& value : values) {
         if (value < limit || (value == limit && ties > 0 && ties-- > 0)) value = 0;
       }
@@ -125,8 +130,8 @@ SoftmaxRow softmaxRow(std::span<const double> scores, double beta) {
 }
 
 double jacobianNorm(std::span<const double> weights) {
-  // diag(P) - P^T P is diagonal minus rank one: its largest eigenvalue mu is the root of 1 = sum p_j^2 / (p_j - mu) in the gap between the two
-  // largest weights (interlacing), where sum p_j^2 / (p_j - mu) - 1 grows from minus to plus infinity.
+  // diag(P) - P^T P is diagonal minus rank one: its largest eigenvalue mu is the root of 1 = sum p_j^2 / (p_j - mu) in the gap between the
+  // two largest weights (interlacing), where sum p_j^2 / (p_j - mu) - 1 grows from minus to plus infinity.
   std::vector<double> sorted;
   for (const double p : weights) {
     if (p > 0) sorted.push_back(p);

@@ -4,8 +4,8 @@
 //
 //   S = Q K^T / (tau sqrt(dh)) + M,  P = softmax of each row,  O = P V.
 //
-// Q, K, V [H, n, dh]; row vectors, i = query (row), j = key (column), from 0; entropies in nats. The n x n matrices are never held except the one
-// that is looked at (and, up to 1024 tokens, those the rollout multiplies).
+// Q, K, V [H, n, dh]; row vectors, i = query (row), j = key (column), from 0; entropies in nats. The n x n matrices are never held except
+// the one that is looked at (and, up to 1024 tokens, those the rollout multiplies).
 
 #include "core/labs/attention/softmax_attention.h"
 
@@ -16,7 +16,6 @@
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/layer_norm.h"
-#include "core/kernels/matmul.h"
 #include "core/labs/attention/fixture.h"
 #include "core/modelfile/tensor_file.h"
 
@@ -42,13 +41,6 @@ std::vector<std::int64_t> parseIntegers(const std::string& text) {
   return result;
 }
 
-bool isOneOf(const Values& values, const char* id, std::initializer_list<std::string_view> options) {
-  const auto found = values.find(id);
-  if (found == values.end()) return false;
-  const auto* text = std::get_if<std::string>(&found->second);
-  return text != nullptr && std::find(options.begin(), options.end(), *text) != options.end();
-}
-
 // 1, 2 or 5 times a power of ten, at least `value` and at most 1: colour ranges that stand still while a slider moves a little.
 double roundedTop(double value) {
   if (!(value > 0)) return 1;
@@ -68,90 +60,13 @@ double colourTop(std::vector<float> values) {
   return roundedTop(static_cast<double>(*place));
 }
 
-const TensorSummary* findTensor(const FileReport& report, std::initializer_list<std::string_view> names) {
-  for (const TensorSummary& tensor : report.tensors) {
-    if (std::find(names.begin(), names.end(), tensor.name) != names.end()) return &tensor;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
-LabEntry SoftmaxAttentionLab::describe() {
-  LabEntry lab;
-  lab.id = "attention/softmax-attention";
-  lab.title = "Softmax attention";
-  lab.summary = "Heads, masks, temperature, entropy, rollout";
-  const auto usesWidth = [](const Values& v) { return isOneOf(v, "source", {"random", "text"}); };
-  const auto usesText = [](const Values& v) { return isOneOf(v, "source", {"induction", "text"}); };
-  const auto notInduction = [](const Values& v) { return !isOneOf(v, "source", {"induction"}); };
-  lab.parameters = {
-      {"source", "Source", "Where queries, keys and values come from", "Input", std::string("induction"),
-       Choice{{{"induction", "Induction circuit"}, {"text", "Text, random weights"}, {"random", "Random"}, {"file", "File with q, k, v"}}}},
-      {"text", "Text", "Each byte or character is one token", "Input", std::string("abcdefghabcdefgh"), Text{false, 4096}, "", usesText},
-      {"tokens", "Tokens", "How text is cut", "Input", std::string("bytes"), Choice{{{"bytes", "Bytes"}, {"characters", "Characters"}}}, "", usesText},
-      {"file", "File", "A .npz or .safetensors file with q, k, v of shape [heads, tokens, width]", "Input", Asset{}, FileWell{{"npz", "safetensors"}, false}, "",
-       [](const Values& v) { return isOneOf(v, "source", {"file"}); }},
-      {"length", "Length n", "Number of tokens", "Input", std::int64_t{48}, Integer{4, 4096, true}, "tokens",
-       [](const Values& v) { return isOneOf(v, "source", {"random"}); }},
-      {"seed", "Seed", "Of the random tokens and weights", "Input", std::int64_t{1}, Seed{}, "", usesWidth},
-      {"heads", "Heads H", "Heads per layer", "Layers", std::int64_t{4}, Integer{1, 32}, "", usesWidth},
-      {"head-width", "Head width d_h", "Components of a query", "Layers", std::int64_t{32}, Integer{8, 128}, "", usesWidth},
-      {"layers", "Layers L", "Attention, residual and normalisation, repeated", "Layers", std::int64_t{2}, Integer{1, 12}, "", usesWidth},
-      {"strength", "Strength β", "How sharply the two heads of the circuit match", "Layers", 20.0, LogReal{0.1, 100}, "",
-       [](const Values& v) { return isOneOf(v, "source", {"induction"}); }},
-      {"temperature", "Temperature τ", "Divides the scores: small is sharp, large is flat", "Scores", 1.0, LogReal{0.01, 100}},
-      {"scale", "Divide by √d_h", "Without it, scores of random vectors have variance d_h", "Scores", true, Switch{}, "", notInduction},
-      {"normalize", "Normalise q and k", "Each query and key is divided by its root mean square", "Scores", false, Switch{}, "", usesWidth},
-      {"gain", "Gain g", "Of the normalised queries and keys: scores stay within g² √d_h / τ", "Scores", 1.0, Real{0.1, 4}, "", usesWidth},
-      {"mask", "Mask", "Which keys a query may see", "Mask", std::string("causal"),
-       Choice{{{"none", "None"}, {"causal", "Causal"}, {"padding", "Padding"}, {"prefix", "Prefix"}, {"blocks", "Blocks"}, {"tree", "Tree"}}}, "", notInduction},
-      {"valid", "Valid tokens", "Tokens from here on are padding", "Mask", std::int64_t{32}, Integer{0, 8192}, "tokens",
-       [](const Values& v) { return isOneOf(v, "mask", {"padding"}); }},
-      {"prefix", "Prefix length p", "The first tokens are seen by all", "Mask", std::int64_t{8}, Integer{0, 8192}, "tokens",
-       [](const Values& v) { return isOneOf(v, "mask", {"prefix"}); }},
-      {"block", "Block length", "Documents packed one behind the other", "Mask", std::int64_t{12}, Integer{1, 8192}, "tokens",
-       [](const Values& v) { return isOneOf(v, "mask", {"blocks"}); }},
-      {"parents", "Parents", "Parent of each token, -1 for a root; tokens behind the list follow the one before", "Mask", std::string("-1 0 0 1 1 2 2"),
-       Text{false, 1 << 16}, "", [](const Values& v) { return isOneOf(v, "mask", {"tree"}); }},
-      {"layer", "Layer shown", "Beyond the last layer means the last", "View", std::int64_t{12}, Integer{1, 12}, "", notInduction},
-      {"head", "Head shown", "The enlarged map; click a small one", "View", std::int64_t{2}, Integer{1, 128}},
-      {"query", "Query row i", "The selected token, from 0; beyond the last means the last", "View", std::int64_t{8191}, Integer{0, 8191}},
-      {"log-color", "Logarithmic colour", "Shows small weights", "View", false, Switch{}},
-      {"nudge-key", "Nudged key j", "The score that is moved in the selected row, from 0", "View", std::int64_t{0}, Integer{0, 8191}},
-      {"nudge", "Nudge", "Added to that score: drag a bar up or down and see its row renormalise", "View", 0.0, Real{-20, 20}, "nats"},
-      {"residual", "Residual weight α", "Share of a token that passes each layer untouched", "Rollout", 0.5, Real{0, 0.99}},
-      {"fusion", "Fusion", "How heads are joined", "Rollout", std::string("mean"), Choice{{{"mean", "Mean"}, {"max", "Largest"}, {"min", "Smallest"}}}},
-      {"discard", "Discard", "Share of the smallest weights that is dropped", "Rollout", 0.0, Real{0, 0.95}},
-  };
-  lab.presets = {
-      {"copy-machine", "Copy machine", "The first head looks one token back; the second jumps to what came after the last time",
-       {{"source", std::string("induction")}, {"text", std::string("abcdefghabcdefgh")}, {"strength", 20.0}, {"head", std::int64_t{2}}}},
-      {"why-divide", "Why divide by √d", "Without the division wide heads collapse to one key; switch it on and they spread",
-       {{"source", std::string("random")}, {"head-width", std::int64_t{128}}, {"scale", false}, {"mask", std::string("none")}, {"layers", std::int64_t{1}}}},
-      {"hot-and-cold", "Hot and cold", "Scrub the temperature from 100 to 0.01: from all keys alike to one",
-       {{"source", std::string("text")}, {"text", std::string("the quick brown fox jumps over the lazy dog")}, {"temperature", 100.0}}},
-      {"twelve-uniform-layers", "Twelve uniform layers", "Hot attention mixes evenly; the rollout tends to the mean at rate 2 to the −L",
-       {{"source", std::string("random")}, {"layers", std::int64_t{12}}, {"temperature", 100.0}, {"mask", std::string("none")}}},
-  };
-  lab.views = {{"heads", "Heads"}, {"map", "Enlarged map"}, {"rollout", "Rollout"}, {"tokens", "Tokens and links"}, {"row", "Selected row"}, {"entropy", "Entropy"}};
-  Acceptance accepts;
-  accepts.kinds = "npz or safetensors with q, k, v";
-  accepts.parameter = "file";
-  accepts.also = {{"source", std::string("file")}};
-  accepts.score = [](const FileReport& report) {
-    if (report.kind != "npz" && report.kind != "safetensors") return 0;
-    return findTensor(report, {"q", "Q"}) != nullptr && findTensor(report, {"k", "K"}) != nullptr && findTensor(report, {"v", "V"}) != nullptr ? 90 : 0;
-  };
-  lab.accepts = {accepts};
-  lab.shaders = {"kernels/matmul"};   // the others are specialised to the widths in use, and compile when those are known
-  lab.make = [] { return std::make_unique<SoftmaxAttentionLab>(); };
-  return lab;
-}
-
 Expected<void> SoftmaxAttentionLab::update(LabContext& context) {
-  const bool restart = stale_ || context.anyChanged({"source", "text", "tokens", "file", "length", "seed", "heads", "head-width", "layers"});
-  const bool forward = restart || context.anyChanged({"strength", "temperature", "scale", "normalize", "gain", "mask", "valid", "prefix", "block", "parents"});
+  const bool restart =
+      stale_ || context.anyChanged({"source", "text", "tokens", "file", "length", "seed", "heads", "head-width", "layers"});
+  const bool forward = restart || context.anyChanged({"strength", "temperature", "scale", "normalize", "gain", "mask", "valid", "prefix",
+                                                      "block", "parents"});
   stale_ = true;
   try {
     if (restart) {
@@ -200,9 +115,11 @@ Expected<void> SoftmaxAttentionLab::readInputs(LabContext& context) {
   const std::int64_t d = heads_ * context.integer("head-width"), layers = context.integer("layers");
   const double bytes = 16.0 * static_cast<double>(d) * static_cast<double>(d) * static_cast<double>(layers);
   if (bytes > mostWeightBytes) {
-    return makeError(ErrorCode::outOfMemory,
-                     trf("{} layers of width {} need {:.1f} GiB of weights, the lab uses at most 1: take fewer layers, heads or a smaller head width", layers, d,
-                         bytes / mostWeightBytes), "E-ATT-MEM");
+    return makeError(
+        ErrorCode::outOfMemory,
+        trf("{} layers of width {} need {:.1f} GiB of weights, the lab uses at most 1: take fewer layers, heads or a smaller head width",
+            layers, d, bytes / mostWeightBytes),
+        "E-ATT-MEM");
   }
   const auto seed = static_cast<std::uint32_t>(context.integer("seed"));
   if (source_ == "random") {
@@ -223,7 +140,8 @@ Expected<void> SoftmaxAttentionLab::readInputs(LabContext& context) {
     context.progress(static_cast<double>(l) / static_cast<double>(layers), tr("making weights"));
     const double factor = std::sqrt(3.0 / static_cast<double>(d));
     const std::uint32_t first = seed + 1 + 4 * static_cast<std::uint32_t>(l);
-    weights_.push_back(cutByHeads(fixture(d, d, first, factor), fixture(d, d, first + 1, factor), fixture(d, d, first + 2, factor), fixture(d, d, first + 3, factor), heads_));
+    weights_.push_back(cutByHeads(fixture(d, d, first, factor), fixture(d, d, first + 1, factor), fixture(d, d, first + 2, factor),
+                                  fixture(d, d, first + 3, factor), heads_));
   }
   return {};
 }
@@ -231,7 +149,10 @@ Expected<void> SoftmaxAttentionLab::readInputs(LabContext& context) {
 Expected<void> SoftmaxAttentionLab::readFile(LabContext& context) {
   const Asset& asset = context.file("file");
   if (asset.path.empty()) {
-    return makeError(ErrorCode::usage, tr("no file yet: drop a .npz or .safetensors file with q, k and v of shape [heads, tokens, width], or choose another source"), "E-ATT-NOFILE");
+    return makeError(
+        ErrorCode::usage,
+        tr("no file yet: drop a .npz or .safetensors file with q, k and v of shape [heads, tokens, width], or choose another source"),
+        "E-ATT-NOFILE");
   }
   auto file = modelfile::TensorFile::open(asset.path);
   if (!file) return file.error();
@@ -240,11 +161,15 @@ Expected<void> SoftmaxAttentionLab::readFile(LabContext& context) {
     std::int64_t notFinite = 0;
     auto tensor = file->read(file->contains(name) ? std::string(name) : upper, &notFinite);
     if (!tensor) return tensor.error();
-    if (notFinite > 0) return makeError(ErrorCode::badInput, trf("{} holds {} values that are not finite numbers; attention over them has no meaning", name, notFinite), "E-ATT-NAN");
+    if (notFinite > 0)
+      return makeError(ErrorCode::badInput,
+                       trf("{} holds {} values that are not finite numbers; attention over them has no meaning", name, notFinite),
+                       "E-ATT-NAN");
     const Shape& shape = tensor->shape();
     if (shape.rank() == 2) return tensor->reshaped(Shape{1, shape[0], shape[1]});
     if (shape.rank() == 4 && shape[0] == 1) return tensor->reshaped(Shape{shape[1], shape[2], shape[3]});
-    if (shape.rank() != 3) return makeError(ErrorCode::badInput, trf("{} has shape {}; [heads, tokens, width] is needed", name, shape.toString()), "E-ATT-RANK");
+    if (shape.rank() != 3)
+      return makeError(ErrorCode::badInput, trf("{} has shape {}; [heads, tokens, width] is needed", name, shape.toString()), "E-ATT-RANK");
     return *tensor;
   };
   auto q = read("q"), k = read("k"), v = read("v");
@@ -254,14 +179,18 @@ Expected<void> SoftmaxAttentionLab::readFile(LabContext& context) {
   const Shape &sq = q->shape(), &sk = k->shape(), &sv = v->shape();
   if (sq[2] != sk[2]) return makeError(ErrorCode::badInput, trf("q is {} wide and k {}: they must agree", sq[2], sk[2]), "E-ATT-WIDTH");
   if (sk[1] != sv[1] || sk[0] != sv[0]) {
-    return makeError(ErrorCode::badInput, trf("k has shape {} and v {}: heads and tokens must agree", sk.toString(), sv.toString()), "E-ATT-KV");
+    return makeError(ErrorCode::badInput, trf("k has shape {} and v {}: heads and tokens must agree", sk.toString(), sv.toString()),
+                     "E-ATT-KV");
   }
   if (sk[0] == 0 || sq[0] == 0 || sq[0] % sk[0] != 0) {
     return makeError(ErrorCode::badInput, trf("{} key heads do not divide {} query heads", sk[0], sq[0]), "E-ATT-GQA");
   }
-  if (sq[1] != sk[1]) return makeError(ErrorCode::badInput, trf("q has {} tokens and k {}: this lab shows self-attention, they must agree", sq[1], sk[1]), "E-ATT-SELF");
+  if (sq[1] != sk[1])
+    return makeError(ErrorCode::badInput, trf("q has {} tokens and k {}: this lab shows self-attention, they must agree", sq[1], sk[1]),
+                     "E-ATT-SELF");
   if (sq[1] < 1 || sq[1] > mostTokens || sq[0] > 128 || sq[2] < 1 || sv[2] < 1) {
-    return makeError(ErrorCode::badInput, trf("q has shape {}: 1 to 128 heads and 1 to {} tokens can be shown", sq.toString(), mostTokens), "E-ATT-SIZE");
+    return makeError(ErrorCode::badInput, trf("q has shape {}: 1 to 128 heads and 1 to {} tokens can be shown", sq.toString(), mostTokens),
+                     "E-ATT-SIZE");
   }
   fileQ_ = *q, fileK_ = *k, fileV_ = *v;
   heads_ = sq[0], n_ = sq[1];
@@ -299,7 +228,8 @@ Expected<void> SoftmaxAttentionLab::runLayers(LabContext& context) {
   auto options = optionsFor(context);
   if (!options) return options.error();
   const std::int64_t width = source_ == "file" ? fileQ_.shape()[2] : context.integer("head-width");
-  options->scale = static_cast<float>((context.flag("scale") ? 1 / std::sqrt(static_cast<double>(width)) : 1.0) / context.number("temperature"));
+  options->scale =
+      static_cast<float>((context.flag("scale") ? 1 / std::sqrt(static_cast<double>(width)) : 1.0) / context.number("temperature"));
   for (std::int64_t h = 0; h < heads_; ++h) headNames_.push_back(trf("head {}", h + 1));
 
   if (source_ == "file") {
@@ -325,8 +255,9 @@ Expected<void> SoftmaxAttentionLab::runLayers(LabContext& context) {
   return {};
 }
 
-// Two heads that copy (one-hot tokens X): the first puts beta on the key just before the query, so its output Prev_j is the token before j; the
-// second scores beta x_i . Prev_j, so it finds places whose predecessor equals the present token. Its read-out P_2 X is what followed there.
+// Two heads that copy (one-hot tokens X): the first puts beta on the key just before the query, so its output Prev_j is the token before j;
+// the second scores beta x_i . Prev_j, so it finds places whose predecessor equals the present token. Its read-out P_2 X is what followed
+// there.
 void SoftmaxAttentionLab::runInduction(LabContext& context) {
   auto& stream = context.stream();
   const auto n = static_cast<std::size_t>(n_);
@@ -347,7 +278,7 @@ void SoftmaxAttentionLab::runInduction(LabContext& context) {
   std::vector<float> before(n * n, 0.0f);
   for (std::size_t i = 1; i < n; ++i) before[i * n + i - 1] = beta;
   first.options.additive = Tensor::from(Shape{n_, n_}, before);
-  first.result.q = first.result.k = Tensor::from(Shape{1, n_, 4}, std::vector<float>(n * 4, 0.0f));   // the scores are the mask alone
+  first.result.q = first.result.k = Tensor::from(Shape{1, n_, 4}, std::vector<float>(n * 4, 0.0f));  // the scores are the mask alone
   first.result.v = x;
   first.result.attention = kernels::attention(stream, first.result.q, first.result.k, x, first.options);
 
@@ -425,7 +356,8 @@ void SoftmaxAttentionLab::readRow(LabContext& context) {
   const std::int64_t layerHeads = layer.result.q.shape()[0];
 
   // The selected row of every head.
-  const Tensor rows = kernels::attentionWeights(stream, layer.result.q, layer.result.k, layer.result.attention.statistics, {0, layerHeads, query_, 1, 1}, layer.options);
+  const Tensor rows = kernels::attentionWeights(stream, layer.result.q, layer.result.k, layer.result.attention.statistics,
+                                                {0, layerHeads, query_, 1, 1}, layer.options);
   const auto weights = rows.toFloats();
   double worstSum = 0;
   for (std::int64_t h = 0; h < layerHeads; ++h) {
@@ -442,7 +374,8 @@ void SoftmaxAttentionLab::readRow(LabContext& context) {
   const auto key = static_cast<std::size_t>(std::min(context.integer("nudge-key"), n_ - 1));
   if (delta != 0 && row[key] > 0) {
     const double p = row[key], total = 1 - p + p * std::exp(delta);
-    for (std::size_t j = 0; j < n; ++j) row[j] = static_cast<float>(static_cast<double>(row[j]) * (j == key ? std::exp(delta) : 1.0) / total);
+    for (std::size_t j = 0; j < n; ++j)
+      row[j] = static_cast<float>(static_cast<double>(row[j]) * (j == key ? std::exp(delta) : 1.0) / total);
   }
   row_ = Tensor::from(Shape{n_}, row);
   rowEntropy_ = 0;
@@ -460,7 +393,8 @@ void SoftmaxAttentionLab::readRow(LabContext& context) {
   double mean = 0;
   for (std::int64_t h = 0; h < layerHeads; ++h) {
     std::vector<float> entropy(n);
-    for (std::size_t i = 0; i < n; ++i) entropy[i] = statistics[(static_cast<std::size_t>(h) * n + i) * 2 + 1], mean += static_cast<double>(entropy[i]);
+    for (std::size_t i = 0; i < n; ++i)
+      entropy[i] = statistics[(static_cast<std::size_t>(h) * n + i) * 2 + 1], mean += static_cast<double>(entropy[i]);
     entropies_.push_back(Tensor::from(Shape{n_}, entropy));
   }
   mean /= static_cast<double>(n) * static_cast<double>(layerHeads);
@@ -472,13 +406,22 @@ void SoftmaxAttentionLab::readRow(LabContext& context) {
     const auto valid = static_cast<std::size_t>(layer.options.validKeys < 0 ? n_ : std::min(layer.options.validKeys, n_));
     const auto parameter = static_cast<std::size_t>(layer.options.maskParameter);
     switch (layer.options.mask) {
-      case kernels::AttentionMask::none: visible = valid; break;
-      case kernels::AttentionMask::causal: visible = std::min(valid, i + 1); break;
-      case kernels::AttentionMask::prefix: visible = std::min(valid, std::max(parameter, i + 1)); break;
-      case kernels::AttentionMask::blocks: visible = std::min(n, (i / parameter + 1) * parameter) - i / parameter * parameter; break;
+      case kernels::AttentionMask::none:
+        visible = valid;
+        break;
+      case kernels::AttentionMask::causal:
+        visible = std::min(valid, i + 1);
+        break;
+      case kernels::AttentionMask::prefix:
+        visible = std::min(valid, std::max(parameter, i + 1));
+        break;
+      case kernels::AttentionMask::blocks:
+        visible = std::min(n, (i / parameter + 1) * parameter) - i / parameter * parameter;
+        break;
     }
     if (!additive.empty() && layer.options.mask == kernels::AttentionMask::none) {
-      visible = static_cast<std::size_t>(std::count_if(additive.begin() + static_cast<std::ptrdiff_t>(i * n), additive.begin() + static_cast<std::ptrdiff_t>((i + 1) * n),
+      visible = static_cast<std::size_t>(std::count_if(additive.begin() + static_cast<std::ptrdiff_t>(i * n),
+                                                       additive.begin() + static_cast<std::ptrdiff_t>((i + 1) * n),
                                                        [](float value) { return value > -1e29f; }));
     }
     if (layer.options.validQueries >= 0 && i >= static_cast<std::size_t>(layer.options.validQueries)) visible = 1;
@@ -512,7 +455,10 @@ void SoftmaxAttentionLab::readRow(LabContext& context) {
   if (!rollout_.empty()) {
     const auto values = rollout_.toFloats();
     double worst = 0;
-    for (std::size_t i = 0; i < n; ++i) worst = std::max(worst, std::abs(std::accumulate(values.begin() + static_cast<std::ptrdiff_t>(i * n), values.begin() + static_cast<std::ptrdiff_t>((i + 1) * n), 0.0) - 1));
+    for (std::size_t i = 0; i < n; ++i)
+      worst = std::max(worst, std::abs(std::accumulate(values.begin() + static_cast<std::ptrdiff_t>(i * n),
+                                                       values.begin() + static_cast<std::ptrdiff_t>((i + 1) * n), 0.0) -
+                                       1));
     metrics_.push_back({"rollout.row.sum.error", worst, ""});
   }
   if (source_ == "induction") {

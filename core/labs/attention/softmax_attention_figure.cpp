@@ -1,9 +1,9 @@
 // The picture of the softmax attention lab, and what dragging in it means.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "core/figure/marks/marks.h"
 #include "core/labs/attention/softmax_attention.h"
@@ -11,14 +11,15 @@
 namespace orrery::attention {
 namespace {
 
-constexpr std::int64_t namedTokens = 64;    // longer axes carry numbers
-constexpr std::int64_t barTokens = 160;     // longer rows are curves
-constexpr double gridGap = 0.16;            // between small maps, in map sides
+constexpr std::int64_t namedTokens = 64;  // longer axes carry numbers
+constexpr std::int64_t barTokens = 160;   // longer rows are curves
+constexpr double gridGap = 0.16;          // between small maps, in map sides
 
 // Columns of the grid of small maps: as square as it gets.
 std::int64_t gridColumns(std::size_t maps) { return static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(maps)))); }
 
-std::shared_ptr<HeatMapMark> heatMap(const std::string& id, const Tensor& value, Range x, Range y, bool logColor, double top, const std::string& quantity) {
+std::shared_ptr<HeatMapMark> heatMap(const std::string& id, const Tensor& value, Range x, Range y, bool logColor, double top,
+                                     const std::string& quantity) {
   auto mark = std::make_shared<HeatMapMark>(id);
   mark->value = value;
   mark->x = x;
@@ -57,8 +58,10 @@ Panel SoftmaxAttentionLab::headsPanel() const {
   const std::int64_t columns = gridColumns(thumbnails_.size());
   auto words = std::make_shared<TextMark>("names");
   for (std::size_t i = 0; i < thumbnails_.size(); ++i) {
-    const double x = static_cast<double>(static_cast<std::int64_t>(i) % columns) * (1 + gridGap), y = static_cast<double>(static_cast<std::int64_t>(i) / columns) * (1 + gridGap);
-    panel.marks.push_back(heatMap(fmt::format("head-{}", i + 1), thumbnails_[i], {x, x + 1}, {y, y + 1}, logColor_, gridTop_, tr("weight")));
+    const double x = static_cast<double>(static_cast<std::int64_t>(i) % columns) * (1 + gridGap),
+                 y = static_cast<double>(static_cast<std::int64_t>(i) / columns) * (1 + gridGap);
+    panel.marks.push_back(
+        heatMap(fmt::format("head-{}", i + 1), thumbnails_[i], {x, x + 1}, {y, y + 1}, logColor_, gridTop_, tr("weight")));
     const bool chosen = static_cast<std::int64_t>(i) == (source_ == "induction" ? layer_ : head_);
     words->words.push_back({x, y - 0.03, headNames_[i], Paint::of(chosen ? Role::accent : Role::muted), HAlign::left, VAlign::baseline, 7,
                             chosen ? Weight::semibold : Weight::regular, 0});
@@ -87,7 +90,8 @@ Panel SoftmaxAttentionLab::mapPanel() const {
   rule->at = static_cast<double>(query_);
   rule->paint = Paint::of(Role::query);
   panel.marks.push_back(std::move(rule));
-  panel.handles.push_back({"query", static_cast<double>(n_) - 0.5, static_cast<double>(query_), Handle::Kind::horizontalLine, tr("query row i")});
+  panel.handles.push_back(
+      {"query", static_cast<double>(n_) - 0.5, static_cast<double>(query_), Handle::Kind::horizontalLine, tr("query row i")});
   ColorBar bar;
   bar.map = ColorMap::magma;
   bar.range = logColor_ ? Range{mapTop_ * 1e-4, mapTop_} : Range{0, mapTop_};
@@ -100,7 +104,8 @@ Panel SoftmaxAttentionLab::mapPanel() const {
 Panel SoftmaxAttentionLab::rolloutPanel() const {
   Panel panel;
   panel.id = "rollout";
-  panel.title = layers_.size() == 1 ? tr("What reaches each token after one layer") : trf("What reaches each token after {} layers", layers_.size());
+  panel.title =
+      layers_.size() == 1 ? tr("What reaches each token after one layer") : trf("What reaches each token after {} layers", layers_.size());
   panel.equalAspect = true;
   labelAxis(panel.x, tr("token at the input"));
   labelAxis(panel.y, tr("token at the output"));
@@ -145,11 +150,12 @@ Panel SoftmaxAttentionLab::tokensPanel() const {
     const std::int64_t every = tokens_.empty() ? (n_ + 15) / 16 : 1;
     for (std::int64_t i = 0; i < n_; ++i) {
       if (i % every != 0 && i != query_) continue;
-      if (i != query_ && std::abs(i - query_) < every) continue;   // the selected one needs its place
+      if (i != query_ && std::abs(i - query_) < every) continue;  // the selected one needs its place
       const std::string& label = labels_[static_cast<std::size_t>(i)];
       const auto x = static_cast<double>(i);
       const bool chosen = i == query_;
-      words->words.push_back({x, 1.06, label, Paint::of(chosen ? Role::query : Role::ink), HAlign::center, VAlign::baseline, 8, chosen ? Weight::semibold : Weight::regular, 0});
+      words->words.push_back({x, 1.06, label, Paint::of(chosen ? Role::query : Role::ink), HAlign::center, VAlign::baseline, 8,
+                              chosen ? Weight::semibold : Weight::regular, 0});
       words->words.push_back({x, -0.08, label, Paint::of(Role::ink), HAlign::center, VAlign::top, 8, Weight::regular, 0});
     }
     panel.marks.push_back(std::move(words));
@@ -160,7 +166,8 @@ Panel SoftmaxAttentionLab::tokensPanel() const {
     for (std::size_t i = 0; i < predictions_.size(); ++i) {
       const bool known = i + 1 < labels_.size();
       const Role role = !known ? Role::accent : predictions_[i] == labels_[i + 1] ? Role::good : Role::muted;
-      next->words.push_back({static_cast<double>(i), 1.34, "→" + predictions_[i], Paint::of(role), HAlign::center, VAlign::baseline, 7, Weight::regular, 0});
+      next->words.push_back(
+          {static_cast<double>(i), 1.34, "→" + predictions_[i], Paint::of(role), HAlign::center, VAlign::baseline, 7, Weight::regular, 0});
     }
     panel.marks.push_back(std::move(next));
     panel.note = tr("above: what the read-out expects next");
@@ -270,11 +277,14 @@ Figure SoftmaxAttentionLab::figure() const {
 }
 
 Changes SoftmaxAttentionLab::pointer(const PointerEvent& event, const Values& values) const {
-  const auto token = [&](double position) { return std::clamp<std::int64_t>(std::llround(position), 0, std::max<std::int64_t>(n_ - 1, 0)); };
+  const auto token = [&](double position) {
+    return std::clamp<std::int64_t>(std::llround(position), 0, std::max<std::int64_t>(n_ - 1, 0));
+  };
   // A small map becomes the large one.
   if (event.panel == "heads" && event.kind == PointerEvent::Kind::click) {
     const std::int64_t columns = gridColumns(thumbnails_.size());
-    const auto column = static_cast<std::int64_t>(std::floor(event.x / (1 + gridGap))), row = static_cast<std::int64_t>(std::floor(event.y / (1 + gridGap)));
+    const auto column = static_cast<std::int64_t>(std::floor(event.x / (1 + gridGap))),
+               row = static_cast<std::int64_t>(std::floor(event.y / (1 + gridGap)));
     const std::int64_t index = row * columns + column;
     if (column < 0 || column >= columns || row < 0 || index >= static_cast<std::int64_t>(thumbnails_.size())) return {};
     return {{"head", index + 1}};
@@ -290,7 +300,7 @@ Changes SoftmaxAttentionLab::pointer(const PointerEvent& event, const Values& va
   if (event.panel == "row" && event.kind == PointerEvent::Kind::click) return {{"nudge", 0.0}};
   // A token is dragged to another place in the text.
   if (event.panel == "tokens" && event.kind == PointerEvent::Kind::release && !tokens_.empty()) {
-    const std::int64_t leading = n_ - static_cast<std::int64_t>(tokens_.size());   // the <s> of the circuit stays
+    const std::int64_t leading = n_ - static_cast<std::int64_t>(tokens_.size());  // the <s> of the circuit stays
     const std::int64_t from = token(event.fromX) - leading, to = token(event.x) - leading;
     if (from == to || from < 0 || to < 0) return {};
     const auto* text = std::get_if<std::string>(&values.at("text"));

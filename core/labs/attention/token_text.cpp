@@ -27,7 +27,11 @@ std::vector<TextToken> characterTokens(std::string_view text) {
   std::vector<TextToken> tokens;
   for (std::size_t i = 0; i < text.size();) {
     const auto first = static_cast<unsigned char>(text[i]);
-    std::size_t length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 1;
+    std::size_t length = first < 0x80                    ? 1
+                         : first >= 0xc2 && first < 0xe0 ? 2
+                         : first >= 0xe0 && first < 0xf0 ? 3
+                         : first >= 0xf0 && first < 0xf5 ? 4
+                                                         : 1;
     std::uint32_t id = length == 1 ? first : first & (0xffu >> (length + 1));
     for (std::size_t k = 1; k < length; ++k) {
       const unsigned next = i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u;

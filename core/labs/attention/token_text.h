@@ -9,9 +9,9 @@
 namespace orrery::attention {
 
 struct TextToken {
-  std::uint32_t id = 0;       // byte, or Unicode code point
-  std::size_t begin = 0, length = 1;   // in the text, bytes
-  std::string label;          // "a", "␣" for a space, "E4" for a byte that is no character of its own
+  std::uint32_t id = 0;               // byte, or Unicode code point
+  std::size_t begin = 0, length = 1;  // in the text, bytes
+  std::string label;                  // "a", "␣" for a space, "E4" for a byte that is no character of its own
 };
 
 // One token per byte.

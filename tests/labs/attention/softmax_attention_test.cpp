@@ -1,4 +1,7 @@
-// The claims of the softmax attention lab: every Must-hold line of its specification, on the device, through the lab where the lab shows it.
+// The claims of the softmax attention lab: every Must-hold line of its specification, on the device, through the lab where the lab shows
+// it.
+
+#include "core/labs/attention/softmax_attention.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,7 +20,6 @@
 #include "core/kernels/softmax.h"
 #include "core/labs/attention/fixture.h"
 #include "core/labs/attention/multi_head.h"
-#include "core/labs/attention/softmax_attention.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 
@@ -96,7 +98,8 @@ struct Golden {
 double worstRowSum(const std::vector<float>& weights, std::size_t n) {
   double worst = 0;
   for (std::size_t row = 0; row * n < weights.size(); ++row) {
-    const double sum = std::accumulate(weights.begin() + static_cast<std::ptrdiff_t>(row * n), weights.begin() + static_cast<std::ptrdiff_t>((row + 1) * n), 0.0);
+    const double sum = std::accumulate(weights.begin() + static_cast<std::ptrdiff_t>(row * n),
+                                       weights.begin() + static_cast<std::ptrdiff_t>((row + 1) * n), 0.0);
     worst = std::max(worst, std::abs(sum - 1));
   }
   return worst;
@@ -119,7 +122,8 @@ TEST_CASE("weights are rows of a distribution: they sum to 1, none is negative, 
   const LayerResult layer = Golden().run(stream, kernels::AttentionMask::causal);
   kernels::AttentionOptions options;
   options.mask = kernels::AttentionMask::causal;
-  const auto weights = kernels::attentionWeights(stream, layer.q, layer.k, layer.attention.statistics, {0, 4, 0, -1, 1}, options).toFloats();
+  const auto weights =
+      kernels::attentionWeights(stream, layer.q, layer.k, layer.attention.statistics, {0, 4, 0, -1, 1}, options).toFloats();
   // Class A: 5e-6 relative and 5e-7 absolute.
   CHECK(worstRowSum(weights, 16) < 5.5e-6);
   for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -138,7 +142,8 @@ TEST_CASE("a fully masked row gives an all-zero output row and no NaN, in the la
     CHECK(std::isfinite(output[i]));
     if (i / 32 >= 5) CHECK(output[i] == 0.0f);
   }
-  auto session = openLab({{"source", std::string("random")}, {"mask", std::string("padding")}, {"valid", std::int64_t{20}}, {"layer", std::int64_t{1}}});
+  auto session = openLab(
+      {{"source", std::string("random")}, {"mask", std::string("padding")}, {"valid", std::int64_t{20}}, {"layer", std::int64_t{1}}});
   const auto map = arraysIn(*session).at("map.weights.value").toFloats();
   for (std::size_t i = 0; i < 48 * 48; ++i) {
     if (i % 48 >= 20 || i / 48 >= 20) REQUIRE(map[i] == 0.0f);
@@ -213,7 +218,9 @@ TEST_CASE("scores of random queries and keys have variance d") {
     const auto q = normals(N * d, 11), k = normals(N * d, 12);
     double sum = 0;
     for (std::size_t i = 0; i < N; ++i) {
-      const double dot = std::inner_product(q.begin() + static_cast<std::ptrdiff_t>(i * d), q.begin() + static_cast<std::ptrdiff_t>((i + 1) * d), k.begin() + static_cast<std::ptrdiff_t>(i * d), 0.0);
+      const double dot =
+          std::inner_product(q.begin() + static_cast<std::ptrdiff_t>(i * d), q.begin() + static_cast<std::ptrdiff_t>((i + 1) * d),
+                             k.begin() + static_cast<std::ptrdiff_t>(i * d), 0.0);
       sum += dot * dot;
     }
     CHECK(sum / static_cast<double>(N) == Approx(static_cast<double>(d)).epsilon(0.02));
@@ -257,11 +264,13 @@ TEST_CASE("without mask and positions, permuting tokens permutes the output rows
   const auto plain = golden.run(stream, kernels::AttentionMask::none).output.toFloats();
   const auto values = golden.x.toFloats();
   std::vector<float> permuted(values.size());
-  for (std::size_t i = 0; i < 16; ++i) std::copy_n(values.begin() + static_cast<std::ptrdiff_t>((i * 7 + 3) % 16 * 32), 32, permuted.begin() + static_cast<std::ptrdiff_t>(i * 32));
+  for (std::size_t i = 0; i < 16; ++i)
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>((i * 7 + 3) % 16 * 32), 32,
+                permuted.begin() + static_cast<std::ptrdiff_t>(i * 32));
   golden.x = Tensor::from(Shape{16, 32}, permuted);
   const auto found = golden.run(stream, kernels::AttentionMask::none).output.toFloats();
   for (std::size_t i = 0; i < 16; ++i) {
-    for (std::size_t c = 0; c < 32; ++c) CHECK(std::abs(found[i * 32 + c] - plain[(i * 7 + 3) % 16 * 32 + c]) <= 1e-5f);   // class B
+    for (std::size_t c = 0; c < 32; ++c) CHECK(std::abs(found[i * 32 + c] - plain[(i * 7 + 3) % 16 * 32 + c]) <= 1e-5f);  // class B
   }
 }
 
@@ -277,11 +286,15 @@ TEST_CASE("the rollout of uniform attention is 2^-L I + (1 - 2^-L) J / n, that o
     const double kept = std::pow(2.0, -layers);
     for (std::size_t i = 0; i < n * n; ++i) {
       const double expected = (i / n == i % n ? kept : 0.0) + (1 - kept) / n;
-      CHECK(std::abs(static_cast<double>(R[i]) - expected) <= 5e-6 * expected + 5e-7);   // class A
+      CHECK(std::abs(static_cast<double>(R[i]) - expected) <= 5e-6 * expected + 5e-7);  // class A
     }
     CHECK(rollout(stream, std::vector<Tensor>(static_cast<std::size_t>(layers), identity), 0.5, 0).toFloats() == eye);
   }
-  auto session = openLab({{"source", std::string("random")}, {"layers", std::int64_t{12}}, {"fusion", std::string("max")}, {"discard", 0.5}, {"residual", 0.2}});
+  auto session = openLab({{"source", std::string("random")},
+                          {"layers", std::int64_t{12}},
+                          {"fusion", std::string("max")},
+                          {"discard", 0.5},
+                          {"residual", 0.2}});
   CHECK(metric(*session, "rollout.row.sum.error") < 5.5e-6);
 }
 
@@ -297,7 +310,8 @@ TEST_CASE("the induction circuit looks one back, then jumps to what came after t
   // The read-out predicts b c d e f g h a: seven of them come true inside the text, the last one lies behind its end.
   CHECK(metric(*session, "induction.hits") >= 7);
   const auto picture = session->picture();
-  const auto tokens = std::find_if(picture->figure.panels.begin(), picture->figure.panels.end(), [](const Panel& p) { return p.id == "tokens"; });
+  const auto tokens =
+      std::find_if(picture->figure.panels.begin(), picture->figure.panels.end(), [](const Panel& p) { return p.id == "tokens"; });
   REQUIRE(tokens != picture->figure.panels.end());
   std::string predicted;
   for (const auto& mark : tokens->marks) {
@@ -318,7 +332,7 @@ TEST_CASE("the induction circuit looks one back, then jumps to what came after t
 TEST_CASE("with two earlier matches the induction weight splits half and half") {
   auto session = openLab({{"text", std::string("abxabya")}});
   const auto p2 = arraysIn(*session).at("heads.head-2.value").toFloats();
-  constexpr std::size_t n = 8;   // <s> a b x a b y a: the last a matches the places behind the first two
+  constexpr std::size_t n = 8;  // <s> a b x a b y a: the last a matches the places behind the first two
   CHECK(p2[7 * n + 2] == Approx(0.5).margin(1e-6));
   CHECK(p2[7 * n + 5] == Approx(0.5).margin(1e-6));
 }
@@ -334,7 +348,7 @@ TEST_CASE("golden multi-head attention, unmasked and causal") {
                             Expected{kernels::AttentionMask::causal, {-0.6466164, 0.8385667, -0.4975533}, -6.577526, 1.875433}}) {
     const LayerResult layer = golden.run(stream, e.mask);
     const auto output = layer.output.toFloats(), statistics = layer.attention.statistics.toFloats();
-    for (std::size_t c = 0; c < 3; ++c) CHECK(std::abs(static_cast<double>(output[c]) - e.first[c]) <= 1e-5);   // class B
+    for (std::size_t c = 0; c < 3; ++c) CHECK(std::abs(static_cast<double>(output[c]) - e.first[c]) <= 1e-5);  // class B
     // 512 entries, each within class B; their errors are independent, so the sum is within sqrt(512) of one.
     CHECK(std::accumulate(output.begin(), output.end(), 0.0) == Approx(e.sum).margin(2.3e-4));
     double entropy = 0;
@@ -354,7 +368,7 @@ TEST_CASE("normalised queries and keys keep the scores within g^2 sqrt(d)") {
   for (std::size_t row = 0; row < q.size() / 8; ++row) {
     double square = 0;
     for (std::size_t c = 0; c < 8; ++c) square += static_cast<double>(q[row * 8 + c]) * static_cast<double>(q[row * 8 + c]);
-    CHECK(std::sqrt(square / 8) == Approx(1.5).epsilon(2e-6));   // a root, a division and eight squares in f32
+    CHECK(std::sqrt(square / 8) == Approx(1.5).epsilon(2e-6));  // a root, a division and eight squares in f32
   }
 }
 
@@ -387,14 +401,18 @@ TEST_CASE("the lab refuses what it cannot show, in a sentence, and stays usable"
   done = session->wait();
   REQUIRE_FALSE(done);
   CHECK(done.error().message.find("no file yet") != std::string::npos);
-  CHECK_FALSE(session->set("temperature", 0.0));   // outside of its domain
+  CHECK_FALSE(session->set("temperature", 0.0));  // outside of its domain
   REQUIRE(session->set("source", std::string("random")));
   CHECK(metric(*session, "tokens") == 48);
 }
 
 TEST_CASE("2048 tokens at 12 heads: maps come in cells and nothing of the size n x n x H is held") {
   const std::uint64_t before = device()->bytesInUse();
-  auto session = openLab({{"source", std::string("random")}, {"length", std::int64_t{2048}}, {"heads", std::int64_t{12}}, {"head-width", std::int64_t{16}}, {"layers", std::int64_t{1}}});
+  auto session = openLab({{"source", std::string("random")},
+                          {"length", std::int64_t{2048}},
+                          {"heads", std::int64_t{12}},
+                          {"head-width", std::int64_t{16}},
+                          {"layers", std::int64_t{1}}});
   auto arrays = arraysIn(*session);
   CHECK(arrays.at("heads.head-12.value").shape() == Shape{128, 128});
   CHECK(arrays.at("map.weights.value").shape() == Shape{512, 512});
@@ -415,7 +433,7 @@ TEST_CASE("the picture follows the pointer: a small map, a query row, a nudged s
   REQUIRE(session->wait());
   PointerEvent event;
   event.panel = "heads";
-  event.x = 1.5, event.y = 1.5;   // second column, second row of a 2 x 2 grid
+  event.x = 1.5, event.y = 1.5;  // second column, second row of a 2 x 2 grid
   session->pointer(event);
   REQUIRE(session->wait());
   CHECK(std::get<std::int64_t>(session->value("head")) == 4);
@@ -458,8 +476,8 @@ std::string writeSafetensors(const std::string& name, const std::map<std::string
   for (const auto& [key, tensor] : tensors) {
     std::string extents;
     for (const auto e : tensor.first.extents()) extents += (extents.empty() ? "" : ",") + std::to_string(e);
-    json += (json.size() > 1 ? ",\"" : "\"") + key + "\":{\"dtype\":\"F32\",\"shape\":[" + extents + "],\"data_offsets\":[" + std::to_string(data.size()) + "," +
-            std::to_string(data.size() + tensor.second.size() * 4) + "]}";
+    json += (json.size() > 1 ? ",\"" : "\"") + key + "\":{\"dtype\":\"F32\",\"shape\":[" + extents + "],\"data_offsets\":[" +
+            std::to_string(data.size()) + "," + std::to_string(data.size() + tensor.second.size() * 4) + "]}";
     data.append(reinterpret_cast<const char*>(tensor.second.data()), tensor.second.size() * 4);
   }
   json += "}";
@@ -482,7 +500,8 @@ std::vector<float> floats(std::int64_t count, std::uint32_t seed) {
 TEST_CASE("a dropped file with q, k, v is shown as it is") {
   const Shape shape{3, 20, 8};
   const auto q = floats(480, 1), k = floats(480, 2), v = floats(480, 3);
-  const std::string path = writeSafetensors("orrery-softmax-attention-qkv.safetensors", {{"q", {shape, q}}, {"k", {shape, k}}, {"v", {shape, v}}});
+  const std::string path =
+      writeSafetensors("orrery-softmax-attention-qkv.safetensors", {{"q", {shape, q}}, {"k", {shape, k}}, {"v", {shape, v}}});
   auto report = inspectFile(path);
   REQUIRE(report);
   auto session = openLab();
@@ -508,9 +527,12 @@ TEST_CASE("files whose parts do not fit are refused with what was found") {
     return done ? std::string() : done.error().message;
   };
   const Shape a{2, 6, 4}, rows{2, 5, 4};
-  CHECK(refusal({{"q", {a, floats(48, 1)}}, {"k", {a, floats(48, 2)}}, {"v", {rows, floats(40, 3)}}}).find("heads and tokens must agree") != std::string::npos);
-  CHECK(refusal({{"q", {Shape{3, 6, 4}, floats(72, 1)}}, {"k", {a, floats(48, 2)}}, {"v", {a, floats(48, 3)}}}) == "2 key heads do not divide 3 query heads");
-  CHECK(refusal({{"q", {a, floats(48, 1)}}, {"k", {Shape{2, 6, 3}, floats(36, 2)}}, {"v", {a, floats(48, 3)}}}).find("they must agree") != std::string::npos);
+  CHECK(refusal({{"q", {a, floats(48, 1)}}, {"k", {a, floats(48, 2)}}, {"v", {rows, floats(40, 3)}}}).find("heads and tokens must agree") !=
+        std::string::npos);
+  CHECK(refusal({{"q", {Shape{3, 6, 4}, floats(72, 1)}}, {"k", {a, floats(48, 2)}}, {"v", {a, floats(48, 3)}}}) ==
+        "2 key heads do not divide 3 query heads");
+  CHECK(refusal({{"q", {a, floats(48, 1)}}, {"k", {Shape{2, 6, 3}, floats(36, 2)}}, {"v", {a, floats(48, 3)}}}).find("they must agree") !=
+        std::string::npos);
   auto broken = floats(48, 1);
   broken[7] = std::nanf("");
   CHECK(refusal({{"q", {a, broken}}, {"k", {a, floats(48, 2)}}, {"v", {a, floats(48, 3)}}}).find("not finite") != std::string::npos);
@@ -526,12 +548,12 @@ TEST_CASE("every preset of the softmax attention lab runs and shows what it says
     if (preset.id == "why-divide") {
       const double collapsed = metric(*session, "entropy.mean");
       REQUIRE(session->set("scale", true));
-      CHECK(collapsed < 0.5);                                     // of ln 48 = 3.87
+      CHECK(collapsed < 0.5);  // of ln 48 = 3.87
       CHECK(metric(*session, "entropy.mean") > 3);
     }
     if (preset.id == "twelve-uniform-layers") {
       const auto R = arraysIn(*session).at("rollout.share.value").toFloats();
-      for (const float share : R) CHECK(share == Approx(1.0 / 48).margin(2e-3));   // 2^-12 on the diagonal and scores of size 3 / 100
+      for (const float share : R) CHECK(share == Approx(1.0 / 48).margin(2e-3));  // 2^-12 on the diagonal and scores of size 3 / 100
     }
   }
 }
