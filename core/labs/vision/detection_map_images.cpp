@@ -76,7 +76,7 @@ void DetectionMapLab::layTiles(LabContext& context) {
 
   // The image of the selected box first, then those that pass, from the first one asked for.
   std::vector<std::uint32_t> shown;
-  const std::int64_t columns = context.integer("grid"), rows = columns <= 1 ? 1 : columns == 2 ? 3 : columns;
+  const std::int64_t columns = context.integer("grid"), rows = columns <= 1 ? 1 : columns <= 5 ? 3 : 4;
   const auto most = static_cast<std::size_t>(columns * rows);
   if (selected_ >= 0 && static_cast<std::size_t>(selected_) < detector.boxes.size()) shown.push_back(detector.boxes[static_cast<std::size_t>(selected_)].image);
   std::int64_t skip = std::min(context.integer("first-image"), std::max<std::int64_t>(0, matching_ - 1));
@@ -104,9 +104,15 @@ void DetectionMapLab::layTiles(LabContext& context) {
     }
     tile.scale = 1 / std::max(w, h);
     tile.width = w * tile.scale, tile.height = h * tile.scale;
-    tile.x = static_cast<double>(static_cast<std::int64_t>(i) % columns) * (1 + gap) + (1 - tile.width) / 2;
-    tile.y = static_cast<double>(static_cast<std::int64_t>(i) / columns) * (1 + gap) + (1 - tile.height) / 2;
     tiles_.push_back(std::move(tile));
+  }
+  // Rows are as high as the highest picture.
+  double cellWidth = 0, cellHeight = 0;
+  for (const Tile& tile : tiles_) cellWidth = std::max(cellWidth, tile.width), cellHeight = std::max(cellHeight, tile.height);
+  for (std::size_t i = 0; i < tiles_.size(); ++i) {
+    const auto column = static_cast<double>(static_cast<std::int64_t>(i) % columns), row = static_cast<double>(static_cast<std::int64_t>(i) / columns);
+    tiles_[i].x = column * (cellWidth + gap) + (cellWidth - tiles_[i].width) / 2;
+    tiles_[i].y = row * (cellHeight + gap) + (cellHeight - tiles_[i].height) / 2;
   }
 }
 
@@ -128,7 +134,7 @@ Panel DetectionMapLab::imagePanel() const {
   panel.x.range = Range{-0.01, right + 0.01};
   // A line for the colour key below the pictures.
   const double keyHeight = 0.05 * std::max(right, bottom);
-  panel.y.range = Range{-0.01, bottom + 0.01 + (detector.boxes.empty() ? 0 : keyHeight)};
+  panel.y.range = Range{-0.01, bottom + 0.01 + (detector.boxes.empty() ? 0 : keyHeight) + keyHeight * static_cast<double>(std::min<std::size_t>(notes_.size(), 3))};
   panel.title = detector.boxes.empty() ? tr("Objects; drop a results file to see detections") : trf("Boxes with score at least {:.2f}", threshold_);
   panel.note = trf("{} of {} images", matching_, truth_.images.size());
 
@@ -221,6 +227,20 @@ Panel DetectionMapLab::imagePanel() const {
       key->words.push_back(std::move(word));
     }
     panel.marks.push_back(key);
+  }
+  // What the readers had to say: explicit partial success.
+  if (!notes_.empty()) {
+    auto remarks = std::make_shared<TextMark>("remarks");
+    for (std::size_t i = 0; i < std::min<std::size_t>(notes_.size(), 3); ++i) {
+      TextMark::Word word;
+      word.y = bottom + keyHeight * (static_cast<double>(i) + (detector.boxes.empty() ? 0.6 : 1.6));
+      word.text = i == 2 && notes_.size() > 3 ? trf("and {} more remarks on the files", notes_.size() - 2) : printable(notes_[i], 100);
+      word.paint = Paint::of(Role::muted);
+      word.v = VAlign::middle;
+      word.size = 7;
+      remarks->words.push_back(std::move(word));
+    }
+    panel.marks.push_back(remarks);
   }
   return panel;
 }
