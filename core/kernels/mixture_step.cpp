@@ -19,6 +19,8 @@ DevicePlan upload(const SolverPlan& plan) {
   DevicePlan result;
   result.kind = plan.kind;
   result.count = static_cast<std::int64_t>(plan.steps.size());
+  result.evaluationsPerStep = plan.evaluationsPerStep;
+  for (const SolverStep& step : plan.steps) result.mostNoise = std::max(result.mostNoise, static_cast<std::int64_t>(step.noiseCount));
   const auto words = [](const auto& items) {
     using Item = typename std::decay_t<decltype(items)>::value_type;
     return std::span<const float>(reinterpret_cast<const float*>(items.data()), items.size() * sizeof(Item) / 4);
@@ -30,6 +32,19 @@ DevicePlan upload(const SolverPlan& plan) {
   return result;
 }
 
+namespace {
+
+// lavapipe gives up a shader's loops after 65535 iterations in all (its loop limiter), silently. The iterations of a step at most: five per noise
+// term, nine per four components when they are read in a loop, some for the few. Dispatches are cut to stay below; that also keeps them short.
+constexpr std::int64_t mostIterations = 48000;
+
+std::int64_t iterationsOf(const DevicePlan& plan, const MixtureTable& mixture) {
+  const std::int64_t evaluation = mixture.count <= 16 ? 4 * mixture.count : 9 * (mixture.count / 4);
+  return 8 + 5 * plan.mostNoise + plan.evaluationsPerStep * evaluation;
+}
+
+}  // namespace
+
 StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const DevicePlan& plan, std::int64_t first, std::int64_t count, const Tensor& state,
                         const Tensor& history, const StepOptions& options, bool trail) {
   assert(state.dtype() == DType::f32 && state.shape().rank() == 2 && state.shape()[1] == 2);
@@ -37,37 +52,45 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
   const std::int64_t n = state.shape()[0];
   const bool multistep = plan.kind == StepKind::multistep;
   StepResult result;
-  result.state = Tensor(state.shape());
-  if (multistep) result.history = Tensor(state.shape());
   if (trail) result.trail = Tensor(Shape{count, n, 2});
+  result.state = state;
+  result.history = history;
   if (n == 0) return result;
-
-  const gpu::Binding in{inQuads(state.device(stream)), gpu::Access::read};
-  const gpu::Binding out{inQuads(result.state.deviceForWriting(stream)), gpu::Access::write};
-  // The first step has no history; any buffer stands in for it, since its coefficient c3 is 0.
-  gpu::Binding before = in, after = out;
-  if (multistep) {
-    if (first > 0) before = {inQuads(history.device(stream)), gpu::Access::read};
-    after = {inQuads(result.history.deviceForWriting(stream)), gpu::Access::write};
-  }
-  gpu::Binding path = out;
-  if (trail) path = {result.trail.deviceForWriting(stream), gpu::Access::write};
-  const struct {
-    std::uint32_t count, quads, components, firstStep, stepCount;
-    float spread, errorAmount;
-    std::uint32_t seedLow, seedHigh, purpose, firstParticle, trail, wrap;
-  } push{static_cast<std::uint32_t>(n), static_cast<std::uint32_t>((n + 3) / 4), mixture.count, static_cast<std::uint32_t>(first),
-         static_cast<std::uint32_t>(count), static_cast<float>(mixture.spread), static_cast<float>(options.errorAmount),
-         static_cast<std::uint32_t>(options.seed), static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle, trail ? 1u : 0u,
-         options.wrap};
   const auto constants = mixtureConstants(mixture);
   const std::uint32_t error = options.errorAmount == 0 ? 0u : static_cast<std::uint32_t>(options.error);
-  const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
   const std::uint32_t lanes = stream.device().isCpu() ? 8 : 64;
   const gpu::Groups groups{static_cast<std::uint32_t>((n + 4 * lanes - 1) / (4 * lanes)), 1, 1};
-  stream.dispatch("kernels/mixture_step",
-                  {in, table, table, {plan.steps.device(stream), gpu::Access::read}, {plan.noise.device(stream), gpu::Access::read}, out, before, after, path}, push,
-                  groups, {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes});
+  const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
+  const std::int64_t slice = std::max<std::int64_t>(1, mostIterations / iterationsOf(plan, mixture));
+
+  for (std::int64_t done = 0; done < count; done += slice) {
+    const std::int64_t steps = std::min(slice, count - done);
+    Tensor nextState(state.shape()), nextHistory;
+    const gpu::Binding in{inQuads(result.state.device(stream)), gpu::Access::read};
+    const gpu::Binding out{inQuads(nextState.deviceForWriting(stream)), gpu::Access::write};
+    // The first step has no history; any buffer stands in for it, since its coefficient c3 is 0.
+    gpu::Binding before = in, after = out;
+    if (multistep) {
+      nextHistory = Tensor(state.shape());
+      if (first + done > 0) before = {inQuads(result.history.device(stream)), gpu::Access::read};
+      after = {inQuads(nextHistory.deviceForWriting(stream)), gpu::Access::write};
+    }
+    gpu::Binding path = out;
+    if (trail) path = {result.trail.deviceForWriting(stream), gpu::Access::write};
+    const struct {
+      std::uint32_t count, quads, components, firstStep, stepCount;
+      float spread, errorAmount;
+      std::uint32_t seedLow, seedHigh, purpose, firstParticle, trail, trailRow, wrap;
+    } push{static_cast<std::uint32_t>(n), static_cast<std::uint32_t>((n + 3) / 4), mixture.count, static_cast<std::uint32_t>(first + done),
+           static_cast<std::uint32_t>(steps), static_cast<float>(mixture.spread), static_cast<float>(options.errorAmount),
+           static_cast<std::uint32_t>(options.seed), static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle, trail ? 1u : 0u,
+           static_cast<std::uint32_t>(done), options.wrap};
+    stream.dispatch("kernels/mixture_step",
+                    {in, table, table, {plan.steps.device(stream), gpu::Access::read}, {plan.noise.device(stream), gpu::Access::read}, out, before, after, path}, push,
+                    groups, {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes});
+    result.state = nextState;
+    result.history = nextHistory;
+  }
   return result;
 }
 
@@ -182,6 +205,29 @@ CheckCase check(const char* name, Method method, double zeta, bool common, Score
           }};
 }
 
+// Long enough to be cut into several dispatches.
+CheckCase longRun(const char* name, int components, int steps) {
+  // Errors of 1e-7 per step add up over the run at random; particles near a boundary between basins drift further apart. Far fewer components than
+  // 2048 matter at a place, and a broad spread keeps the flow smooth.
+  return {name, 1e-4, [components, steps](gpu::Stream& stream) {
+            std::vector<Component> mixture;
+            for (int k = 0; k < components; ++k) mixture.push_back({1, std::cos(2.4 * k), std::sin(1.7 * k), 0.25, 0.25, 0});
+            const SolverPlan plan = planSolver(Method::em, noiseLevels(Grid::karras, steps, 0.02, 20), 1);
+            const std::int64_t n = 6;
+            const auto start = testFloats(2 * n, 73, -30, 30);
+            const StepOptions options{99, 2};
+            std::vector<double> expected(static_cast<std::size_t>(steps * n * 2));
+            for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+              const auto states = mixtureStepsReference(mixture, plan, {static_cast<double>(start[2 * i]), static_cast<double>(start[2 * i + 1])},
+                                                        static_cast<std::uint32_t>(i), options);
+              for (std::size_t s = 0; s < states.size(); ++s) {
+                for (std::size_t c = 0; c < 2; ++c) expected[(s * static_cast<std::size_t>(n) + i) * 2 + c] = states[s][c];
+              }
+            }
+            return compare(mixtureSteps(stream, makeMixtureTable(mixture), upload(plan), 0, steps, Tensor::from(Shape{n, 2}, start), {}, options, true).trail, expected);
+          }};
+}
+
 std::vector<CheckCase> checks(gpu::Device&) {
   return {check("heun, 9 steps at once", Method::heun, 0, true, ScoreError::none, 9),
           check("euler, 3 by 3", Method::euler, 0, true, ScoreError::none, 3),
@@ -190,6 +236,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
           check("euler ancestral, one by one", Method::eulerAncestral, 1, true, ScoreError::none, 1),
           check("heun ancestral, zeta 2", Method::heun, 2, false, ScoreError::none, 9),
           check("edm with churn", Method::edm, 1, true, ScoreError::none, 9),
+          longRun("1000 steps of Brownian noise", 5, 1000), longRun("100 steps under 2048 components", 2048, 100),
           {"rows that share their noise", 0, [](gpu::Stream& stream) {   // the same start and particle number: the same bits
              const auto half = testFloats(2 * 21, 72, -25, 25);
              std::vector<float> twice = half;

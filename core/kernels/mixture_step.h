@@ -26,6 +26,8 @@ struct StepOptions {
 struct DevicePlan {
   StepKind kind = StepKind::linear;
   std::int64_t count = 0;              // steps
+  std::int64_t mostNoise = 0;          // noise terms of the richest step
+  int evaluationsPerStep = 1;
   Tensor steps, noise;
 };
 DevicePlan upload(const SolverPlan& plan);

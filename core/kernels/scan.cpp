@@ -16,7 +16,8 @@ Tensor scan(gpu::Stream& stream, const Tensor& x, ScanKind kind, std::string_vie
   const bool subgroup = (variant.empty() ? variantFor(stream.device()) : variant) == "subgroup";
   const auto n = static_cast<std::uint32_t>(x.shape().rank() == 0 ? 1 : x.shape()[-1]);
   const auto rows = static_cast<std::uint32_t>(x.count() / n);
-  const std::uint32_t block = subgroup ? 1024 : 256;
+  // A lane adds up at most 16384 block sums: lavapipe silently ends loops after 65535 iterations.
+  const std::uint32_t block = subgroup ? 1024 : std::max(256u, (n + 16383) / 16384);
   const std::uint32_t blocks = (n + block - 1) / block;
   Tensor sums(Shape{rows, blocks}, DType::u32);
   const struct { std::uint32_t rows, n, block, blocks; } push{rows, n, block, blocks};

@@ -34,6 +34,7 @@ layout(push_constant) uniform Push {
   float spread, errorAmount;
   uint seedLow, seedHigh, purpose, firstParticle;
   uint trail;            // 1: also write the state after every step
+  uint trailRow;         // the row of the trail the first step writes
   uint wrap;             // the particle number of a row is firstParticle + row mod wrap
 } p;
 
@@ -141,7 +142,7 @@ void main() {
     previousY = Dy;
     if (p.trail != 0u) {
       for (uint k = 0u; k < 4u; ++k) {
-        if (4u * i + k < p.count) path[n * p.count + 4u * i + k] = vec2(x[k], y[k]);
+        if (4u * i + k < p.count) path[(p.trailRow + n) * p.count + 4u * i + k] = vec2(x[k], y[k]);
       }
     }
   }

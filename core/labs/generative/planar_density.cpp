@@ -159,7 +159,10 @@ Expected<PlanarDensity> densityOfPoints(std::span<const float> points, std::int6
     density.components.push_back(blob(x, y, bandwidth));
     variance += (x * x + y * y) / (2 * static_cast<double>(kept));
   }
-  if (!(variance > 0) || !std::isfinite(variance)) return makeError(ErrorCode::badInput, tr("All points are the same or not finite: there is no spread to show"));
+  double size = 0;
+  for (const double m : mean) size += m * m;
+  // Equal points leave a variance of the rounding of their mean.
+  if (!(variance > 1e-20 * size) || !std::isfinite(variance)) return makeError(ErrorCode::badInput, tr("All points are the same or not finite: there is no spread to show"));
   const double scale = 0.7 / std::sqrt(variance);
   double reach = 1.2;
   for (Component& c : density.components) {
