@@ -11,9 +11,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "app/viewport/view_state.h"
 #include "app/viewport/viewport.h"
+#include "core/base/text.h"
 #include "core/figure/marks/marks.h"
 #include "core/session/lab.h"
 #include "core/session/session.h"
@@ -30,7 +32,10 @@ class CanvasLab : public Lab {
     LabEntry entry;
     entry.id = "tests/canvas";
     entry.title = "Canvas test";
-    entry.parameters = {{"level", "Level", "", "", 0.5, Real{0, 1}}, {"particles", "Particles", "", "", std::int64_t{256}, Integer{1, 65536}}};
+    entry.parameters = {{"level", "Level", "", "", 0.5, Real{0, 1}}, {"particles", "Particles", "", "", std::int64_t{256}, Integer{1, 65536}},
+                        {"delay", "Delay", "", "", std::int64_t{0}, Integer{0, 5000}},
+                        {"painted", "Painted", "", "", 0.0, Real{-1, 2}},
+                        {"clicked", "Clicked", "", "", 0.0, Real{-1, 2}}};
     entry.make = [] { return std::make_unique<CanvasLab>(); };
     return entry;
   }
@@ -39,6 +44,10 @@ class CanvasLab : public Lab {
     level_ = context.number("level");
     count_ = context.integer("particles");
     frame_ = 0;
+    for (std::int64_t waited = 0; waited < context.integer("delay") && !context.cancelled(); waited += 10) {
+      context.progress(0.5, "waiting");
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
     move();
     return {};
   }
@@ -92,11 +101,19 @@ class CanvasLab : public Lab {
     auto points = std::make_shared<PointsMark>("points");
     points->xy = xy_;
     cloud.marks.push_back(points);
-    figure.panels = {matrix, threshold, cloud};
+    Panel paper;
+    paper.id = "paper";
+    paper.title = "Paper";
+    paper.column = 3;
+    paper.x.range = Range{0, 1};
+    paper.y.range = Range{0, 1};
+    paper.handles.push_back({"paint", 0, 0, Handle::Kind::point, ""});
+    figure.panels = {matrix, threshold, cloud, paper};
     return figure;
   }
 
   Changes pointer(const PointerEvent& event, const Values&) const override {
+    if (event.panel == "paper") return {{event.kind == PointerEvent::Kind::click ? "clicked" : "painted", event.alternate ? -event.x : event.x}};
     if (event.panel != "threshold" || event.handle != "level" || event.kind == PointerEvent::Kind::click) return {};
     return {{"level", std::clamp(event.y, 0.0, 1.0)}};
   }
@@ -332,6 +349,48 @@ TEST_CASE("dragging a handle changes its parameter, as one step to undo") {
   CHECK_FALSE(stage.session->canUndo());
 }
 
+TEST_CASE("in a panel that is painted on, a drag paints and does not pan") {
+  Stage stage;
+  const QPoint from = stage.place("paper", 0.25, 0.5), to = stage.place("paper", 0.75, 0.5);
+  QTest::mousePress(stage.window, Qt::LeftButton, {}, from);
+  QTest::mouseMove(stage.window, (from + to) / 2);
+  QTest::mouseMove(stage.window, to);
+  QTest::mouseRelease(stage.window, Qt::LeftButton, {}, to);
+  stage.settle();
+  // One pixel of this panel is about 1/170.
+  CHECK(std::get<double>(stage.session->value("painted")) == Approx(0.75).margin(0.01));
+  CHECK_FALSE(stage.view("paper"));
+  QTest::mousePress(stage.window, Qt::RightButton, {}, from);
+  QTest::mouseMove(stage.window, to);
+  QTest::mouseRelease(stage.window, Qt::RightButton, {}, to);
+  stage.settle();
+  CHECK(std::get<double>(stage.session->value("painted")) == Approx(-0.75).margin(0.01));
+  CHECK(std::get<double>(stage.session->value("clicked")) == 0);
+  QTest::mouseClick(stage.window, Qt::LeftButton, {}, from);
+  stage.settle();
+  CHECK(std::get<double>(stage.session->value("clicked")) == Approx(0.25).margin(0.01));
+}
+
+TEST_CASE("a long computation dims the last picture and shows how far it is") {
+  Stage stage;
+  const QImage before = stage.settle();
+  const QPoint cell = stage.place("matrix", 3.5, 3.5);
+  REQUIRE(stage.session->set("delay", std::int64_t{1500}));
+  QTest::qWait(100);
+  // Nothing blinks for a short time.
+  CHECK(stage.viewport->grabCanvas().pixelColor(cell) == before.pixelColor(cell));
+  QTest::qWait(500);
+  const QImage busy = stage.viewport->grabCanvas();
+  keepPicture(busy, "canvas-busy");
+  const Color ground = themeOf(ThemeKind::dark).ground, accent = themeOf(ThemeKind::dark).accent;
+  const double expected = 0.8 * before.pixelColor(cell).greenF() + 0.2 * static_cast<double>(ground.g);
+  CHECK(busy.pixelColor(cell).greenF() == Approx(expected).margin(0.01));   // 2 of 255: 8-bit alpha and blending
+  // Half of the line is done.
+  CHECK(busy.pixelColor(busy.width() / 4, 0).blueF() == Approx(accent.b).margin(0.01));
+  CHECK(busy.pixelColor(busy.width() * 3 / 4, 0) == before.pixelColor(busy.width() * 3 / 4, 0));
+  CHECK(differingPixels(before, stage.settle()) == 0);
+}
+
 TEST_CASE("theme, overlay and size change what is drawn") {
   Stage stage;
   const QImage dark = stage.settle();
@@ -345,6 +404,12 @@ TEST_CASE("theme, overlay and size change what is drawn") {
   const QImage timings = stage.settle();
   keepPicture(timings, "canvas-overlay");
   CHECK(differingPixels(light, timings) > 500);
+  REQUIRE(setLanguage("zh"));
+  stage.viewport->pictureChanged();
+  const QImage chinese = stage.settle();
+  keepPicture(chinese, "canvas-overlay-zh");
+  CHECK(differingPixels(timings, chinese) > 100);
+  setLanguage("en");
   stage.viewport->setOverlayVisible(false);
   CHECK(differingPixels(light, stage.settle()) == 0);
 
