@@ -78,7 +78,6 @@ struct Overlay::State {
     const std::scoped_lock lock(*vk.queueMutex);
     if (!imgui::init(info, pass)) throw std::runtime_error("Dear ImGui could not be set up on this device");
     hasFonts = false;
-    isNew = true;
   }
 
   void close() {
@@ -153,7 +152,7 @@ struct Overlay::State {
   ImGuiContext* context = nullptr;
   std::set<ImWchar> characters{0x00B7, 0x00D7, 0x2212, 0x2026};
   std::vector<ImWchar> ranges;                   // read by the font atlas while it lives
-  bool hasFonts = false, isNew = true;
+  bool hasFonts = false;
   int framesSinceFonts = 0;
 };
 
@@ -196,10 +195,9 @@ void Overlay::prepare(const OverlayContent& content, VkCommandBuffer commands) {
     state.framesSinceFonts = -1;
   }
 
+  // Dear ImGui sizes a window by what it held in the frame before; there may be no next frame, so measure first and then build.
   state.build(content);
-  // Dear ImGui measures a new window in its first frame and shows it in the second.
-  if (state.isNew) state.build(content);
-  state.isNew = false;
+  state.build(content);
 }
 
 void Overlay::record(VkCommandBuffer commands) {
