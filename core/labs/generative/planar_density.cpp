@@ -95,7 +95,7 @@ Expected<PlanarDensity> builtInDensity(std::string_view scene, double spread) {
         // The eight dark squares of a 4 x 4 board.
         const Draw d = drawFor(i, 4);
         const std::uint32_t square = i % 8, row = square / 2, column = 2 * (square % 2) + row % 2;
-        components.push_back(blob(0.7 * (column - 2 + d.u), 0.7 * (row - 2.0 + d.v), bandwidth));
+        components.push_back(blob(0.7 * (static_cast<double>(column) - 2 + d.u), 0.7 * (static_cast<double>(row) - 2 + d.v), bandwidth));
       } else {
         return makeError(ErrorCode::usage, trf("There is no density named '{}'; choose one of the list", std::string(scene)));
       }
