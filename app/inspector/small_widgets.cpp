@@ -1,6 +1,7 @@
 #include "app/inspector/small_widgets.h"
 
 #include <QPainter>
+#include <QRegularExpression>
 #include <QStyleOptionComboBox>
 #include <QStylePainter>
 #include <algorithm>
@@ -12,6 +13,11 @@
 namespace orrery::app {
 
 QString shown(const std::string& english) { return QString::fromStdString(orrery::tr(english)); }
+
+QString withoutMnemonic(QString text) {
+  static const QRegularExpression bracketed(QStringLiteral("\\(&.\\)"));
+  return text.remove(bracketed).remove('&');
+}
 
 ToggleSwitch::ToggleSwitch(QWidget* parent) : QCheckBox(parent) {
   setCursor(Qt::PointingHandCursor);
@@ -103,8 +109,8 @@ void QuietComboBox::paintEvent(QPaintEvent*) {
   QStyleOptionComboBox option;
   initStyleOption(&option);
   painter.drawComplexControl(QStyle::CC_ComboBox, option);
-  const QRect room = style()->subControlRect(QStyle::CC_ComboBox, &option, QStyle::SC_ComboBoxEditField, this);
-  option.currentText = fontMetrics().elidedText(option.currentText, Qt::ElideRight, room.width() - 4);
+  // Left and right padding and the arrow, as in resources/style/window.qss.
+  option.currentText = fontMetrics().elidedText(option.currentText, Qt::ElideRight, width() - 34);
   painter.drawControl(QStyle::CE_ComboBoxLabel, option);
 }
 

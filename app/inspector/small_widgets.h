@@ -12,6 +12,9 @@ namespace orrery::app {
 // English text declared by a lab or kernel, in the window's language.
 QString shown(const std::string& english);
 
+// "&File" -> "File", "文件(&F)" -> "文件".
+QString withoutMnemonic(QString text);
+
 class ToggleSwitch : public QCheckBox {
   Q_OBJECT
 

@@ -10,6 +10,7 @@
 #include <QTableWidget>
 #include <QVBoxLayout>
 
+#include "app/inspector/small_widgets.h"
 #include "app/shell/actions.h"
 
 namespace orrery::app {
@@ -38,11 +39,14 @@ void showKeys(Actions& actions, QWidget* parent) {
   table->setSelectionMode(QAbstractItemView::NoSelection);
   table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
   table->setColumnWidth(1, 180);
+  // Rows without an icon keep its place.
+  QPixmap blank(16, 16);
+  blank.fill(Qt::transparent);
   QList<QKeySequenceEdit*> edits;
   for (int i = 0; i < table->rowCount(); ++i) {
     const ActionEntry& entry = actions.entries()[i];
-    const QString text = QString(entry.action->text()).remove('&');
-    auto* item = new QTableWidgetItem(entry.action->icon(), text);
+    const QString text = withoutMnemonic(entry.action->text());
+    auto* item = new QTableWidgetItem(entry.action->icon().isNull() ? QIcon(blank) : entry.action->icon(), text);
     item->setFlags(Qt::ItemIsEnabled);
     table->setItem(i, 0, item);
     auto* edit = new QKeySequenceEdit(entry.action->shortcut(), table);

@@ -382,7 +382,7 @@ QList<Command> MainWindow::paletteCommands() {
   // The menu bar itself is walked, so that nothing in it can be out of reach.
   const std::function<void(QMenu*, const QString&)> walk = [&](QMenu* menu, const QString& path) {
     for (QAction* action : menu->actions()) {
-      const QString text = action->text().remove('&');
+      const QString text = withoutMnemonic(action->text());
       if (action->isSeparator()) continue;
       if (action->menu()) {
         walk(action->menu(), path + QStringLiteral(" › ") + text);
@@ -396,7 +396,7 @@ QList<Command> MainWindow::paletteCommands() {
     }
   };
   for (QAction* top : menuBar()->actions())
-    if (top->menu()) walk(top->menu(), top->text().remove('&'));
+    if (top->menu()) walk(top->menu(), withoutMnemonic(top->text()));
   for (const LabEntry& lab : registered<LabEntry>()) {
     const QString id = QString::fromStdString(lab.id);
     commands.append({shown(lab.title), tr("Lab · %1").arg(shown(lab.summary)), {}, "lab", [this, id] { openLab(id); }, QString::fromStdString(lab.title + " " + lab.id)});

@@ -19,6 +19,7 @@
 #include "app/inspector/number_row.h"
 #include "app/inspector/row_label.h"
 #include "app/inspector/slider.h"
+#include "app/inspector/small_widgets.h"
 #include "app/shell/actions.h"
 #include "app/shell/drop_overlay.h"
 #include "app/shell/error_card.h"
@@ -310,12 +311,12 @@ TEST_CASE("The palette reaches every action, lab, preset and parameter") {
   for (const Command& command : open.window->paletteCommands()) titles << command.title;
   for (const ActionEntry& entry : open.window->actions().entries()) {
     INFO(entry.id.toStdString());
-    CHECK(titles.contains(entry.action->text().remove('&')));
+    CHECK(titles.contains(withoutMnemonic(entry.action->text())));
   }
   const std::function<void(QMenu*)> walk = [&](QMenu* menu) {
     for (QAction* action : menu->actions()) {
       if (action->menu()) walk(action->menu());
-      else if (!action->isSeparator()) CHECK(titles.contains(action->text().remove('&')));
+      else if (!action->isSeparator()) CHECK(titles.contains(withoutMnemonic(action->text())));
     }
   };
   for (QAction* top : open.window->menuBar()->actions()) walk(top->menu());
