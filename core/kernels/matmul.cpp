@@ -6,7 +6,6 @@
 #include <array>
 #include <stdexcept>
 
-#include "core/base/text.h"
 #include "core/kernels/check_support.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/fill.h"
