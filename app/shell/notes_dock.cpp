@@ -8,6 +8,7 @@
 #include <QScrollBar>
 #include <QSvgRenderer>
 #include <QTextBlock>
+#include <QTimer>
 
 #include "app/inspector/icons.h"
 #include "app/inspector/theme.h"
@@ -50,7 +51,8 @@ QString withFormulaImages(const QString& markdown, const QString& folder, int* m
     const Formula formula{match.captured(2).isEmpty() ? match.captured(3) : match.captured(2), !match.captured(2).isEmpty()};
     const QString hash = formulaHash(formula);
     if (QFile::exists(folder + "/formulas/" + hash + ".svg")) {
-      const QString image = QStringLiteral("![](formula:%1)").arg(hash);
+      // One plain word: without any, or with several runs, Qt inserts no image, or several.
+      const QString image = QStringLiteral("![formula](formula:%1)").arg(hash);
       result += formula.display ? "\n\n" + image + "\n\n" : image;
     } else {
       if (missing) ++*missing;
@@ -83,7 +85,9 @@ void Notes::setLab(const QString& lab) {
   if (lab == lab_) return;
   lab_ = lab;
   reload();
-  verticalScrollBar()->setValue(0);
+  moveCursor(QTextCursor::Start);
+  // Once more when the pictures have given the page its height.
+  QTimer::singleShot(0, this, [this] { verticalScrollBar()->setValue(0); });
 }
 
 void Notes::reload() {

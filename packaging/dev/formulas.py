@@ -26,11 +26,14 @@ MIDDLE = 0.13  # em above the baseline: a quarter of the x-height of Inter (0.54
 SPELLINGS = [
     (r"\\operatorname\*?\{([^}]*)\}", r"\\mathrm{\1}"),
     (r"\\text\{([^}]*)\}", lambda m: r"\mathrm{" + m.group(1).replace(" ", r"\ ") + "}"),
-    (r"\\[td]frac", r"\\frac"),
+    # A fraction of numbers stays small in its line; any other is set large enough to read its indices.
+    (r"\\[td]?frac(?!\{\d+\}\{\d+\})", r"\\dfrac"),
+    (r"\\[td]frac(?=\{\d+\}\{\d+\})", r"\\frac"),
     (r"\\lVert|\\rVert", r"\\Vert "),
     (r"\\lvert|\\rvert", r"|"),
     (r"\\bigl|\\bigr|\\Bigl|\\Bigr|\\big|\\Big", r""),
     (r"\\mathbf\{([^}]*)\}", r"\\mathbf{\1}"),
+    (r"\\sqrt\s*(\w)", r"\\sqrt{\1}"),
     (r"\\le(?![a-z])", r"\\leq"),
     (r"\\ge(?![a-z])", r"\\geq"),
     (r"\\ne(?![a-z])", r"\\neq"),

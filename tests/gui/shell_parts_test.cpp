@@ -1,6 +1,7 @@
 // Parts of the window that need no window: formulas in notes, number display, the journal, drop plans.
 
 #include <QTemporaryDir>
+#include <QTextBlock>
 #include <fstream>
 
 #include "app/inspector/number_row.h"
@@ -31,7 +32,23 @@ TEST_CASE("A formula with a picture becomes an image named by the recipe's hash"
   const QString hash = formulaHash({"x^2", false});
   CHECK(hash == "d3d5911c4c99");
   std::ofstream((folder.path() + "/formulas/" + hash + ".svg").toStdString()) << "<svg/>";
-  CHECK(withFormulaImages("a $x^2$ b", folder.path()) == "a ![](formula:" + hash + ") b");
+  CHECK(withFormulaImages("a $x^2$ b", folder.path()) == "a ![formula](formula:" + hash + ") b");
+}
+
+TEST_CASE("Notes show their formulas as images and never as dollars") {
+  application();
+  for (const LabEntry& lab : registered<LabEntry>()) {
+    const QString id = QString::fromStdString(lab.id);
+    if (!QFile::exists(notesFolder(id) + "/notes.en.md")) continue;
+    INFO(lab.id);
+    Notes notes;
+    notes.setLab(id);
+    int images = 0;
+    for (QTextBlock block = notes.document()->begin(); block.isValid(); block = block.next())
+      for (auto it = block.begin(); !it.atEnd(); ++it) images += it.fragment().charFormat().isImageFormat() ? 1 : 0;
+    CHECK(images > 0);
+    CHECK_FALSE(notes.toPlainText().contains('$'));
+  }
 }
 
 TEST_CASE("Every formula in every note has its picture") {
