@@ -22,7 +22,8 @@ std::vector<FontFile> fontFiles(bool chinese) {
     if (!match) continue;
     FcChar8 *found = nullptr, *path = nullptr;
     FontFile file;
-    const bool same = FcPatternGetString(match, FC_FAMILY, 0, &found) == FcResultMatch && std::strcmp(reinterpret_cast<const char*>(found), family) == 0;
+    const bool same =
+        FcPatternGetString(match, FC_FAMILY, 0, &found) == FcResultMatch && std::strcmp(reinterpret_cast<const char*>(found), family) == 0;
     if (same && FcPatternGetString(match, FC_FILE, 0, &path) == FcResultMatch) {
       FcPatternGetInteger(match, FC_INDEX, 0, &file.index);
       file.path = reinterpret_cast<const char*>(path);

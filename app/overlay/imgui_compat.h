@@ -2,8 +2,8 @@
 // Dear ImGui 1.86 (Debian 12) to 1.91 (Debian 13) behind one interface. The caller holds the queue's mutex: newer versions submit the font
 // texture themselves.
 
-#include <imgui.h>
 #include <backends/imgui_impl_vulkan.h>
+#include <imgui.h>
 
 namespace orrery::app::imgui {
 

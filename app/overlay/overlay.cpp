@@ -151,7 +151,7 @@ struct Overlay::State {
   VkDescriptorPool pool = VK_NULL_HANDLE;
   ImGuiContext* context = nullptr;
   std::set<ImWchar> characters{0x00B7, 0x00D7, 0x2212, 0x2026};
-  std::vector<ImWchar> ranges;                   // read by the font atlas while it lives
+  std::vector<ImWchar> ranges;  // read by the font atlas while it lives
   bool hasFonts = false;
   int framesSinceFonts = 0;
 };
@@ -191,7 +191,7 @@ void Overlay::prepare(const OverlayContent& content, VkCommandBuffer commands) {
     state.hasFonts = true;
     state.framesSinceFonts = 0;
   } else if (state.framesSinceFonts >= 0 && ++state.framesSinceFonts > 8) {
-    imgui::fontsUploaded();   // the frame that copied them has long finished
+    imgui::fontsUploaded();  // the frame that copied them has long finished
     state.framesSinceFonts = -1;
   }
 

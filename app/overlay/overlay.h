@@ -16,16 +16,16 @@
 namespace orrery::app {
 
 struct OverlayContent {
-  float width = 0, height = 0, scale = 1;        // logical px, device px per logical px
+  float width = 0, height = 0, scale = 1;  // logical px, device px per logical px
   ThemeKind theme = ThemeKind::dark;
-  std::vector<std::pair<std::string, std::string>> rows;     // name, value
-  std::vector<std::string> probes;                           // pinned read-outs, one line each
+  std::vector<std::pair<std::string, std::string>> rows;  // name, value
+  std::vector<std::string> probes;                        // pinned read-outs, one line each
 };
 
 class Overlay {
  public:
   Overlay(gpu::Device& device, VkRenderPass pass, std::uint32_t imageCount, float scale);
-  ~Overlay();                                    // the GPU must have finished with it
+  ~Overlay();  // the GPU must have finished with it
   Overlay(const Overlay&) = delete;
   Overlay& operator=(const Overlay&) = delete;
 

@@ -5,7 +5,6 @@
 #include <QKeyEvent>
 #include <QMimeData>
 #include <QUrl>
-
 #include <algorithm>
 #include <cmath>
 
@@ -19,26 +18,28 @@ namespace orrery::app {
 namespace {
 
 // How long grab() waits for a first picture before it takes what there is.
-constexpr int grabPatience = 10'000;             // ms
+constexpr int grabPatience = 10'000;  // ms
 // A device is opened anew for a canvas at most this often; the session's own recovery has the same rhythm.
-constexpr qint64 recoveryPause = 60'000;         // ms
+constexpr qint64 recoveryPause = 60'000;  // ms
 // While the picture moves, what the pointer shows is asked for again this often.
-constexpr int probeInterval = 100;               // ms
-constexpr float interactiveUnit = 1.25f;         // px per point on the live canvas, as layOut() has it
+constexpr int probeInterval = 100;        // ms
+constexpr float interactiveUnit = 1.25f;  // px per point on the live canvas, as layOut() has it
 
 }  // namespace
 
 // Probes run on the session's worker and may outlive the canvas: the mailbox is what both hold.
 struct Viewport::Canvas::Mailbox {
   std::mutex mutex;
-  std::function<void()> post;                    // queues probed() on the window's thread; empty when the canvas is gone
+  std::function<void()> post;  // queues probed() on the window's thread; empty when the canvas is gone
   bool done = false;
   std::optional<Readout> readout;
 };
 
 Viewport::Canvas::Canvas(Viewport& owner)
     : owner_(owner), state_(std::make_shared<CanvasState>()), mailbox_(std::make_shared<Mailbox>()), window_(new CanvasWindow(*this)) {
-  const auto post = [this](auto&& call) { QMetaObject::invokeMethod(window_.data(), std::forward<decltype(call)>(call), Qt::QueuedConnection); };
+  const auto post = [this](auto&& call) {
+    QMetaObject::invokeMethod(window_.data(), std::forward<decltype(call)>(call), Qt::QueuedConnection);
+  };
   state_->onDrawn = [this, post] { post([this] { drawnChanged(); }); };
   state_->onFailed = [this, post](std::string message) {
     post([this, message = std::move(message)] { emit owner_.failed(QString::fromStdString(message)); });
@@ -58,7 +59,7 @@ Viewport::Canvas::~Canvas() {
     const std::scoped_lock lock(mailbox_->mutex);
     mailbox_->post = {};
   }
-  thread_.reset();   // joined: no callback comes any more
+  thread_.reset();  // joined: no callback comes any more
   if (window_) window_->detach();
 }
 
@@ -88,12 +89,16 @@ void Viewport::Canvas::setSession(Session* session) {
   });
 }
 
-void Viewport::Canvas::pictureChanged() { change([](CanvasState&) {}); }
+void Viewport::Canvas::pictureChanged() {
+  change([](CanvasState&) {});
+}
 
 void Viewport::Canvas::fit(const std::string& panel) {
   change([&panel](CanvasState& state) {
-    if (panel.empty()) state.view.fitAll();
-    else state.view.fit(panel);
+    if (panel.empty())
+      state.view.fitAll();
+    else
+      state.view.fit(panel);
     ++state.viewVersion;
   });
 }
@@ -119,7 +124,8 @@ void Viewport::Canvas::windowChanged() {
   VkSurfaceKHR surface = VK_NULL_HANDLE;
   if (exposed && instance) {
     surface = QVulkanInstance::surfaceForWindow(window_.data());
-    if (surface == VK_NULL_HANDLE) emit owner_.failed(QCoreApplication::translate("Canvas", "This display does not let Vulkan draw into a window."));
+    if (surface == VK_NULL_HANDLE)
+      emit owner_.failed(QCoreApplication::translate("Canvas", "This display does not let Vulkan draw into a window."));
   }
   const QSize size = window_->size();
   const auto ratio = static_cast<float>(window_->devicePixelRatio());
@@ -236,9 +242,10 @@ void Viewport::Canvas::clearHover() {
 }
 
 void Viewport::Canvas::lost(std::shared_ptr<gpu::Device> device) {
-  if (!session_ || session_->device() != device) return;   // the session has noticed by itself
+  if (!session_ || session_->device() != device) return;  // the session has noticed by itself
   if (lastRecovery_.isValid() && lastRecovery_.elapsed() < recoveryPause) {
-    emit owner_.failed(QCoreApplication::translate("Canvas", "The GPU device was lost twice within a minute; choose another one in the device menu."));
+    emit owner_.failed(
+        QCoreApplication::translate("Canvas", "The GPU device was lost twice within a minute; choose another one in the device menu."));
     return;
   }
   lastRecovery_.start();

@@ -6,7 +6,6 @@
 #include <QPointer>
 #include <QTimer>
 #include <QWindow>
-
 #include <memory>
 #include <optional>
 
@@ -23,20 +22,21 @@ class Viewport::Canvas {
   explicit Canvas(Viewport& owner);
   ~Canvas();
 
-  CanvasWindow* window() { return window_; }     // owned by its container once there is one
+  CanvasWindow* window() { return window_; }  // owned by its container once there is one
   void setSession(Session* session);
   void pictureChanged();
-  void change(const std::function<void(CanvasState&)>& edit);    // under the mutex; the picture is drawn again
-  template <class T> T read(T (*get)(const CanvasState&)) const {
+  void change(const std::function<void(CanvasState&)>& edit);  // under the mutex; the picture is drawn again
+  template <class T>
+  T read(T (*get)(const CanvasState&)) const {
     const std::scoped_lock lock(state_->mutex);
     return get(*state_);
   }
   QImage grab();
-  void fit(const std::string& panel);            // empty = all
+  void fit(const std::string& panel);  // empty = all
 
   // From the window.
-  void windowChanged();                          // size, exposure, screen
-  void surfaceGoes();                            // before the native window is destroyed
+  void windowChanged();  // size, exposure, screen
+  void surfaceGoes();    // before the native window is destroyed
   void mousePressed(QMouseEvent* event);
   void mouseMoved(QMouseEvent* event);
   void mouseReleased(QMouseEvent* event);
@@ -69,7 +69,7 @@ class Viewport::Canvas {
 
   Viewport& owner_;
   std::shared_ptr<CanvasState> state_;
-  Session* session_ = nullptr;                   // only used on the window's thread
+  Session* session_ = nullptr;  // only used on the window's thread
   std::shared_ptr<Mailbox> mailbox_;
   QPointer<CanvasWindow> window_;
   std::unique_ptr<RenderThread> thread_;
@@ -79,11 +79,11 @@ class Viewport::Canvas {
   bool pointerInside_ = false;
   bool probeWanted_ = false, probeRunning_ = false;
   std::string hoverText_, hoverPanel_;
-  QTimer probeAgain_;                            // after a new picture: the same place has new values
+  QTimer probeAgain_;  // after a new picture: the same place has new values
   struct Press {
     Qt::MouseButton button = Qt::NoButton;
     Vec2 at{};
-    PanelPlacement panel;                        // as it was when the button went down
+    PanelPlacement panel;  // as it was when the button went down
     std::string handle;
     bool inArea = false, paints = false, moved = false;
     std::array<double, 2> data{};

@@ -7,7 +7,7 @@ namespace orrery::app {
 
 namespace {
 // A window system that gives no image for this long is asked again later, so that the thread can still be stopped.
-constexpr std::uint64_t acquireTimeout = 200'000'000;   // ns
+constexpr std::uint64_t acquireTimeout = 200'000'000;  // ns
 }  // namespace
 
 CanvasDevice::CanvasDevice(std::shared_ptr<gpu::Device> device)
@@ -44,7 +44,7 @@ CanvasDevice::~CanvasDevice() {
 void CanvasDevice::waitForQueue() {
   const gpu::VulkanHandles& vk = device_->vulkan();
   const std::scoped_lock lock(*vk.queueMutex);
-  vkQueueWaitIdle(vk.queue);   // of a lost device nothing runs: its result does not matter
+  vkQueueWaitIdle(vk.queue);  // of a lost device nothing runs: its result does not matter
 }
 
 void CanvasDevice::releaseSurface() {
@@ -68,8 +68,8 @@ void CanvasDevice::prepareSurface(VkSurfaceKHR surface, std::uint32_t width, std
   if (swapchain_->format() != before || swapchain_->imageCount() != imagesBefore) overlay_.reset();
 }
 
-bool CanvasDevice::present(VkSurfaceKHR surface, std::uint32_t width, std::uint32_t height, const DisplayList& list, const DisplayList& above,
-                           float scale, const OverlayContent* overlay, QImage* grab) {
+bool CanvasDevice::present(VkSurfaceKHR surface, std::uint32_t width, std::uint32_t height, const DisplayList& list,
+                           const DisplayList& above, float scale, const OverlayContent* overlay, QImage* grab) {
   prepareSurface(surface, width, height);
   if (swapchain_->empty()) return false;
   const gpu::VulkanHandles& vk = device_->vulkan();
@@ -111,7 +111,8 @@ bool CanvasDevice::present(VkSurfaceKHR surface, std::uint32_t width, std::uint3
   if (copies) recordGrab(slot.commands, swapchain_->image(index));
   gpu::check(vkEndCommandBuffer(slot.commands), "vkEndCommandBuffer");
   gpu::check(vkResetFences(vk.device, 1, &slot.finished), "vkResetFences");
-  gpu::submitGraphics(*device_, slot.commands, slot.acquired, VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT, swapchain_->rendered(index), slot.finished);
+  gpu::submitGraphics(*device_, slot.commands, slot.acquired, VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT, swapchain_->rendered(index),
+                      slot.finished);
   // A CPU device draws while it presents: wait here, not while holding the queue that the session's worker needs.
   if (device_->isCpu() || copies) gpu::check(vkWaitForFences(vk.device, 1, &slot.finished, VK_TRUE, UINT64_MAX), "vkWaitForFences");
 
@@ -154,7 +155,8 @@ void CanvasDevice::recordGrab(VkCommandBuffer commands, VkImage image) {
     vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT,
                          VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_HOST_BIT, 0, 0, nullptr, 0, nullptr, 1, &barrier);
   };
-  move(VK_IMAGE_LAYOUT_PRESENT_SRC_KHR, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT, VK_ACCESS_TRANSFER_READ_BIT);
+  move(VK_IMAGE_LAYOUT_PRESENT_SRC_KHR, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT,
+       VK_ACCESS_TRANSFER_READ_BIT);
   VkBufferImageCopy region{};
   region.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1};
   region.imageExtent = {extent.width, extent.height, 1};

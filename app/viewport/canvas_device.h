@@ -1,13 +1,12 @@
 #pragma once
 // What a canvas needs on one device: renderer, overlay, swapchain, commands of the frames in flight.
 
-#include <QImage>
+#include <vulkan/vulkan.h>
 
+#include <QImage>
 #include <array>
 #include <memory>
 #include <optional>
-
-#include <vulkan/vulkan.h>
 
 #include "app/overlay/overlay.h"
 #include "app/viewport/swapchain.h"
@@ -29,8 +28,8 @@ class CanvasDevice {
 
   // Draws and presents; false when there is nothing to draw on (no area, or the swapchain has to be made anew: try again soon).
   // With `grab`, waits and returns the picture as it was presented.
-  bool present(VkSurfaceKHR surface, std::uint32_t width, std::uint32_t height, const DisplayList& list, const DisplayList& above, float scale,
-               const OverlayContent* overlay, QImage* grab);
+  bool present(VkSurfaceKHR surface, std::uint32_t width, std::uint32_t height, const DisplayList& list, const DisplayList& above,
+               float scale, const OverlayContent* overlay, QImage* grab);
   bool wantsAnotherTry() const { return retry_; }
   void releaseSurface();
 
@@ -55,8 +54,8 @@ class CanvasDevice {
   std::unique_ptr<Swapchain> swapchain_;
   std::unique_ptr<Overlay> overlay_;
   VkSurfaceKHR surface_ = VK_NULL_HANDLE;
-  bool stale_ = false;                           // the swapchain has to be made anew
-  bool retry_ = false;                           // this frame was not shown, the next one may be
+  bool stale_ = false;  // the swapchain has to be made anew
+  bool retry_ = false;  // this frame was not shown, the next one may be
 };
 
 }  // namespace orrery::app

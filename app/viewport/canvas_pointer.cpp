@@ -1,4 +1,5 @@
-// What the pointer and the keys do in a canvas: hover reads out, click pins, drag pans or moves a handle, the wheel zooms, a double click fits.
+// What the pointer and the keys do in a canvas: hover reads out, click pins, drag pans or moves a handle, the wheel zooms, a double click
+// fits.
 
 #include <QDragEnterEvent>
 #include <QGuiApplication>
@@ -8,7 +9,6 @@
 #include <QStyleHints>
 #include <QUrl>
 #include <QWheelEvent>
-
 #include <algorithm>
 #include <cmath>
 
@@ -24,7 +24,9 @@ constexpr double zoomPerUnit = 1.0 / 120;
 constexpr double zoomPerNotch = 1.2;
 constexpr std::size_t mostPins = 12;
 
-Vec2 positionOf(const QSinglePointEvent* event) { return {static_cast<float>(event->position().x()), static_cast<float>(event->position().y())}; }
+Vec2 positionOf(const QSinglePointEvent* event) {
+  return {static_cast<float>(event->position().x()), static_cast<float>(event->position().y())};
+}
 
 QStringList filesOf(const QMimeData* data) {
   QStringList paths;
@@ -43,7 +45,8 @@ void fitAxis(const Range& range, bool log, float pixelLow, float pixelHigh, doub
 }
 
 bool paintsIn(const Panel* panel) {
-  return panel && std::any_of(panel->handles.begin(), panel->handles.end(), [](const Handle& handle) { return handle.id.starts_with("paint"); });
+  return panel &&
+         std::any_of(panel->handles.begin(), panel->handles.end(), [](const Handle& handle) { return handle.id.starts_with("paint"); });
 }
 
 }  // namespace
@@ -125,7 +128,7 @@ void Viewport::Canvas::send(PointerEvent::Kind kind, Vec2 at, Qt::KeyboardModifi
 void Viewport::Canvas::mousePressed(QMouseEvent* event) {
   window_->requestActivate();
   pointer_ = positionOf(event);
-  if (press_) return;   // a second button while one is down
+  if (press_) return;  // a second button while one is down
   const auto shown = drawn();
   if (!shown) return;
   const Hit hit = hitAt(*shown, pointer_);

@@ -2,8 +2,9 @@
 // What the window's thread and the render thread share. All fields are guarded by `mutex`; `wake` tells the render thread that something
 // changed, `answer` tells waiting callers that it has done what they asked for.
 
-#include <QImage>
+#include <vulkan/vulkan.h>
 
+#include <QImage>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -13,8 +14,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <vulkan/vulkan.h>
 
 #include "app/viewport/view_state.h"
 #include "core/figure/figure.h"
@@ -32,10 +31,10 @@ struct Readout {
 // What lies above the figure.
 struct Decorations {
   std::optional<Readout> hover;
-  Vec2 pointer;                                  // the hover card stands beside it
+  Vec2 pointer;  // the hover card stands beside it
   std::vector<Readout> pins;
-  std::string pointerPanel;                      // the panel under the pointer shows its handles
-  std::string hotPanel, hotHandle;               // the handle under the pointer, or grabbed
+  std::string pointerPanel;         // the panel under the pointer shows its handles
+  std::string hotPanel, hotHandle;  // the handle under the pointer, or grabbed
   bool grabbed = false;
 };
 
@@ -55,7 +54,7 @@ struct CanvasState {
   bool overlayVisible = false, reduceMotion = false;
   VkSurfaceKHR surface = VK_NULL_HANDLE;
   bool exposed = false;
-  float width = 0, height = 0, scale = 1;        // logical px, device px per logical px
+  float width = 0, height = 0, scale = 1;  // logical px, device px per logical px
   ViewState view;
   std::uint64_t viewVersion = 0;
   Decorations decorations;
@@ -68,7 +67,7 @@ struct CanvasState {
   QImage grabbed;
   int grabsDone = 0;
   std::uint64_t presented = 0;
-  std::deque<std::chrono::steady_clock::time_point> presentTimes;   // of the last second before the newest
+  std::deque<std::chrono::steady_clock::time_point> presentTimes;  // of the last second before the newest
 
   // Called by the render thread without the mutex; they only post to the window's thread.
   std::function<void()> onDrawn;

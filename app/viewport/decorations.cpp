@@ -30,7 +30,7 @@ void addDisc(DisplayList& list, Vec2 center, float radius, const Color& fill, co
   PathItem disc;
   std::vector<Vec2> outline;
   for (int i = 0; i < 24; ++i) {
-    const float angle = static_cast<float>(i) * 0.261799388f;   // 24 corners: within 0.1 px of a circle of radius 8
+    const float angle = static_cast<float>(i) * 0.261799388f;  // 24 corners: within 0.1 px of a circle of radius 8
     outline.push_back({center.x + radius * std::cos(angle), center.y + radius * std::sin(angle)});
   }
   disc.lines = {std::move(outline)};
@@ -48,7 +48,8 @@ void addCard(DisplayList& list, const std::vector<std::string>& lines, Vec2 at, 
   const auto styleOf = [](std::size_t) { return TextStyle{textSize, Weight::regular, true}; };
   float width = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) width = std::max(width, metrics.width(lines[i], styleOf(i)));
-  Rect card{at.x + pointerGap, at.y + pointerGap, std::ceil(width) + 2 * cardPadding, lineHeight * static_cast<float>(lines.size()) + 2 * cardPadding - 3};
+  Rect card{at.x + pointerGap, at.y + pointerGap, std::ceil(width) + 2 * cardPadding,
+            lineHeight * static_cast<float>(lines.size()) + 2 * cardPadding - 3};
   if (card.right() > list.size.x - 4) card.x = at.x - pointerGap - card.width;
   if (card.bottom() > list.size.y - 4) card.y = at.y - pointerGap - card.height;
   card.x = std::round(std::clamp(card.x, 4.0f, std::max(4.0f, list.size.x - card.width - 4))) + 0.5f;
@@ -64,7 +65,8 @@ void addCard(DisplayList& list, const std::vector<std::string>& lines, Vec2 at, 
   }
 }
 
-void addHandle(DisplayList& list, const Handle& handle, const PanelPlacement& panel, bool hot, bool grabbed, const Theme& theme, const TextMetrics& metrics) {
+void addHandle(DisplayList& list, const Handle& handle, const PanelPlacement& panel, bool hot, bool grabbed, const Theme& theme,
+               const TextMetrics& metrics) {
   const Vec2 at = panel.transform.apply(handle.x, handle.y);
   const Color fill = hot ? theme.accent : theme.panel;
   Vec2 label = at;
@@ -74,7 +76,9 @@ void addHandle(DisplayList& list, const Handle& handle, const PanelPlacement& pa
   } else {
     // A grip on the line, in the middle of the panel, so that axis labels stay readable.
     const bool vertical = handle.kind == Handle::Kind::verticalLine;
-    if (vertical ? at.x < panel.area.x - 0.5f || at.x > panel.area.right() + 0.5f : at.y < panel.area.y - 0.5f || at.y > panel.area.bottom() + 0.5f) return;
+    if (vertical ? at.x < panel.area.x - 0.5f || at.x > panel.area.right() + 0.5f
+                 : at.y < panel.area.y - 0.5f || at.y > panel.area.bottom() + 0.5f)
+      return;
     label = vertical ? Vec2{at.x, panel.area.y + panel.area.height / 2} : Vec2{panel.area.x + panel.area.width / 2, at.y};
     const float w = vertical ? 8.0f : 18.0f, h = vertical ? 18.0f : 8.0f;
     if (hot) {
@@ -90,8 +94,10 @@ void addHandle(DisplayList& list, const Handle& handle, const PanelPlacement& pa
   if (hot && !handle.label.empty()) {
     std::vector<std::string> lines{handle.label};
     if (grabbed) {
-      if (handle.kind == Handle::Kind::point) lines.push_back(fmt::format("({}, {})", formatNumber(handle.x), formatNumber(handle.y)));
-      else lines.push_back(formatNumber(handle.kind == Handle::Kind::verticalLine ? handle.x : handle.y));
+      if (handle.kind == Handle::Kind::point)
+        lines.push_back(fmt::format("({}, {})", formatNumber(handle.x), formatNumber(handle.y)));
+      else
+        lines.push_back(formatNumber(handle.kind == Handle::Kind::verticalLine ? handle.x : handle.y));
     }
     addCard(list, lines, label, theme, metrics);
   }
@@ -124,18 +130,26 @@ const PanelPlacement* placementOf(const Layout& layout, const std::string& id) {
 
 float distanceTo(const Handle& handle, const PanelPlacement& panel, Vec2 pointer) {
   const Vec2 at = panel.transform.apply(handle.x, handle.y);
-  const Rect reach{panel.area.x - handleReach, panel.area.y - handleReach, panel.area.width + 2 * handleReach, panel.area.height + 2 * handleReach};
+  const Rect reach{panel.area.x - handleReach, panel.area.y - handleReach, panel.area.width + 2 * handleReach,
+                   panel.area.height + 2 * handleReach};
   if (!reach.contains(pointer)) return -1;
   float distance = -1;
   switch (handle.kind) {
-    case Handle::Kind::point: distance = reach.contains(at) ? std::hypot(at.x - pointer.x, at.y - pointer.y) : -1; break;
-    case Handle::Kind::verticalLine: distance = std::abs(at.x - pointer.x); break;
-    case Handle::Kind::horizontalLine: distance = std::abs(at.y - pointer.y); break;
+    case Handle::Kind::point:
+      distance = reach.contains(at) ? std::hypot(at.x - pointer.x, at.y - pointer.y) : -1;
+      break;
+    case Handle::Kind::verticalLine:
+      distance = std::abs(at.x - pointer.x);
+      break;
+    case Handle::Kind::horizontalLine:
+      distance = std::abs(at.y - pointer.y);
+      break;
   }
   return std::isfinite(distance) ? distance : -1;
 }
 
-DisplayList decorationsOf(const Drawn& drawn, const Decorations& decorations, const BusyLook& busy, const Theme& theme, const TextMetrics& metrics) {
+DisplayList decorationsOf(const Drawn& drawn, const Decorations& decorations, const BusyLook& busy, const Theme& theme,
+                          const TextMetrics& metrics) {
   DisplayList list;
   list.size = drawn.layout.list.size;
   list.ground = {0, 0, 0, 0};
@@ -146,9 +160,11 @@ DisplayList decorationsOf(const Drawn& drawn, const Decorations& decorations, co
     // Points would hide data: they show while the pointer is in their panel. A line's grip says that the line can be moved.
     const auto shows = [&](const Handle& handle) { return handle.kind != Handle::Kind::point || decorations.pointerPanel == placement.id; };
     for (const Handle& handle : panel->handles) {
-      if (handle.id.starts_with("paint")) continue;   // stands for the whole panel
-      if (decorations.hotPanel == placement.id && decorations.hotHandle == handle.id) hot = &handle;
-      else if (shows(handle)) addHandle(list, handle, placement, false, false, theme, metrics);
+      if (handle.id.starts_with("paint")) continue;  // stands for the whole panel
+      if (decorations.hotPanel == placement.id && decorations.hotHandle == handle.id)
+        hot = &handle;
+      else if (shows(handle))
+        addHandle(list, handle, placement, false, false, theme, metrics);
     }
     if (hot) addHandle(list, *hot, placement, true, decorations.grabbed, theme, metrics);
   }

@@ -8,11 +8,12 @@ namespace orrery::app {
 
 struct BusyLook {
   bool shown = false;
-  double fraction = -1;                          // -1 = unknown
-  double phase = 0;                              // 0..1, moves the line of an unknown fraction; constant with reduced motion
+  double fraction = -1;  // -1 = unknown
+  double phase = 0;      // 0..1, moves the line of an unknown fraction; constant with reduced motion
 };
 
-DisplayList decorationsOf(const Drawn& drawn, const Decorations& decorations, const BusyLook& busy, const Theme& theme, const TextMetrics& metrics);
+DisplayList decorationsOf(const Drawn& drawn, const Decorations& decorations, const BusyLook& busy, const Theme& theme,
+                          const TextMetrics& metrics);
 
 // px within which a handle can be grabbed, and the distance of a pointer to it; < 0 when the handle is not in sight.
 constexpr float handleReach = 9;

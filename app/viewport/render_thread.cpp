@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 constexpr double busyAfter = 0.2;
 // The line of unknown progress moves this often; faster would take time from the work it reports.
 constexpr auto busyInterval = std::chrono::milliseconds(66);
-constexpr double busyPeriod = 1.6;               // seconds from side to side
+constexpr double busyPeriod = 1.6;  // seconds from side to side
 // No display needs more; a mouse may report 1,000 moves a second.
 constexpr auto shortestFrame = std::chrono::microseconds(8000);
 
@@ -32,7 +32,7 @@ struct RenderThread::Snapshot {
   std::shared_ptr<const Picture> picture;
   std::shared_ptr<gpu::Device> device;
   BusyLook busy;
-  bool stillBusy = false;                        // look again soon
+  bool stillBusy = false;  // look again soon
   double busySeconds = 0;
   ThemeKind theme = ThemeKind::dark;
   bool overlayVisible = false;
@@ -74,8 +74,10 @@ void RenderThread::run() {
     const bool wantsGrab = state.grabsDone < state.grabsWanted;
     const auto now = Clock::now();
     if (!state.dirty && !wantsGrab && now < lookAgain) {
-      if (lookAgain != never) state.wake.wait_until(lock, lookAgain);
-      else state.wake.wait(lock);
+      if (lookAgain != never)
+        state.wake.wait_until(lock, lookAgain);
+      else
+        state.wake.wait(lock);
       continue;
     }
     if (now - lastFrame_ < shortestFrame && !wantsGrab) {
@@ -160,13 +162,12 @@ bool RenderThread::takeSnapshot(std::unique_lock<std::mutex>&, Snapshot& snapsho
   if (state.exposed) snapshot.surface = state.surface;
   state.surfaceInUse = snapshot.surface != VK_NULL_HANDLE ? snapshot.surface : state.surfaceInUse;
   const auto oldest = Clock::now() - std::chrono::seconds(1);
-  snapshot.framesPerSecond = static_cast<double>(std::count_if(state.presentTimes.begin(), state.presentTimes.end(), [&](auto t) { return t >= oldest; }));
+  snapshot.framesPerSecond =
+      static_cast<double>(std::count_if(state.presentTimes.begin(), state.presentTimes.end(), [&](auto t) { return t >= oldest; }));
   return snapshot.width >= 1 && snapshot.height >= 1;
 }
 
-void RenderThread::dropDevice() {
-  device_.reset();
-}
+void RenderThread::dropDevice() { device_.reset(); }
 
 void RenderThread::frame(const Snapshot& snapshot) {
   if (!snapshot.device || snapshot.device == lost_) return;
@@ -191,7 +192,8 @@ void RenderThread::frame(const Snapshot& snapshot) {
       const auto milliseconds = [](double value) { return fmt::format("{:.2f} ms", value); };
       if (drawn_->picture) {
         overlay.rows.emplace_back(tr("Update"), milliseconds(drawn_->picture->updateMilliseconds));
-        for (const gpu::Timing& timing : drawn_->picture->timings) overlay.rows.emplace_back(timing.name, milliseconds(timing.milliseconds));
+        for (const gpu::Timing& timing : drawn_->picture->timings)
+          overlay.rows.emplace_back(timing.name, milliseconds(timing.milliseconds));
       }
       overlay.rows.emplace_back(tr("Layout"), milliseconds(layoutMilliseconds_));
       overlay.rows.emplace_back(tr("Drawing"), milliseconds(drawMilliseconds_));
@@ -213,7 +215,9 @@ void RenderThread::frame(const Snapshot& snapshot) {
     DisplayList both = drawn_->layout.list;
     both.items.insert(both.items.end(), above.items.begin(), above.items.end());
     const render::Pixels pixels = device_->renderer().draw(both, snapshot.scale);
-    grabbed = QImage(pixels.rgba.data(), pixels.width, pixels.height, 4 * pixels.width, QImage::Format_RGBX8888).convertToFormat(QImage::Format_RGB32).copy();
+    grabbed = QImage(pixels.rgba.data(), pixels.width, pixels.height, 4 * pixels.width, QImage::Format_RGBX8888)
+                  .convertToFormat(QImage::Format_RGB32)
+                  .copy();
   }
   {
     CanvasState& state = *state_;
@@ -246,7 +250,8 @@ bool RenderThread::layOutIfNeeded(const Snapshot& snapshot) {
   options.interactive = true;
   options.view = [&snapshot](const std::string& panel) { return snapshot.view.of(panel); };
   static const Figure nothing;
-  drawn->layout = layOut(snapshot.picture ? snapshot.picture->figure : nothing, {snapshot.width, snapshot.height}, Fonts::shared(), options);
+  drawn->layout =
+      layOut(snapshot.picture ? snapshot.picture->figure : nothing, {snapshot.width, snapshot.height}, Fonts::shared(), options);
   drawn_ = std::move(drawn);
   layoutWidth_ = snapshot.width;
   layoutHeight_ = snapshot.height;

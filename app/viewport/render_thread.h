@@ -14,7 +14,7 @@ class CanvasDevice;
 class RenderThread {
  public:
   explicit RenderThread(std::shared_ptr<CanvasState> state);
-  ~RenderThread();                               // stops and joins
+  ~RenderThread();  // stops and joins
 
  private:
   struct Snapshot;
@@ -26,7 +26,7 @@ class RenderThread {
 
   std::shared_ptr<CanvasState> state_;
   std::unique_ptr<CanvasDevice> device_;
-  std::shared_ptr<gpu::Device> lost_;            // not to be used again
+  std::shared_ptr<gpu::Device> lost_;  // not to be used again
 
   // The last layout and what it was made from.
   std::shared_ptr<const Drawn> drawn_;
@@ -37,7 +37,7 @@ class RenderThread {
   double layoutMilliseconds_ = 0, drawMilliseconds_ = 0;
   std::chrono::steady_clock::time_point lastFrame_{}, began_ = std::chrono::steady_clock::now();
   std::string lastFailure_;
-  std::thread thread_;                           // last: starts when everything else is there
+  std::thread thread_;  // last: starts when everything else is there
 };
 
 }  // namespace orrery::app

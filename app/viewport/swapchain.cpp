@@ -35,7 +35,8 @@ VkPresentModeKHR chooseMode(VkPhysicalDevice device, VkSurfaceKHR surface) {
   std::uint32_t count = 0;
   checkSurface(vkGetPhysicalDeviceSurfacePresentModesKHR(device, surface, &count, nullptr), "vkGetPhysicalDeviceSurfacePresentModesKHR");
   std::vector<VkPresentModeKHR> modes(count);
-  checkSurface(vkGetPhysicalDeviceSurfacePresentModesKHR(device, surface, &count, modes.data()), "vkGetPhysicalDeviceSurfacePresentModesKHR");
+  checkSurface(vkGetPhysicalDeviceSurfacePresentModesKHR(device, surface, &count, modes.data()),
+               "vkGetPhysicalDeviceSurfacePresentModesKHR");
   for (const VkPresentModeKHR wanted : {VK_PRESENT_MODE_MAILBOX_KHR, VK_PRESENT_MODE_IMMEDIATE_KHR}) {
     if (std::find(modes.begin(), modes.end(), wanted) != modes.end()) return wanted;
   }
@@ -47,10 +48,12 @@ VkPresentModeKHR chooseMode(VkPhysicalDevice device, VkSurfaceKHR surface) {
 Swapchain::Swapchain(gpu::Device& device, VkSurfaceKHR surface, std::uint32_t width, std::uint32_t height) : Swapchain(device) {
   const gpu::VulkanHandles& vk = device.vulkan();
   VkBool32 supported = VK_FALSE;
-  checkSurface(vkGetPhysicalDeviceSurfaceSupportKHR(vk.physicalDevice, vk.queueFamily, surface, &supported), "vkGetPhysicalDeviceSurfaceSupportKHR");
+  checkSurface(vkGetPhysicalDeviceSurfaceSupportKHR(vk.physicalDevice, vk.queueFamily, surface, &supported),
+               "vkGetPhysicalDeviceSurfaceSupportKHR");
   if (!supported) throw std::runtime_error(trf("the device {} cannot draw into this window", device.summary().name));
   VkSurfaceCapabilitiesKHR abilities{};
-  checkSurface(vkGetPhysicalDeviceSurfaceCapabilitiesKHR(vk.physicalDevice, surface, &abilities), "vkGetPhysicalDeviceSurfaceCapabilitiesKHR");
+  checkSurface(vkGetPhysicalDeviceSurfaceCapabilitiesKHR(vk.physicalDevice, surface, &abilities),
+               "vkGetPhysicalDeviceSurfaceCapabilitiesKHR");
   extent_ = abilities.currentExtent;
   if (extent_.width == UINT32_MAX) {
     extent_ = {std::clamp(width, abilities.minImageExtent.width, abilities.maxImageExtent.width),
@@ -69,11 +72,12 @@ Swapchain::Swapchain(gpu::Device& device, VkSurfaceKHR surface, std::uint32_t wi
   info.imageColorSpace = format.colorSpace;
   info.imageExtent = extent_;
   info.imageArrayLayers = 1;
-  info.imageUsage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | (canCopy_ ? VkImageUsageFlags{VK_IMAGE_USAGE_TRANSFER_SRC_BIT} : VkImageUsageFlags{0});
+  info.imageUsage =
+      VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | (canCopy_ ? VkImageUsageFlags{VK_IMAGE_USAGE_TRANSFER_SRC_BIT} : VkImageUsageFlags{0});
   info.imageSharingMode = VK_SHARING_MODE_EXCLUSIVE;
   info.preTransform = abilities.currentTransform;
   info.compositeAlpha = abilities.supportedCompositeAlpha & VK_COMPOSITE_ALPHA_OPAQUE_BIT_KHR ? VK_COMPOSITE_ALPHA_OPAQUE_BIT_KHR
-                                                                                             : VK_COMPOSITE_ALPHA_INHERIT_BIT_KHR;
+                                                                                              : VK_COMPOSITE_ALPHA_INHERIT_BIT_KHR;
   info.presentMode = chooseMode(vk.physicalDevice, surface);
   info.clipped = VK_TRUE;
   checkSurface(vkCreateSwapchainKHR(vk.device, &info, nullptr, &swapchain_), "vkCreateSwapchainKHR");

@@ -13,11 +13,11 @@ class Swapchain {
  public:
   // Throws std::runtime_error when the device cannot present to the surface, gpu::DeviceLost, gpu::OutOfMemory; SurfaceLost.
   Swapchain(gpu::Device& device, VkSurfaceKHR surface, std::uint32_t width, std::uint32_t height);
-  ~Swapchain();                                  // nothing of it may be in use
+  ~Swapchain();  // nothing of it may be in use
   Swapchain(const Swapchain&) = delete;
   Swapchain& operator=(const Swapchain&) = delete;
 
-  bool empty() const { return swapchain_ == VK_NULL_HANDLE; }     // the window has no area now
+  bool empty() const { return swapchain_ == VK_NULL_HANDLE; }  // the window has no area now
   VkSwapchainKHR handle() const { return swapchain_; }
   VkFormat format() const { return format_; }
   VkExtent2D extent() const { return extent_; }
@@ -29,12 +29,12 @@ class Swapchain {
   VkSemaphore rendered(std::uint32_t i) const { return images_[i].rendered; }
 
  private:
-  explicit Swapchain(gpu::Device& device) : device_(device) {}   // so that the destructor cleans up after a failure
+  explicit Swapchain(gpu::Device& device) : device_(device) {}  // so that the destructor cleans up after a failure
   struct Image {
     VkImage image = VK_NULL_HANDLE;
     VkImageView view = VK_NULL_HANDLE;
     VkFramebuffer framebuffer = VK_NULL_HANDLE;
-    VkSemaphore rendered = VK_NULL_HANDLE;       // signalled when drawing has finished, waited for by presentation
+    VkSemaphore rendered = VK_NULL_HANDLE;  // signalled when drawing has finished, waited for by presentation
   };
   gpu::Device& device_;
   VkSwapchainKHR swapchain_ = VK_NULL_HANDLE;

@@ -14,8 +14,8 @@ constexpr double largest = 1e30;
 
 bool isShowable(const Range& range) {
   const double size = std::max(std::abs(range.low), std::abs(range.high));
-  return std::isfinite(range.low) && std::isfinite(range.high) && range.low < range.high && size < largest && range.high - range.low > finest * size &&
-         range.high - range.low > 1e-30;
+  return std::isfinite(range.low) && std::isfinite(range.high) && range.low < range.high && size < largest &&
+         range.high - range.low > finest * size && range.high - range.low > 1e-30;
 }
 
 }  // namespace

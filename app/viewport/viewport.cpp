@@ -1,7 +1,6 @@
 #include "app/viewport/viewport.h"
 
 #include <QVBoxLayout>
-
 #include <algorithm>
 
 #include "app/viewport/canvas.h"
@@ -52,7 +51,8 @@ LayoutOptions Viewport::exportOptions(ThemeKind theme) const {
 double Viewport::framesPerSecond() const {
   return canvas_->read<double>([](const CanvasState& state) {
     const auto oldest = std::chrono::steady_clock::now() - std::chrono::seconds(1);
-    return static_cast<double>(std::count_if(state.presentTimes.begin(), state.presentTimes.end(), [&](auto time) { return time >= oldest; }));
+    return static_cast<double>(
+        std::count_if(state.presentTimes.begin(), state.presentTimes.end(), [&](auto time) { return time >= oldest; }));
   });
 }
 

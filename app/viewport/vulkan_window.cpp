@@ -1,7 +1,6 @@
 #include "app/viewport/vulkan_window.h"
 
 #include <QCoreApplication>
-
 #include <memory>
 
 #include "core/gpu/vulkan.h"

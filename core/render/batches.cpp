@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t pathPointsWorthCaching = 24;
 constexpr std::uint64_t keepPathFrames = 120;
 constexpr std::size_t manyPaths = 512;
-constexpr std::uint64_t offsetAlignment = 256;   // the largest that Vulkan lets a device ask for
+constexpr std::uint64_t offsetAlignment = 256;  // the largest that Vulkan lets a device ask for
 
 PixelBounds intersection(const PixelBounds& a, const PixelBounds& b) {
   return {std::max(a.left, b.left), std::max(a.top, b.top), std::min(a.right, b.right), std::min(a.bottom, b.bottom)};
@@ -80,8 +80,8 @@ void Batches::add(const DisplayList& list, float scale, gpu::Stream& stream) {
 }
 
 PixelBounds Batches::toBounds(const Rect& rect) const {
-  return {roundedPixel(double{rect.x} * scale_), roundedPixel(double{rect.y} * scale_), roundedPixel((double{rect.x} + rect.width) * scale_),
-          roundedPixel((double{rect.y} + rect.height) * scale_)};
+  return {roundedPixel(double{rect.x} * scale_), roundedPixel(double{rect.y} * scale_),
+          roundedPixel((double{rect.x} + rect.width) * scale_), roundedPixel((double{rect.y} + rect.height) * scale_)};
 }
 
 void Batches::append(Kind kind, std::size_t before) {
@@ -216,8 +216,10 @@ void Batches::add(const ImageItem& item) {
   draw.push.color = {1, 1, 1, item.alpha};
   draw.push.info = {0, static_cast<std::uint32_t>(shape[1]), static_cast<std::uint32_t>(shape[0]), 0};
   draw.flags = flag::map(static_cast<std::uint32_t>(item.map));
-  if (isRgba) draw.flags = flag::rgbaImage;
-  else if (item.logScale) draw.flags |= flag::logValue;
+  if (isRgba)
+    draw.flags = flag::rgbaImage;
+  else if (item.logScale)
+    draw.flags |= flag::logValue;
   if (!isRgba && item.alphaFromValue) draw.flags |= flag::alphaFromValue;
   if (item.smooth) draw.flags |= flag::smoothImage;
   const auto& rect = draw.push.rect;
@@ -240,7 +242,8 @@ void Batches::add(const ImageItem& item) {
 
 void Batches::add(const PointItem& item) {
   const Shape& shape = item.xy.shape();
-  if (item.xy.dtype() != DType::f32 || shape.rank() != 2 || shape[1] != 2 || item.xy.empty() || item.color.a <= 0 || !(item.radius > 0)) return;
+  if (item.xy.dtype() != DType::f32 || shape.rank() != 2 || shape[1] != 2 || item.xy.empty() || item.color.a <= 0 || !(item.radius > 0))
+    return;
   const PixelBounds seen = intersection(clip(), toBounds(item.clip));
   if (seen.empty()) return;
   TensorDraw draw;
@@ -248,22 +251,27 @@ void Batches::add(const PointItem& item) {
   const std::uint64_t count = std::min<std::uint64_t>(static_cast<std::uint64_t>(shape[0]), abilities_.maxRange / 8);
   setTransform(draw, item.transform);
   draw.push.color = {item.color.r, item.color.g, item.color.b, item.color.a};
-  draw.push.rect = {static_cast<float>(seen.left), static_cast<float>(seen.top), static_cast<float>(seen.right), static_cast<float>(seen.bottom)};
-  draw.push.range = {static_cast<float>(item.low), item.high > item.low ? static_cast<float>(1 / (item.high - item.low)) : 0, item.radius * scale_, scale_};
+  draw.push.rect = {static_cast<float>(seen.left), static_cast<float>(seen.top), static_cast<float>(seen.right),
+                    static_cast<float>(seen.bottom)};
+  draw.push.range = {static_cast<float>(item.low), item.high > item.low ? static_cast<float>(1 / (item.high - item.low)) : 0,
+                     item.radius * scale_, scale_};
   draw.flags |= flag::shape(static_cast<std::uint32_t>(item.shape));
   if (item.scalar.dtype() == DType::f32 && item.scalar.count() >= static_cast<std::int64_t>(count)) {
     draw.scalar = item.scalar.device(*stream_);
     draw.flags |= flag::hasScalar | flag::map(static_cast<std::uint32_t>(item.map));
   }
   const bool sprites = abilities_.sprites && 2 * (item.radius * scale_ + 1) <= abilities_.largestPoint;
-  if (sprites) draw.vertices = static_cast<std::uint32_t>(count);
-  else draw.quads = static_cast<std::uint32_t>(count);
+  if (sprites)
+    draw.vertices = static_cast<std::uint32_t>(count);
+  else
+    draw.quads = static_cast<std::uint32_t>(count);
   appendDraw(sprites ? Kind::points : Kind::pointQuads, std::move(draw), seen);
 }
 
 void Batches::add(const BundleItem& item) {
   const Shape& shape = item.xy.shape();
-  if (item.xy.dtype() != DType::f32 || shape.rank() != 3 || shape[2] != 2 || item.xy.empty() || item.color.a <= 0 || !(item.width > 0)) return;
+  if (item.xy.dtype() != DType::f32 || shape.rank() != 3 || shape[2] != 2 || item.xy.empty() || item.color.a <= 0 || !(item.width > 0))
+    return;
   const std::int64_t first = std::clamp<std::int64_t>(item.firstStep, 0, shape[0]), lines = shape[1];
   std::int64_t steps = std::min(item.stepCount, shape[0] - first);
   const PixelBounds seen = intersection(clip(), toBounds(item.clip));
@@ -276,9 +284,11 @@ void Batches::add(const BundleItem& item) {
   if (steps < 2) return;
   setTransform(draw, item.transform);
   draw.push.color = {item.color.r, item.color.g, item.color.b, item.color.a};
-  draw.push.rect = {static_cast<float>(seen.left), static_cast<float>(seen.top), static_cast<float>(seen.right), static_cast<float>(seen.bottom)};
+  draw.push.rect = {static_cast<float>(seen.left), static_cast<float>(seen.top), static_cast<float>(seen.right),
+                    static_cast<float>(seen.bottom)};
   draw.push.range[2] = item.width * scale_ / 2;
-  draw.push.info = {static_cast<std::uint32_t>((start - draw.offset) / 8), static_cast<std::uint32_t>(lines), static_cast<std::uint32_t>(steps), 0};
+  draw.push.info = {static_cast<std::uint32_t>((start - draw.offset) / 8), static_cast<std::uint32_t>(lines),
+                    static_cast<std::uint32_t>(steps), 0};
   if (item.fade) draw.flags |= flag::fade;
   if (item.scalar.dtype() == DType::f32 && item.scalar.count() >= lines) {
     draw.scalar = item.scalar.device(*stream_);

@@ -19,7 +19,7 @@ namespace orrery::render {
 struct Batch {
   Kind kind = Kind::mesh;
   PixelBounds scissor;
-  std::uint32_t first = 0, count = 0;      // mesh, solid, glyph: vertices of their array; others: index into `draws`
+  std::uint32_t first = 0, count = 0;  // mesh, solid, glyph: vertices of their array; others: index into `draws`
 };
 
 // A draw straight from tensors.
@@ -27,11 +27,11 @@ struct TensorDraw {
   std::uint32_t flags = 0;
   Push push;
   gpu::BufferView data, scalar;
-  std::uint64_t offset = 0;                // bytes into `data`, a multiple of 256
-  std::uint32_t vertices = 0, instances = 1;   // vertices = 0: `quads` quads
+  std::uint64_t offset = 0;                   // bytes into `data`, a multiple of 256
+  std::uint32_t vertices = 0, instances = 1;  // vertices = 0: `quads` quads
   std::uint32_t quads = 0;
   float lineWidth = 1;
-  const ImageCache::Texture* texture = nullptr;   // Kind::texture: the coloured cells
+  const ImageCache::Texture* texture = nullptr;  // Kind::texture: the coloured cells
 };
 
 // What the device can draw natively.

@@ -1,6 +1,6 @@
-// Area coverage by cells (the method of FreeType's and AGG's smooth rasterisers): every edge adds its height (cover) and the area to its left
-// inside the pixel it crosses; a running sum along a row then gives the exact signed coverage of each pixel. Even-odd folds that sum, which is
-// exact except in pixels where two edges cross. Equal runs of neighbouring rows become one quad, so a large area costs few quads.
+// Area coverage by cells (the method of FreeType's and AGG's smooth rasterisers): every edge adds its height (cover) and the area to its
+// left inside the pixel it crosses; a running sum along a row then gives the exact signed coverage of each pixel. Even-odd folds that sum,
+// which is exact except in pixels where two edges cross. Equal runs of neighbouring rows become one quad, so a large area costs few quads.
 
 #include "core/render/fill.h"
 
@@ -29,10 +29,22 @@ class CellRaster {
     const double top = bounds_.top, bottom = bounds_.bottom;
     if (std::max(y0, y1) <= top || std::min(y0, y1) >= bottom) return;
     const double slope = (x1 - x0) / (y1 - y0);
-    if (y0 < top) { x0 += (top - y0) * slope; y0 = top; }
-    if (y0 > bottom) { x0 += (bottom - y0) * slope; y0 = bottom; }
-    if (y1 < top) { x1 += (top - y1) * slope; y1 = top; }
-    if (y1 > bottom) { x1 += (bottom - y1) * slope; y1 = bottom; }
+    if (y0 < top) {
+      x0 += (top - y0) * slope;
+      y0 = top;
+    }
+    if (y0 > bottom) {
+      x0 += (bottom - y0) * slope;
+      y0 = bottom;
+    }
+    if (y1 < top) {
+      x1 += (top - y1) * slope;
+      y1 = top;
+    }
+    if (y1 > bottom) {
+      x1 += (bottom - y1) * slope;
+      y1 = bottom;
+    }
     addBetweenSides(x0, y0, x1, y1);
   }
 
@@ -57,8 +69,10 @@ class CellRaster {
       const double by = i + 1 == count ? y1 : y0 + (y1 - y0) * cuts[i + 1];
       const double middle = 0.5 * (ax + bx);
       if (middle >= right) continue;
-      if (middle <= left) addInside(left, ay, left, by);
-      else addInside(std::clamp(ax, left, right), ay, std::clamp(bx, left, right), by);
+      if (middle <= left)
+        addInside(left, ay, left, by);
+      else
+        addInside(std::clamp(ax, left, right), ay, std::clamp(bx, left, right), by);
     }
   }
 
@@ -81,7 +95,7 @@ class CellRaster {
 
   void addInRow(int row, double x0, double x1, double height) {
     if (row < bounds_.top || row >= bounds_.bottom) return;
-    if (x0 > x1) std::swap(x0, x1);   // the area left of the edge does not depend on its direction along x
+    if (x0 > x1) std::swap(x0, x1);  // the area left of the edge does not depend on its direction along x
     int column = std::clamp(static_cast<int>(std::floor(x0)), bounds_.left, bounds_.right - 1);
     const int last = std::clamp(static_cast<int>(std::ceil(x1)) - 1, column, bounds_.right - 1);
     if (column == last) {
@@ -125,7 +139,8 @@ struct Run {
 
 void emitRows(FillOutput out, const std::vector<Run>& runs, int top, int bottom, const Color& color) {
   for (const Run& run : runs) {
-    const bool solid = run.level == 255 && color.a >= 1 && static_cast<float>(run.right - run.left) * static_cast<float>(bottom - top) >= solidPixels;
+    const bool solid =
+        run.level == 255 && color.a >= 1 && static_cast<float>(run.right - run.left) * static_cast<float>(bottom - top) >= solidPixels;
     addPixels(solid ? out.solid : out.blended, static_cast<float>(run.left), static_cast<float>(top), static_cast<float>(run.right),
               static_cast<float>(bottom), packed(color, static_cast<float>(run.level) / 255.0f));
   }
@@ -143,7 +158,9 @@ void fillRectangle(FillOutput out, Rect rect, const Color& color, const PixelBou
   if (!(left < right && top < bottom)) return;
 
   // Cut each side into a partly covered first pixel, whole pixels, and a partly covered last pixel.
-  struct Part { float low, high, coverage; };
+  struct Part {
+    float low, high, coverage;
+  };
   const auto cut = [](float low, float high, Part* parts) {
     int count = 0;
     const float firstWhole = std::ceil(low), lastWhole = std::floor(high);
@@ -176,8 +193,10 @@ void fillPolygons(FillOutput out, std::span<const std::vector<Vec2>> polygons, c
     const Vec2* previous = nullptr;
     for (const Vec2& point : polygon) {
       if (!isFinite(point)) continue;
-      if (previous) raster.addEdge(previous->x, previous->y, point.x, point.y);
-      else first = &point;
+      if (previous)
+        raster.addEdge(previous->x, previous->y, point.x, point.y);
+      else
+        first = &point;
       previous = &point;
     }
     if (first && previous != first) raster.addEdge(previous->x, previous->y, first->x, first->y);
@@ -194,8 +213,10 @@ void fillPolygons(FillOutput out, std::span<const std::vector<Vec2>> polygons, c
     float sum = 0;
     const auto add = [&row](int left, int right, int level) {
       if (level == 0 || left >= right) return;
-      if (!row.empty() && row.back().right == left && row.back().level == level) row.back().right = right;
-      else row.push_back({left, right, level});
+      if (!row.empty() && row.back().right == left && row.back().level == level)
+        row.back().right = right;
+      else
+        row.push_back({left, right, level});
     };
     while (i < cells.size() && cells[i].y == y) {
       const int x = cells[i].x;
@@ -225,14 +246,18 @@ std::vector<Vec2> roundedRectangle(Rect rect, float radius) {
   radius = std::min({radius, rect.width / 2, rect.height / 2});
   if (!(radius > 0)) return {{rect.x, rect.y}, {rect.right(), rect.y}, {rect.right(), rect.bottom()}, {rect.x, rect.bottom()}};
   // A chord deviates from its arc by r (1 - cos(step / 2)); keep that below 0.05 px, which no 8-bit coverage shows.
-  const int steps = std::clamp(static_cast<int>(std::ceil(std::numbers::pi_v<float> / 4 / std::acos(1 - std::min(0.05f / radius, 1.0f)))), 2, 64);
+  const int steps =
+      std::clamp(static_cast<int>(std::ceil(std::numbers::pi_v<float> / 4 / std::acos(1 - std::min(0.05f / radius, 1.0f)))), 2, 64);
   std::vector<Vec2> outline;
   outline.reserve(static_cast<std::size_t>(4 * (steps + 1)));
-  const Vec2 centers[4] = {{rect.right() - radius, rect.y + radius}, {rect.right() - radius, rect.bottom() - radius},
-                           {rect.x + radius, rect.bottom() - radius}, {rect.x + radius, rect.y + radius}};
+  const Vec2 centers[4] = {{rect.right() - radius, rect.y + radius},
+                           {rect.right() - radius, rect.bottom() - radius},
+                           {rect.x + radius, rect.bottom() - radius},
+                           {rect.x + radius, rect.y + radius}};
   for (int corner = 0; corner < 4; ++corner) {
     for (int i = 0; i <= steps; ++i) {
-      const float angle = (static_cast<float>(corner - 1) + static_cast<float>(i) / static_cast<float>(steps)) * std::numbers::pi_v<float> / 2;
+      const float angle =
+          (static_cast<float>(corner - 1) + static_cast<float>(i) / static_cast<float>(steps)) * std::numbers::pi_v<float> / 2;
       outline.push_back({centers[corner].x + radius * std::cos(angle), centers[corner].y + radius * std::sin(angle)});
     }
   }

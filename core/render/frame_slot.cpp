@@ -18,9 +18,10 @@ void FrameSlot::beginDescriptors(const Pipelines&, std::size_t draws) {
   vkDestroyDescriptorPool(vk, pool_, nullptr);
   pool_ = VK_NULL_HANDLE;
   capacity_ = std::max(64u, wanted + wanted / 2);
-  const VkDescriptorPoolSize sizes[2] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3 * capacity_}, {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, capacity_ + 1}};
+  const VkDescriptorPoolSize sizes[2] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3 * capacity_},
+                                         {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, capacity_ + 1}};
   VkDescriptorPoolCreateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
-  info.maxSets = 2 * capacity_ + 1;   // an image may need its values and its colours
+  info.maxSets = 2 * capacity_ + 1;  // an image may need its values and its colours
   info.poolSizeCount = 2;
   info.pPoolSizes = sizes;
   gpu::check(vkCreateDescriptorPool(vk, &info, nullptr, &pool_), "vkCreateDescriptorPool");

@@ -8,7 +8,7 @@ namespace orrery::render {
 
 namespace {
 constexpr int firstSize = 512, largestSize = 4096;
-constexpr int gap = 1;   // empty texels between glyphs, so that bilinear sampling of rotated text sees no neighbour
+constexpr int gap = 1;  // empty texels between glyphs, so that bilinear sampling of rotated text sees no neighbour
 }  // namespace
 
 std::size_t GlyphAtlas::Hash::operator()(const Key& key) const {
@@ -60,8 +60,8 @@ bool GlyphAtlas::place(Entry& entry) {
     size_ *= 2;
     std::vector<std::uint8_t> larger(static_cast<std::size_t>(size_) * static_cast<std::size_t>(size_));
     for (int y = 0; y < old; ++y) {
-      std::memcpy(larger.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(size_), texels_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(old),
-                  static_cast<std::size_t>(old));
+      std::memcpy(larger.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(size_),
+                  texels_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(old), static_cast<std::size_t>(old));
     }
     texels_ = std::move(larger);
     destroyImage();
@@ -81,14 +81,17 @@ const GlyphAtlas::Entry& GlyphAtlas::find(std::uint32_t face, std::uint32_t glyp
   if (found != entries_.end()) return found->second;
   const GlyphBitmap bitmap = fonts_.bitmapOf(face, glyph, pixels, quarterShift);
   Entry entry{0, 0, bitmap.width, bitmap.height, bitmap.left, bitmap.top};
-  if (entry.width <= 0 || entry.height <= 0 || bitmap.coverage.size() < static_cast<std::size_t>(entry.width) * static_cast<std::size_t>(entry.height)) {
+  if (entry.width <= 0 || entry.height <= 0 ||
+      bitmap.coverage.size() < static_cast<std::size_t>(entry.width) * static_cast<std::size_t>(entry.height)) {
     entry.width = entry.height = 0;
     return entries_.emplace(key, entry).first->second;
   }
   if (!place(entry)) return none_;
   for (int y = 0; y < entry.height; ++y) {
-    std::memcpy(texels_.data() + static_cast<std::size_t>(entry.y + y) * static_cast<std::size_t>(size_) + static_cast<std::size_t>(entry.x),
-                bitmap.coverage.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(entry.width), static_cast<std::size_t>(entry.width));
+    std::memcpy(
+        texels_.data() + static_cast<std::size_t>(entry.y + y) * static_cast<std::size_t>(size_) + static_cast<std::size_t>(entry.x),
+        bitmap.coverage.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(entry.width),
+        static_cast<std::size_t>(entry.width));
   }
   if (dirtyTop_ >= dirtyBottom_) {
     dirtyTop_ = entry.y;
@@ -157,15 +160,16 @@ void GlyphAtlas::record(VkCommandBuffer commands, HostBuffer& staging, std::size
   const std::size_t bytes = stagingBytes();
   std::memcpy(staging.data() + offset, texels_.data() + static_cast<std::size_t>(dirtyTop_) * static_cast<std::size_t>(size_), bytes);
   move(imageIsNew_ ? VK_IMAGE_LAYOUT_UNDEFINED : VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL,
-       imageIsNew_ ? 0 : VK_ACCESS_SHADER_READ_BIT, VK_ACCESS_TRANSFER_WRITE_BIT, VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT);
+       imageIsNew_ ? 0 : VK_ACCESS_SHADER_READ_BIT, VK_ACCESS_TRANSFER_WRITE_BIT, VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT,
+       VK_PIPELINE_STAGE_TRANSFER_BIT);
   VkBufferImageCopy region{};
   region.bufferOffset = offset;
   region.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1};
   region.imageOffset = {0, dirtyTop_, 0};
   region.imageExtent = {static_cast<std::uint32_t>(size_), static_cast<std::uint32_t>(dirtyBottom_ - dirtyTop_), 1};
   vkCmdCopyBufferToImage(commands, staging.buffer(), image_, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1, &region);
-  move(VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL, VK_ACCESS_TRANSFER_WRITE_BIT, VK_ACCESS_SHADER_READ_BIT,
-       VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT);
+  move(VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL, VK_ACCESS_TRANSFER_WRITE_BIT,
+       VK_ACCESS_SHADER_READ_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT);
   imageIsNew_ = false;
   dirtyTop_ = dirtyBottom_ = 0;
 }

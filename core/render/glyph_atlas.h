@@ -23,20 +23,20 @@ class GlyphAtlas {
   GlyphAtlas& operator=(const GlyphAtlas&) = delete;
 
   struct Entry {
-    int x = 0, y = 0, width = 0, height = 0;   // texels
-    int left = 0, top = 0;                     // as in GlyphBitmap
+    int x = 0, y = 0, width = 0, height = 0;  // texels
+    int left = 0, top = 0;                    // as in GlyphBitmap
   };
   // Empty (width 0) for blank glyphs and when the image is full.
   const Entry& find(std::uint32_t face, std::uint32_t glyph, float pixels, int quarterShift);
 
-  void beginFrame();                           // forgets all glyphs when little room is left
+  void beginFrame();  // forgets all glyphs when little room is left
   bool hasNewGlyphs() const { return dirtyTop_ < dirtyBottom_ || image_ == VK_NULL_HANDLE; }
   std::size_t stagingBytes() const { return static_cast<std::size_t>(size_) * static_cast<std::size_t>(dirtyBottom_ - dirtyTop_); }
   // Outside of a render pass; `staging` holds stagingBytes() at `offset` (a multiple of 4) until the commands have run.
   void record(VkCommandBuffer commands, HostBuffer& staging, std::size_t offset);
   void writeDescriptor(VkDescriptorSet set) const;
   int size() const { return size_; }
-  std::uint64_t generation() const { return generation_; }   // changes with the image: write the descriptor again
+  std::uint64_t generation() const { return generation_; }  // changes with the image: write the descriptor again
 
  private:
   void createImage();

@@ -9,7 +9,8 @@ namespace orrery::render {
 namespace {
 
 // The best memory type of these: all of `required`, then as many of `preferred` as there are.
-std::uint32_t memoryTypeFor(VkPhysicalDevice device, std::uint32_t allowed, VkMemoryPropertyFlags required, VkMemoryPropertyFlags preferred) {
+std::uint32_t memoryTypeFor(VkPhysicalDevice device, std::uint32_t allowed, VkMemoryPropertyFlags required,
+                            VkMemoryPropertyFlags preferred) {
   VkPhysicalDeviceMemoryProperties properties{};
   vkGetPhysicalDeviceMemoryProperties(device, &properties);
   std::uint32_t fallback = 0;
@@ -38,9 +39,8 @@ void HostBuffer::reserve(std::size_t bytes) {
   vkGetBufferMemoryRequirements(vk.device, buffer_, &requirements);
   VkMemoryAllocateInfo allocation{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO};
   allocation.allocationSize = requirements.size;
-  allocation.memoryTypeIndex =
-      memoryTypeFor(vk.physicalDevice, requirements.memoryTypeBits, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT,
-                    forReading_ ? VK_MEMORY_PROPERTY_HOST_CACHED_BIT : VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
+  allocation.memoryTypeIndex = memoryTypeFor(vk.physicalDevice, requirements.memoryTypeBits, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT,
+                                             forReading_ ? VK_MEMORY_PROPERTY_HOST_CACHED_BIT : VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
   gpu::check(vkAllocateMemory(vk.device, &allocation, nullptr, &memory_), "vkAllocateMemory");
   gpu::check(vkBindBufferMemory(vk.device, buffer_, memory_, 0), "vkBindBufferMemory");
   void* mapped = nullptr;
@@ -67,7 +67,7 @@ void HostBuffer::flush() {
 void HostBuffer::release() {
   const VkDevice vk = device_.vulkan().device;
   vkDestroyBuffer(vk, buffer_, nullptr);
-  vkFreeMemory(vk, memory_, nullptr);   // unmaps
+  vkFreeMemory(vk, memory_, nullptr);  // unmaps
   buffer_ = VK_NULL_HANDLE;
   memory_ = VK_NULL_HANDLE;
   data_ = nullptr;

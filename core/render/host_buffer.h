@@ -21,8 +21,8 @@ class HostBuffer {
   void reserve(std::size_t bytes);
   std::byte* data() const { return data_; }
   VkBuffer buffer() const { return buffer_; }
-  void invalidate();   // before the host reads what the GPU wrote
-  void flush();        // after the host wrote
+  void invalidate();  // before the host reads what the GPU wrote
+  void flush();       // after the host wrote
 
  private:
   void release();

@@ -84,7 +84,8 @@ void ImageCache::record(VkCommandBuffer commands, Pipelines& pipelines, FrameSlo
     vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, pipelines.get(Kind::cells, texture->key.flags, format));
     const VkDescriptorSet set = slot.dataSet(pipelines, draw, tables);
     vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, pipelines.layout(), 0, 1, &set, 0, nullptr);
-    vkCmdPushConstants(commands, pipelines.layout(), VK_SHADER_STAGE_VERTEX_BIT | VK_SHADER_STAGE_FRAGMENT_BIT, 0, sizeof(Push), &draw.push);
+    vkCmdPushConstants(commands, pipelines.layout(), VK_SHADER_STAGE_VERTEX_BIT | VK_SHADER_STAGE_FRAGMENT_BIT, 0, sizeof(Push),
+                       &draw.push);
     vkCmdDraw(commands, 3, 1, 0, 0);
     vkCmdEndRenderPass(commands);
   }

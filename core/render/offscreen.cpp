@@ -109,7 +109,7 @@ Pixels Renderer::State::draw(const DisplayList& list, float scale) {
   target.format = OffscreenTarget::format;
   target.width = image.width;
   target.height = image.height;
-  target.slot = frameSlots;   // one more than the live ones
+  target.slot = frameSlots;  // one more than the live ones
   record(list, scale, target);
   VkBufferImageCopy region{};
   region.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1};

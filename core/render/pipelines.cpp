@@ -27,7 +27,8 @@ VkRenderPass makeRenderPass(gpu::Device& device, VkFormat format, VkImageLayout 
   const VkSubpassDependency dependencies[2] = {
       {VK_SUBPASS_EXTERNAL, 0,
        VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT,
-       VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT, VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT,
+       VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT,
+       VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT,
        VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT | VK_ACCESS_COLOR_ATTACHMENT_READ_BIT, 0},
       {0, VK_SUBPASS_EXTERNAL, VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT,
        VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_FRAGMENT_SHADER_BIT | VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
@@ -54,16 +55,26 @@ struct KindShaders {
 
 KindShaders shadersOf(Kind kind) {
   switch (kind) {
-    case Kind::mesh: return {"figure/mesh.vert", "figure/mesh.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, true, true};
-    case Kind::solid: return {"figure/mesh.vert", "figure/solid.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, true, false};
-    case Kind::glyph: return {"figure/mesh.vert", "figure/glyph.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, true, true};
-    case Kind::points: return {"figure/points.vert", "figure/points.frag", VK_PRIMITIVE_TOPOLOGY_POINT_LIST, false, true};
-    case Kind::pointQuads: return {"figure/points.vert@quad", "figure/points.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, true};
-    case Kind::bundle: return {"figure/bundle.vert", "figure/bundle.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, true};
-    case Kind::bundleLines: return {"figure/bundle.vert@line", "figure/bundle.frag@line", VK_PRIMITIVE_TOPOLOGY_LINE_STRIP, false, true};
-    case Kind::texture: return {"figure/image.vert", "figure/texture.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_STRIP, false, true};
-    case Kind::cells: return {"figure/cells.vert", "figure/cells.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, false};
-    case Kind::image: return {"figure/image.vert", "figure/image.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_STRIP, false, true};
+    case Kind::mesh:
+      return {"figure/mesh.vert", "figure/mesh.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, true, true};
+    case Kind::solid:
+      return {"figure/mesh.vert", "figure/solid.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, true, false};
+    case Kind::glyph:
+      return {"figure/mesh.vert", "figure/glyph.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, true, true};
+    case Kind::points:
+      return {"figure/points.vert", "figure/points.frag", VK_PRIMITIVE_TOPOLOGY_POINT_LIST, false, true};
+    case Kind::pointQuads:
+      return {"figure/points.vert@quad", "figure/points.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, true};
+    case Kind::bundle:
+      return {"figure/bundle.vert", "figure/bundle.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, true};
+    case Kind::bundleLines:
+      return {"figure/bundle.vert@line", "figure/bundle.frag@line", VK_PRIMITIVE_TOPOLOGY_LINE_STRIP, false, true};
+    case Kind::texture:
+      return {"figure/image.vert", "figure/texture.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_STRIP, false, true};
+    case Kind::cells:
+      return {"figure/cells.vert", "figure/cells.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST, false, false};
+    case Kind::image:
+      return {"figure/image.vert", "figure/image.frag", VK_PRIMITIVE_TOPOLOGY_TRIANGLE_STRIP, false, true};
   }
   return {};
 }

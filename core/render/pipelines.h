@@ -37,8 +37,8 @@ class Pipelines {
 
   VkPipeline get(Kind kind, std::uint32_t flags, VkFormat format);
   VkPipelineLayout layout() const { return layout_; }
-  VkDescriptorSetLayout dataLayout() const { return dataLayout_; }     // set 0: three storage buffers
-  VkDescriptorSetLayout atlasLayout() const { return atlasLayout_; }   // set 1: the glyph atlas
+  VkDescriptorSetLayout dataLayout() const { return dataLayout_; }    // set 0: three storage buffers
+  VkDescriptorSetLayout atlasLayout() const { return atlasLayout_; }  // set 1: the glyph atlas
   bool hasSprites() const { return hasSprites_; }
   bool hasWideLines() const { return hasWideLines_; }
 

@@ -19,7 +19,7 @@ namespace orrery::render {
 
 namespace {
 
-constexpr std::uint32_t quadsPerDraw = 16384;    // 65,536 vertices: 16-bit indices
+constexpr std::uint32_t quadsPerDraw = 16384;  // 65,536 vertices: 16-bit indices
 // The viewport reaches this far beyond the image, so that a point whose centre lies just outside is not dropped by the clipper.
 constexpr float guard = 64;
 
@@ -61,8 +61,15 @@ Abilities abilitiesOf(gpu::Device& device, const Pipelines& pipelines) {
 }  // namespace
 
 Renderer::State::State(std::shared_ptr<gpu::Device> owner, const Fonts& fonts)
-    : device(std::move(owner)), pipelines(*device), atlas(*device, fonts), text(fonts, atlas), images(*device), batches(text, images, abilitiesOf(*device, pipelines)),
-      stream(device), tables(colorTables(*device)), indices(*device, VK_BUFFER_USAGE_INDEX_BUFFER_BIT) {
+    : device(std::move(owner)),
+      pipelines(*device),
+      atlas(*device, fonts),
+      text(fonts, atlas),
+      images(*device),
+      batches(text, images, abilitiesOf(*device, pipelines)),
+      stream(device),
+      tables(colorTables(*device)),
+      indices(*device, VK_BUFFER_USAGE_INDEX_BUFFER_BIT) {
   if (device->isCpu()) keepFreedMemory();
   const std::vector<std::uint16_t> quads = quadIndices();
   indices.reserve(quads.size() * 2);
@@ -152,8 +159,10 @@ void Renderer::State::record(const DisplayList& list, float scale, RenderTarget&
     vkCmdSetScissor(commands, 0, 1, &scissor);
     if (batch.kind == Kind::mesh || batch.kind == Kind::solid || batch.kind == Kind::glyph) {
       bind(pipelines.get(batch.kind, 0, target.format));
-      const VkDeviceSize offset =
-          offsets[batch.kind == Kind::mesh ? 0 : batch.kind == Kind::solid ? 1 : 2] + VkDeviceSize{batch.first} * sizeof(Vertex);
+      const VkDeviceSize offset = offsets[batch.kind == Kind::mesh    ? 0
+                                          : batch.kind == Kind::solid ? 1
+                                                                      : 2] +
+                                  VkDeviceSize{batch.first} * sizeof(Vertex);
       const VkBuffer buffer = slot.memory.buffer();
       vkCmdBindVertexBuffers(commands, 0, 1, &buffer, &offset);
       if (batch.kind == Kind::glyph) {
@@ -169,15 +178,18 @@ void Renderer::State::record(const DisplayList& list, float scale, RenderTarget&
     const std::uint32_t flags = batch.kind == Kind::texture ? draw.flags & flag::wholePixels : draw.flags;
     bind(pipelines.get(batch.kind, flags, target.format));
     const bool isTexture = batch.kind == Kind::texture;
-    const VkDescriptorSet set =
-        isTexture ? slot.textureSet(pipelines, draw.texture->view, images.sampler((draw.flags & flag::smoothImage) != 0)) : slot.dataSet(pipelines, draw, tables);
+    const VkDescriptorSet set = isTexture
+                                    ? slot.textureSet(pipelines, draw.texture->view, images.sampler((draw.flags & flag::smoothImage) != 0))
+                                    : slot.dataSet(pipelines, draw, tables);
     vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, pipelines.layout(), isTexture ? 1 : 0, 1, &set, 0, nullptr);
     Push values = draw.push;
     values.toClip = push.toClip;
     pushConstants(values);
     if (batch.kind == Kind::bundleLines) vkCmdSetLineWidth(commands, draw.lineWidth);
-    if (draw.vertices > 0) vkCmdDraw(commands, draw.vertices, draw.instances, 0, 0);
-    else drawQuads(draw.quads);
+    if (draw.vertices > 0)
+      vkCmdDraw(commands, draw.vertices, draw.instances, 0, 0);
+    else
+      drawQuads(draw.quads);
   }
   if (target.overlay) {
     const VkViewport plain{0, 0, static_cast<float>(target.width), static_cast<float>(target.height), 0, 1};

@@ -19,7 +19,7 @@ struct Pixels {
   std::vector<std::uint8_t> rgba;
 };
 
-struct RenderTarget;   // core/render/target.h (Vulkan types): an image view, a framebuffer, a command buffer
+struct RenderTarget;  // core/render/target.h (Vulkan types): an image view, a framebuffer, a command buffer
 
 class Renderer {
  public:

@@ -16,7 +16,7 @@
 
 namespace orrery::render {
 
-class OffscreenTarget;   // offscreen.cpp
+class OffscreenTarget;  // offscreen.cpp
 
 struct Renderer::State {
   State(std::shared_ptr<gpu::Device> device, const Fonts& fonts);
@@ -31,8 +31,8 @@ struct Renderer::State {
   ImageCache images;
   Batches batches;
   gpu::Stream stream;
-  gpu::BufferView tables;                  // the colour maps, 256 words each
-  HostBuffer indices;                      // 0 1 2 2 1 3, 4 5 6 6 5 7, ...
+  gpu::BufferView tables;  // the colour maps, 256 words each
+  HostBuffer indices;      // 0 1 2 2 1 3, 4 5 6 6 5 7, ...
   std::vector<std::unique_ptr<FrameSlot>> slots;
   std::shared_ptr<OffscreenTarget> offscreen;
 };

@@ -7,7 +7,9 @@ namespace orrery::render {
 
 namespace {
 
-struct Point { double x = 0, y = 0; };
+struct Point {
+  double x = 0, y = 0;
+};
 
 // Coordinates beyond this are cut before anything is computed from them, so that no intermediate result loses its pixels.
 constexpr double farAway = 1e5;
@@ -16,7 +18,9 @@ constexpr float shortestPattern = 0.25f;
 // cos of half the turn below which a join is bevelled: a mitre twice as long as the line is wide.
 constexpr double sharpest = 0.5;
 
-struct Box { double left, top, right, bottom; };
+struct Box {
+  double left, top, right, bottom;
+};
 
 // Liang-Barsky: the part [t0, t1] of a segment inside a box.
 bool clipSegment(Point a, Point b, const Box& box, double& t0, double& t1) {
@@ -30,8 +34,10 @@ bool clipSegment(Point a, Point b, const Box& box, double& t0, double& t1) {
       continue;
     }
     const double t = q[i] / p[i];
-    if (p[i] < 0) t0 = std::max(t0, t);
-    else t1 = std::min(t1, t);
+    if (p[i] < 0)
+      t0 = std::max(t0, t);
+    else
+      t1 = std::min(t1, t);
     if (t0 > t1) return false;
   }
   return true;
@@ -40,7 +46,9 @@ bool clipSegment(Point a, Point b, const Box& box, double& t0, double& t1) {
 // Cohen-Sutherland: moves the ends of a segment onto the sides of a box. Unlike a parameter along the segment, this keeps the pixels of a
 // segment that is 1e30 px long.
 bool cutToBox(Point& a, Point& b, const Box& box) {
-  const auto outside = [&](Point p) { return (p.x < box.left ? 1 : p.x > box.right ? 2 : 0) | (p.y < box.top ? 4 : p.y > box.bottom ? 8 : 0); };
+  const auto outside = [&](Point p) {
+    return (p.x < box.left ? 1 : p.x > box.right ? 2 : 0) | (p.y < box.top ? 4 : p.y > box.bottom ? 8 : 0);
+  };
   for (int round = 0; round < 4; ++round) {
     const int codeA = outside(a), codeB = outside(b);
     if (codeA & codeB) return false;
@@ -67,7 +75,8 @@ class Mesher {
   void line(std::vector<Point>& points, bool closed) {
     points.erase(std::unique(points.begin(), points.end(), [](Point a, Point b) { return std::hypot(a.x - b.x, a.y - b.y) < 1e-3; }),
                  points.end());
-    if (closed && points.size() > 2 && std::hypot(points.front().x - points.back().x, points.front().y - points.back().y) < 1e-3) points.pop_back();
+    if (closed && points.size() > 2 && std::hypot(points.front().x - points.back().x, points.front().y - points.back().y) < 1e-3)
+      points.pop_back();
     const std::size_t count = points.size();
     if (count < 2) return;
     closed = closed && count > 2;
@@ -120,7 +129,8 @@ class Mesher {
     // The outer side is where the normals spread apart.
     const float side = n0.x * n1.y - n0.y * n1.x > 0 ? -reach : reach;
     const auto corner = [&](Point normal, float distance) {
-      return Vertex{static_cast<float>(at.x + normal.x * distance), static_cast<float>(at.y + normal.y * distance), distance, half_, color_};
+      return Vertex{static_cast<float>(at.x + normal.x * distance), static_cast<float>(at.y + normal.y * distance), distance, half_,
+                    color_};
     };
     const Vertex center = corner(n0, 0), first = corner(n0, side), second = corner(n1, side);
     out_.blended.insert(out_.blended.end(), {center, first, second, second});
@@ -129,12 +139,14 @@ class Mesher {
   bool axisParallel(Point a, Point b) {
     const float w = style_.width;
     if (a.x == b.x) {
-      fillRectangle(out_, {static_cast<float>(a.x) - w / 2, static_cast<float>(std::min(a.y, b.y)), w, static_cast<float>(std::abs(b.y - a.y))},
+      fillRectangle(out_,
+                    {static_cast<float>(a.x) - w / 2, static_cast<float>(std::min(a.y, b.y)), w, static_cast<float>(std::abs(b.y - a.y))},
                     style_.color, bounds_);
       return true;
     }
     if (a.y == b.y) {
-      fillRectangle(out_, {static_cast<float>(std::min(a.x, b.x)), static_cast<float>(a.y) - w / 2, static_cast<float>(std::abs(b.x - a.x)), w},
+      fillRectangle(out_,
+                    {static_cast<float>(std::min(a.x, b.x)), static_cast<float>(a.y) - w / 2, static_cast<float>(std::abs(b.x - a.x)), w},
                     style_.color, bounds_);
       return true;
     }
@@ -172,7 +184,7 @@ void strokeLine(FillOutput out, std::span<const Vec2> points, bool closed, const
     }
   }
 
-  const double margin = style.width * 2 + 2;   // a mitre reaches at most twice the half width
+  const double margin = style.width * 2 + 2;  // a mitre reaches at most twice the half width
   const Box box{bounds.left - margin, bounds.top - margin, bounds.right + margin, bounds.bottom + margin};
   Mesher mesher(out, style, bounds);
   double pattern = 0;
@@ -184,7 +196,7 @@ void strokeLine(FillOutput out, std::span<const Vec2> points, bool closed, const
   double travelled = 0;
 
   std::vector<Point> piece;
-  bool whole = true;   // nothing was dropped so far, so a closed line can be joined at its ends
+  bool whole = true;  // nothing was dropped so far, so a closed line can be joined at its ends
   const auto flush = [&](bool join) {
     mesher.line(piece, join);
     piece.clear();
@@ -240,7 +252,7 @@ void strokeLine(FillOutput out, std::span<const Vec2> points, bool closed, const
       whole = false;
       dashes(a, b, length, t0, t1);
     } else {
-      visible(a, b);   // whole, so that joins do not move
+      visible(a, b);  // whole, so that joins do not move
     }
     travelled += length;
   }

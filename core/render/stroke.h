@@ -9,8 +9,8 @@
 namespace orrery::render {
 
 struct StrokeStyle {
-  float width = 1;                     // device px
-  std::span<const float> dash;         // device px, on, off, ...
+  float width = 1;              // device px
+  std::span<const float> dash;  // device px, on, off, ...
   Color color;
 };
 

@@ -14,7 +14,8 @@ constexpr std::size_t manyRuns = 1024;
 
 std::size_t TextRuns::Hash::of(std::string_view text, const TextStyle& style) {
   std::size_t h = std::hash<std::string_view>{}(text);
-  h ^= (std::size_t{std::bit_cast<std::uint32_t>(style.size)} << 8 | static_cast<std::size_t>(style.weight) << 1 | std::size_t{style.tabular}) *
+  h ^= (std::size_t{std::bit_cast<std::uint32_t>(style.size)} << 8 | static_cast<std::size_t>(style.weight) << 1 |
+        std::size_t{style.tabular}) *
        0x9E3779B97F4A7C15u;
   return h;
 }
@@ -29,7 +30,8 @@ void TextRuns::beginFrame() {
 TextRuns::Run& TextRuns::runOf(const GlyphItem& item) {
   auto found = runs_.find(KeyView{item.text, item.style});
   if (found == runs_.end()) {
-    Run run{fonts_.place(item.text, item.style), fonts_.width(item.text, item.style), fonts_.ascent(item.style), fonts_.descent(item.style), 0};
+    Run run{fonts_.place(item.text, item.style), fonts_.width(item.text, item.style), fonts_.ascent(item.style), fonts_.descent(item.style),
+            0};
     found = runs_.emplace(Key{item.text, item.style}, std::move(run)).first;
   }
   found->second.lastUse = frame_;
@@ -61,8 +63,8 @@ void TextRuns::add(Vertices& out, const GlyphItem& item, float scale, const Pixe
 
   // Nothing of a line far outside of the bounds is rasterised.
   const float reach = (run.width + run.ascent + run.descent) * scale + 4;
-  if (x + reach < static_cast<float>(bounds.left) || x - reach > static_cast<float>(bounds.right) || y + reach < static_cast<float>(bounds.top) ||
-      y - reach > static_cast<float>(bounds.bottom)) {
+  if (x + reach < static_cast<float>(bounds.left) || x - reach > static_cast<float>(bounds.right) ||
+      y + reach < static_cast<float>(bounds.top) || y - reach > static_cast<float>(bounds.bottom)) {
     return;
   }
 

@@ -28,7 +28,8 @@ double darkest(const render::Pixels& pixels, int& x, int& y) {
 
 Rgba sampled(ColorMap map, float position) {
   const Color c = sample(map, position);
-  return {static_cast<int>(std::lround(c.r * 255)), static_cast<int>(std::lround(c.g * 255)), static_cast<int>(std::lround(c.b * 255)), 255};
+  return {static_cast<int>(std::lround(c.r * 255)), static_cast<int>(std::lround(c.g * 255)), static_cast<int>(std::lround(c.b * 255)),
+          255};
 }
 
 }  // namespace
@@ -36,17 +37,17 @@ Rgba sampled(ColorMap map, float position) {
 TEST_CASE("a point lies at its data position with the area of its shape") {
   render::Renderer renderer(sharedDevice());
   const double r = 6;
-  const double line = r / 3;   // width of ring and cross
+  const double line = r / 3;  // width of ring and cross
   const std::pair<PointShape, double> shapes[] = {{PointShape::disc, 3.14159265 * r * r},
                                                   {PointShape::ring, 3.14159265 * (r * r - (r - line) * (r - line))},
                                                   {PointShape::square, 4 * r * r},
                                                   {PointShape::diamond, 2 * r * r},
-                                                  {PointShape::cross, 4 * r * line - 2 * line * line}};   // arms with pointed ends
+                                                  {PointShape::cross, 4 * r * line - 2 * line * line}};  // arms with pointed ends
   for (const auto& [shape, area] : shapes) {
     DisplayList list = blank(100, 80);
     PointItem item;
     item.xy = Tensor::from(Shape{1, 2}, {2.0f, 100.0f});
-    item.transform = {10, 5.25, -20, 65.5, false, true};   // y = 65.5 - 20 log10(100) = 25.5
+    item.transform = {10, 5.25, -20, 65.5, false, true};  // y = 65.5 - 20 log10(100) = 25.5
     item.clip = {0, 0, 100, 80};
     item.shape = shape;
     item.radius = static_cast<float>(r);
@@ -76,7 +77,7 @@ TEST_CASE("points that are NaN, infinite, outside of a log axis or of the clip a
   item.color = black;
   list.items.push_back(item);
   const auto pixels = renderer.draw(list);
-  CHECK(inkIn(pixels, 17, 27, 24, 34) == Approx(28.3).epsilon(0.05));   // pi r^2
+  CHECK(inkIn(pixels, 17, 27, 24, 34) == Approx(28.3).epsilon(0.05));  // pi r^2
   CHECK(inkIn(pixels, 0, 0, 60, 60) == Approx(inkIn(pixels, 17, 27, 24, 34)));
 }
 
@@ -102,7 +103,7 @@ TEST_CASE("points are coloured through the map, and NaN stays transparent") {
 TEST_CASE("the cells of a heat map have exactly the colours of sample()") {
   render::Renderer renderer(sharedDevice());
   std::vector<float> values;
-  for (int i = 0; i < 35; ++i) values.push_back(static_cast<float>(i) * 0.03f - 0.02f);   // also below and above the range
+  for (int i = 0; i < 35; ++i) values.push_back(static_cast<float>(i) * 0.03f - 0.02f);  // also below and above the range
   values[17] = notANumber;
   for (const ColorMap map : {ColorMap::viridis, ColorMap::diverging, ColorMap::gray, ColorMap::cyclic}) {
     for (const bool flipped : {false, true}) {
@@ -169,7 +170,7 @@ TEST_CASE("an image is coloured anew when its values, its range or its map chang
     CHECK(isNear(at(pixels, 25, 25), sampled(ColorMap::viridis, 0.75f), 0));
   }
   first.high = 1.4;
-  CHECK(isNear(at(renderer.draw(list), 5, 5), sampled(ColorMap::viridis, 0.5f), 3));   // 0.7 / 1.4 lies on a boundary of the table
+  CHECK(isNear(at(renderer.draw(list), 5, 5), sampled(ColorMap::viridis, 0.5f), 3));  // 0.7 / 1.4 lies on a boundary of the table
   first.high = 1;
   first.map = ColorMap::magma;
   CHECK(isNear(at(renderer.draw(list), 5, 5), sampled(ColorMap::magma, 0.7f), 0));
@@ -205,11 +206,11 @@ TEST_CASE("an image on a log scale, smooth, faint by value, or of colours") {
   list.items.push_back(colors);
   const auto pixels = renderer.draw(list);
   CHECK(isNear(at(pixels, 5, 5), sampled(ColorMap::viridis, 0), 0));
-  CHECK(isNear(at(pixels, 15, 5), sampled(ColorMap::viridis, 0.5f), 3));   // one table entry: log2 in single precision at a boundary
+  CHECK(isNear(at(pixels, 15, 5), sampled(ColorMap::viridis, 0.5f), 3));  // one table entry: log2 in single precision at a boundary
   CHECK(isNear(at(pixels, 25, 5), sampled(ColorMap::viridis, 1), 0));
-  CHECK(isNear(at(pixels, 41, 5), {0, 0, 0, 255}, 0));                     // beyond the centre of the first cell
-  CHECK(isNear(at(pixels, 60, 5), {134, 134, 134, 255}, 1));               // 0.525 of the way from centre to centre
-  CHECK(isNear(at(pixels, 5, 25), {216, 216, 216, 255}, 2));               // gray 64 at alpha 0.2 on white
+  CHECK(isNear(at(pixels, 41, 5), {0, 0, 0, 255}, 0));        // beyond the centre of the first cell
+  CHECK(isNear(at(pixels, 60, 5), {134, 134, 134, 255}, 1));  // 0.525 of the way from centre to centre
+  CHECK(isNear(at(pixels, 5, 25), {216, 216, 216, 255}, 2));  // gray 64 at alpha 0.2 on white
   CHECK(isNear(at(pixels, 15, 25), {255, 255, 255, 255}, 1));
   CHECK(isNear(at(pixels, 45, 25), {255, 0, 0, 255}, 0));
   CHECK(isNear(at(pixels, 55, 25), {132, 137, 142, 255}, 2));
@@ -245,7 +246,7 @@ TEST_CASE("the lines of a bundle are as wide as they say, fade with age and brea
     std::get<BundleItem>(list.items[0]).fade = true;
     std::get<BundleItem>(list.items[0]).scalar = Tensor::from(Shape{3}, {1.0f, 0.0f, 0.5f});
     pixels = renderer.draw(list);
-    CHECK(isNear(at(pixels, 25, 10), {170, 170, 170, 255}, 2));   // the oldest of three segments: alpha 1/3
+    CHECK(isNear(at(pixels, 25, 10), {170, 170, 170, 255}, 2));  // the oldest of three segments: alpha 1/3
     CHECK(isNear(at(pixels, 85, 10), {0, 0, 0, 255}, 2));
     CHECK(inkIn(pixels, 0, 20, 120, 60) == 0);
     CHECK(isNear(at(pixels, 85, 80), {127, 127, 127, 255}, 2));
@@ -305,8 +306,13 @@ TEST_CASE("a thousand different glyph sizes fit, and text far outside costs noth
   render::Renderer renderer(sharedDevice());
   DisplayList list = blank(600, 400);
   for (int i = 0; i < 300; ++i) {
-    list.items.push_back(GlyphItem{"Orrery 0123456789", {10, 10 + static_cast<float>(i)}, HAlign::left, VAlign::baseline,
-                                   TextStyle{8 + static_cast<float>(i) * 0.1f}, {0, 0, 0, 0.1f}, 0});
+    list.items.push_back(GlyphItem{"Orrery 0123456789",
+                                   {10, 10 + static_cast<float>(i)},
+                                   HAlign::left,
+                                   VAlign::baseline,
+                                   TextStyle{8 + static_cast<float>(i) * 0.1f},
+                                   {0, 0, 0, 0.1f},
+                                   0});
     list.items.push_back(GlyphItem{"far", {1e7f, 1e7f}, HAlign::left, VAlign::baseline, TextStyle{}, black, 0});
   }
   CHECK(inkIn(renderer.draw(list), 0, 0, 600, 400) > 1000);

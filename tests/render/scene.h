@@ -30,8 +30,8 @@ inline Rgba at(const render::Pixels& pixels, int x, int y) {
 
 inline bool isNear(Rgba found, Rgba expected, int tolerance) {
   INFO("found " << found.r << ' ' << found.g << ' ' << found.b << ' ' << found.a);
-  return std::abs(found.r - expected.r) <= tolerance && std::abs(found.g - expected.g) <= tolerance && std::abs(found.b - expected.b) <= tolerance &&
-         std::abs(found.a - expected.a) <= tolerance;
+  return std::abs(found.r - expected.r) <= tolerance && std::abs(found.g - expected.g) <= tolerance &&
+         std::abs(found.b - expected.b) <= tolerance && std::abs(found.a - expected.a) <= tolerance;
 }
 
 inline constexpr Color black{0, 0, 0, 1}, white{1, 1, 1, 1};

@@ -70,7 +70,7 @@ TEST_CASE("any polygon leaves as much ink as its area") {
   // Each of about 260 edge pixels is rounded to 1/255 twice: the errors are far below 0.1 % of the area together.
   CHECK(inkIn(renderer.draw(triangle), 0, 0, 100, 100) == Approx(area).epsilon(0.001));
 
-  DisplayList star = blank(100, 100);   // not convex; its points lie on two circles
+  DisplayList star = blank(100, 100);  // not convex; its points lie on two circles
   std::vector<Vec2> outline;
   for (int i = 0; i < 10; ++i) {
     const float radius = i % 2 ? 15.0f : 40.0f, angle = static_cast<float>(i) * 0.6283185f;
@@ -80,7 +80,7 @@ TEST_CASE("any polygon leaves as much ink as its area") {
   const double starArea = 10 * 0.5 * 15 * 40 * std::sin(0.6283185);
   CHECK(inkIn(renderer.draw(star), 0, 0, 100, 100) == Approx(starArea).epsilon(0.001));
 
-  DisplayList ring = blank(100, 100);   // even-odd: the inner square is a hole
+  DisplayList ring = blank(100, 100);  // even-odd: the inner square is a hole
   PathItem item = filled(rectangle(10, 10, 60, 60));
   item.lines.push_back(rectangle(30, 30, 20, 20));
   ring.items.push_back(item);
@@ -120,7 +120,8 @@ TEST_CASE("joins neither leave a gap nor cover twice") {
   render::Renderer renderer(sharedDevice());
   DisplayList list = blank(120, 120);
   std::vector<Vec2> circle;
-  for (int i = 0; i < 72; ++i) circle.push_back({60 + 40 * std::cos(static_cast<float>(i) * 0.0872665f), 60 + 40 * std::sin(static_cast<float>(i) * 0.0872665f)});
+  for (int i = 0; i < 72; ++i)
+    circle.push_back({60 + 40 * std::cos(static_cast<float>(i) * 0.0872665f), 60 + 40 * std::sin(static_cast<float>(i) * 0.0872665f)});
   PathItem item = stroked(circle, 3, {0, 0, 0, 0.5f});
   item.closed = true;
   list.items.push_back(item);
@@ -128,7 +129,7 @@ TEST_CASE("joins neither leave a gap nor cover twice") {
   CHECK(inkIn(pixels, 0, 0, 120, 120) == Approx(0.5 * 3 * 2 * 3.14159265 * 40).epsilon(0.01));
   int darkest = 255;
   for (const auto byte : pixels.rgba) darkest = std::min<int>(darkest, byte);
-  CHECK(darkest >= 126);   // nowhere darker than one layer of half-transparent black
+  CHECK(darkest >= 126);  // nowhere darker than one layer of half-transparent black
 }
 
 TEST_CASE("dashes cover their share of the line") {

@@ -69,8 +69,13 @@ DisplayList particlePicture(int particles, int lines, int steps, bool cards) {
     list.items.push_back(ClipItem{{}, true});
   }
   for (int i = 0; i < 40; ++i) {
-    list.items.push_back(GlyphItem{"label " + std::to_string(i), {20 + 30 * static_cast<float>(i), 500 + 5 * static_cast<float>(i % 8)},
-                                   HAlign::left, VAlign::baseline, TextStyle{}, {0.6f, 0.64f, 0.7f, 1}, 0});
+    list.items.push_back(GlyphItem{"label " + std::to_string(i),
+                                   {20 + 30 * static_cast<float>(i), 500 + 5 * static_cast<float>(i % 8)},
+                                   HAlign::left,
+                                   VAlign::baseline,
+                                   TextStyle{},
+                                   {0.6f, 0.64f, 0.7f, 1},
+                                   0});
   }
   return list;
 }
@@ -89,12 +94,19 @@ double millisecondsOf(render::Renderer& renderer, const DisplayList& list) {
 }  // namespace
 
 TEST_CASE("frames of many particles are drawn in time", "[.speed]") {
-  auto device = gpu::Device::open();   // without the validation layer, unless ORRERY_VALIDATION asks for it
+  auto device = gpu::Device::open();  // without the validation layer, unless ORRERY_VALIDATION asks for it
   REQUIRE(device);
   render::Renderer renderer(*device);
-  const struct { const char* name; int particles, lines, steps; bool cards; } cases[] = {
-      {"empty", 1, 0, 0, false},          {"cards + text", 1, 0, 0, true},         {"2 x 4096 points", 4096, 0, 0, false},
-      {"2 x 100 trails x 128", 1, 100, 128, false}, {"all of it", 4096, 100, 128, true}, {"2 x 65536 points", 65536, 0, 0, true}};
+  const struct {
+    const char* name;
+    int particles, lines, steps;
+    bool cards;
+  } cases[] = {{"empty", 1, 0, 0, false},
+               {"cards + text", 1, 0, 0, true},
+               {"2 x 4096 points", 4096, 0, 0, false},
+               {"2 x 100 trails x 128", 1, 100, 128, false},
+               {"all of it", 4096, 100, 128, true},
+               {"2 x 65536 points", 65536, 0, 0, true}};
   for (const auto& c : cases) {
     if (const char* folder = std::getenv("ORRERY_TEST_PICTURES")) {
       const auto pixels = renderer.draw(particlePicture(c.particles, c.lines, c.steps, c.cards));
@@ -103,7 +115,8 @@ TEST_CASE("frames of many particles are drawn in time", "[.speed]") {
       for (std::size_t i = 0; i < pixels.rgba.size(); i += 4) std::fwrite(&pixels.rgba[i], 1, 3, file);
       std::fclose(file);
     }
-    std::printf("%-24s %7.2f ms with readback\n", c.name, millisecondsOf(renderer, particlePicture(c.particles, c.lines, c.steps, c.cards)));
+    std::printf("%-24s %7.2f ms with readback\n", c.name,
+                millisecondsOf(renderer, particlePicture(c.particles, c.lines, c.steps, c.cards)));
   }
   CHECK(millisecondsOf(renderer, particlePicture(4096, 100, 128, true)) < 12);
   CHECK(millisecondsOf(renderer, particlePicture(65536, 0, 0, true)) < 60);
@@ -116,7 +129,10 @@ TEST_CASE("frames for a profiler", "[.profile]") {
   render::Renderer renderer(*device);
   const char* set = std::getenv("ORRERY_TEST_CASE");
   const std::string which = set ? set : "all";
-  const DisplayList list = particlePicture(which == "many" ? 65536 : which == "trails" || which == "cards" ? 1 : 4096, which == "trails" || which == "all" ? 100 : 0, 128, true);
+  const DisplayList list = particlePicture(which == "many"                         ? 65536
+                                           : which == "trails" || which == "cards" ? 1
+                                                                                   : 4096,
+                                           which == "trails" || which == "all" ? 100 : 0, 128, true);
   DisplayList images = blank(1280, 720);
   for (int panel = 0; panel < 2; ++panel) {
     ImageItem image;
@@ -136,7 +152,8 @@ TEST_CASE("frames for a profiler", "[.profile]") {
   const auto wall = std::chrono::steady_clock::now();
   const int frames = which == "many" ? 20 : 100;
   for (int i = 0; i < frames; ++i) (void)renderer.draw(hasImages ? images : list);
-  std::printf("%s: %.2f CPU ms, %.2f wall ms per frame\n", which.c_str(), 1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / frames,
+  std::printf("%s: %.2f CPU ms, %.2f wall ms per frame\n", which.c_str(),
+              1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / frames,
               std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - wall).count() / frames);
   CHECK(renderer.draw(list).width == 1280);
 }

@@ -1,4 +1,6 @@
 // The canvas under a display (Xvfb), with a lab of its own.
+#include "app/viewport/viewport.h"
+
 #include <QApplication>
 #include <QMimeData>
 #include <QMouseEvent>
@@ -6,7 +8,6 @@
 #include <QTest>
 #include <QWheelEvent>
 #include <QWindow>
-
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -15,7 +16,6 @@
 #include <thread>
 
 #include "app/viewport/view_state.h"
-#include "app/viewport/viewport.h"
 #include "core/base/text.h"
 #include "core/figure/marks/marks.h"
 #include "core/session/lab.h"
@@ -33,7 +33,8 @@ class CanvasLab : public Lab {
     LabEntry entry;
     entry.id = "tests/canvas";
     entry.title = "Canvas test";
-    entry.parameters = {{"level", "Level", "", "", 0.5, Real{0, 1}}, {"particles", "Particles", "", "", std::int64_t{256}, Integer{1, 65536}},
+    entry.parameters = {{"level", "Level", "", "", 0.5, Real{0, 1}},
+                        {"particles", "Particles", "", "", std::int64_t{256}, Integer{1, 65536}},
                         {"delay", "Delay", "", "", std::int64_t{0}, Integer{0, 5000}},
                         {"painted", "Painted", "", "", 0.0, Real{-1, 2}},
                         {"clicked", "Clicked", "", "", 0.0, Real{-1, 2}}};
@@ -73,7 +74,8 @@ class CanvasLab : public Lab {
     matrix.x.range = Range{0, 4};
     matrix.y.range = Range{0, 4};
     auto heat = std::make_shared<HeatMapMark>("heat");
-    heat->value = Tensor::from(Shape{4, 4}, {0, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1, 0.05f, 0.15f, 0.25f, 0.35f, 0.8125f});
+    heat->value =
+        Tensor::from(Shape{4, 4}, {0, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1, 0.05f, 0.15f, 0.25f, 0.35f, 0.8125f});
     heat->x = heat->y = {0, 4};
     heat->quantity = "weight";
     matrix.marks.push_back(heat);
@@ -114,7 +116,8 @@ class CanvasLab : public Lab {
   }
 
   Changes pointer(const PointerEvent& event, const Values&) const override {
-    if (event.panel == "paper") return {{event.kind == PointerEvent::Kind::click ? "clicked" : "painted", event.alternate ? -event.x : event.x}};
+    if (event.panel == "paper")
+      return {{event.kind == PointerEvent::Kind::click ? "clicked" : "painted", event.alternate ? -event.x : event.x}};
     if (event.panel != "threshold" || event.handle != "level" || event.kind == PointerEvent::Kind::click) return {};
     return {{"level", std::clamp(event.y, 0.0, 1.0)}};
   }
@@ -123,7 +126,8 @@ class CanvasLab : public Lab {
   void move() {
     std::vector<float> xy;
     for (std::int64_t i = 0; i < count_; ++i) {
-      const float angle = static_cast<float>(i) * 0.1f + static_cast<float>(frame_) * 0.02f, radius = 0.3f + 1.5f * static_cast<float>(i % 97) / 97;
+      const float angle = static_cast<float>(i) * 0.1f + static_cast<float>(frame_) * 0.02f,
+                  radius = 0.3f + 1.5f * static_cast<float>(i % 97) / 97;
       xy.insert(xy.end(), {radius * std::cos(angle), radius * std::sin(angle)});
     }
     xy_ = Tensor::from(Shape{count_, 2}, xy);
@@ -189,7 +193,8 @@ struct Stage {
   QPoint place(const std::string& panel, double x, double y) const {
     LayoutOptions options = viewport->exportOptions(ThemeKind::dark);
     options.interactive = true;
-    const Layout layout = layOut(session->picture()->figure, {static_cast<float>(window->width()), static_cast<float>(window->height())}, Fonts::shared(), options);
+    const Layout layout = layOut(session->picture()->figure, {static_cast<float>(window->width()), static_cast<float>(window->height())},
+                                 Fonts::shared(), options);
     for (const PanelPlacement& placement : layout.panels) {
       if (placement.id != panel) continue;
       const Vec2 at = placement.transform.apply(x, y);
@@ -241,7 +246,8 @@ TEST_CASE("the picture is presented, and changes when a parameter does") {
   // A cell of the matrix has exactly the colour of the map.
   const QPoint cell = stage.place("matrix", 3.5, 3.5);
   const Color expected = sample(ColorMap::viridis, 0.8125f);
-  CHECK(before.pixelColor(cell) == QColor(int(std::lround(expected.r * 255)), int(std::lround(expected.g * 255)), int(std::lround(expected.b * 255))));
+  CHECK(before.pixelColor(cell) ==
+        QColor(int(std::lround(expected.r * 255)), int(std::lround(expected.g * 255)), int(std::lround(expected.b * 255))));
   REQUIRE(stage.session->set("level", 0.8));
   const QImage after = stage.settle();
   CHECK(differingPixels(before, after) > 200);
@@ -385,7 +391,7 @@ TEST_CASE("a long computation dims the last picture and shows how far it is") {
   keepPicture(busy, "canvas-busy");
   const Color ground = themeOf(ThemeKind::dark).ground, accent = themeOf(ThemeKind::dark).accent;
   const double expected = 0.8 * before.pixelColor(cell).greenF() + 0.2 * static_cast<double>(ground.g);
-  CHECK(busy.pixelColor(cell).greenF() == Approx(expected).margin(0.01));   // 2 of 255: 8-bit alpha and blending
+  CHECK(busy.pixelColor(cell).greenF() == Approx(expected).margin(0.01));  // 2 of 255: 8-bit alpha and blending
   // Half of the line is done.
   CHECK(busy.pixelColor(busy.width() / 4, 0).blueF() == Approx(accent.b).margin(0.01));
   CHECK(busy.pixelColor(busy.width() * 3 / 4, 0) == before.pixelColor(busy.width() * 3 / 4, 0));
@@ -457,7 +463,7 @@ TEST_CASE("a lost device is replaced and the picture comes back") {
 TEST_CASE("closing a canvas leaves no thread behind") {
   auto device = gpu::Device::open({-1, true});
   REQUIRE(device);
-  { Stage first({400, 300}, *device); }   // what the driver and Qt start once
+  { Stage first({400, 300}, *device); }  // what the driver and Qt start once
   const std::size_t before = threadCount();
   for (int i = 0; i < 3; ++i) {
     Stage stage({400, 300}, *device);
@@ -473,7 +479,7 @@ TEST_CASE("pan and zoom follow logarithmic and reversed axes") {
   PanelPlacement panel;
   panel.id = "p";
   panel.area = {100, 100, 200, 100};
-  panel.transform = {100, 100, 50, 100, true, false};   // x: 1..100 on a log axis; y reversed: 0 at the top, 2 at the bottom
+  panel.transform = {100, 100, 50, 100, true, false};  // x: 1..100 on a log axis; y reversed: 0 at the top, 2 at the bottom
   view.zoom(panel, {200, 150}, 2, true, true);
   REQUIRE(view.of("p"));
   CHECK(view.of("p")->x.low == Approx(std::pow(10, 0.5)));
@@ -484,7 +490,7 @@ TEST_CASE("pan and zoom follow logarithmic and reversed axes") {
   CHECK(view.of("p")->x.low == Approx(0.1));
   CHECK(view.of("p")->x.high == Approx(10));
   CHECK(view.of("p")->y.low == Approx(1));
-  view.zoom(panel, {200, 150}, 1e12, true, true);   // finer than single precision: refused
+  view.zoom(panel, {200, 150}, 1e12, true, true);  // finer than single precision: refused
   CHECK(view.of("p")->x.low == Approx(0.1));
   view.fit("p");
   CHECK_FALSE(view.of("p"));
@@ -501,8 +507,9 @@ TEST_CASE("frames per second while playing", "[.speed]") {
     const std::clock_t cpuBefore = std::clock();
     QTest::qWait(3000);
     const double frames = static_cast<double>(stage.viewport->presentedFrames() - before);
-    std::printf("%6lld particles: %.1f frames per second presented, %.2f CPU ms per frame of all threads\n", static_cast<long long>(particles),
-                frames / 3, 1000.0 * static_cast<double>(std::clock() - cpuBefore) / CLOCKS_PER_SEC / std::max(1.0, frames));
+    std::printf("%6lld particles: %.1f frames per second presented, %.2f CPU ms per frame of all threads\n",
+                static_cast<long long>(particles), frames / 3,
+                1000.0 * static_cast<double>(std::clock() - cpuBefore) / CLOCKS_PER_SEC / std::max(1.0, frames));
     stage.session->pause();
     keepPicture(stage.settle(), "canvas-playing");
   }
