@@ -2,7 +2,8 @@
 // Sources: Anderson 1982 and Song et al. 2021 (reverse SDE, eq. 6; probability flow, eq. 13), Karras et al. 2022 (scaled state, noise levels).
 //   dx = [f x - (1 + zeta^2) / 2 g^2 score] dt + zeta g dw,  zeta = 0 ODE, 1 SDE; every zeta has the same one-time laws (generative.md C4)
 // Units: data units; sigma is the relative noise level sigma_t / alpha_t; t = 0 is data. The state is kept scaled (x_t / alpha_t) and shown at
-// the scale of the chosen schedule. Steps run on the device (kernels/mixture_step); the distances are computed on the host every 8 steps.
+// the scale of the chosen schedule. Steps run on the device (kernels/mixture_step); the distances are computed on the host every 8 steps, more
+// often in short runs.
 // Random numbers, key = seed: start of particle i: block of kernels/philox stream 1 (2 on the right when starts are not shared); noise: Brownian
 // node counters (i, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle numbers from 2^24 on.
 
@@ -297,7 +298,7 @@ Expected<bool> SdeVsOde::advance(LabContext& context) {
     side.history = std::move(result.history);
   }
   ++frame_;
-  if (frame_ % measureEvery == 0 || frame_ == settings_.steps) measure(stream);
+  if (frame_ % measureEvery(settings_.steps) == 0 || frame_ == settings_.steps) measure(stream);
   return true;
 }
 
@@ -350,7 +351,7 @@ void SdeVsOde::measure(gpu::Stream&) {
     for (std::size_t j = 0; j < points.size(); ++j) points[j] = static_cast<float>(scale) * state[j];
     tick.sliced[i] = slicedWasserstein2(truth.sample, project(points, directionCount));
     tick.energy[i] = energyDistance(head(points), head(exact[0]));
-    if (density_.named) tick.modeMass[i] = modeMassOf(state, static_cast<std::int64_t>(measured), density_, level);
+    if (density_.named) tick.modeMass[i] = modeMassOf(state, static_cast<std::int64_t>(measured), density_, std::max(level, 1e-4));   // point masses stay finite
   }
   if (frame_ == 0) firstTruth_ = std::move(truth);
   ticks_.insert(known, std::move(tick));

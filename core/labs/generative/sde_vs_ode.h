@@ -28,7 +28,8 @@ constexpr std::int64_t imageFrom = 20000;              // from this many particl
 constexpr std::int64_t pairCount = 32;                 // pairs of the forgetting panel
 constexpr std::int64_t fanCount = 96;                  // continuations of the fan-out panel
 constexpr double wide = 1.4;                           // width of a canvas over its height
-constexpr std::int64_t measureEvery = 8;               // steps between two measurements
+// Steps between two measurements: 8, less in runs of under 128 steps.
+constexpr std::int64_t measureEvery(std::int64_t steps) { return steps >= 128 ? 8 : steps >= 16 ? steps / 16 : 1; }
 
 // Everything the parameters say, read once per update.
 struct Settings {

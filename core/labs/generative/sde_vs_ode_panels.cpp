@@ -383,7 +383,9 @@ Panel SdeVsOde::modesPanel() const {
 Panel SdeVsOde::marginalsPanel(const Shown& shown) const {
   Panel panel;
   panel.id = "marginals";
-  panel.title = tr("The same marginal at every t, by different paths");
+  const Tick& measured = tick();
+  const bool same = std::max(measured.sliced[0], measured.sliced[1]) <= 2 * measured.slicedFloor;
+  panel.title = same ? tr("The same marginal at every t, by different paths") : tr("Marginals at t against the exact density");
   panel.note = fmt::format("t = {}", decimals(time()));
   panel.x.label = tr("first coordinate of x");
   panel.y.label = tr("density");
@@ -464,7 +466,8 @@ Panel SdeVsOde::differencePanel(const Shown& shown) const {
 Panel SdeVsOde::twoTimePanel(const Shown& shown) const {
   Panel panel;
   panel.id = "two-time";
-  const double scale = displayAlpha(settings_.display, settings_.sigmaMax);
+  // Both times at the VP scale, so that they share an axis.
+  const double scale = measureAlpha(settings_.sigmaMax), nowScale = measureAlpha(sigma()) / alpha();
   std::string correlation[2];
   double far = 0.5;
   for (const int side : {0, 1}) {
@@ -473,7 +476,7 @@ Panel SdeVsOde::twoTimePanel(const Shown& shown) const {
     std::vector<float> pairs;
     double sums[5] = {0, 0, 0, 0, 0};
     for (std::size_t i = 0; i < count; ++i) {
-      const double a = scale * static_cast<double>(start[2 * i]), b = static_cast<double>(now[2 * i]);
+      const double a = scale * static_cast<double>(start[2 * i]), b = nowScale * static_cast<double>(now[2 * i]);
       pairs.insert(pairs.end(), {static_cast<float>(a), static_cast<float>(b)});
       const double terms[] = {a, b, a * a, b * b, a * b};
       for (std::size_t t = 0; t < 5; ++t) sums[t] += terms[t] / static_cast<double>(count);

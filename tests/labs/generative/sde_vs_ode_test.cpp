@@ -284,6 +284,10 @@ TEST_CASE("every scene, solver, grid and lower panel runs and stays finite") {
       CHECK(std::isfinite(metrics.at("sw2.right")));
       // Euler-Maruyama with 12 steps on the linear grid adds noise of sigma 7 in the last step: far off, but no further.
       CHECK(metrics.at("sw2.left") < 10);
+      if (option.id == "two-deltas") {
+        // Point masses: the shares are counts, however small the noise; four binomial standard errors.
+        CHECK(std::abs(metrics.at("mode-mass.right.0") - 0.5) < 4 * 0.5 / std::sqrt(300.0));
+      }
     }
     session->reset(id);
   }
