@@ -101,7 +101,7 @@ CommandPalette::CommandPalette(QList<Command> commands, QWidget* parent) : QFram
     runSelected();
   });
   connect(list_, &QListView::entered, list_, &QListView::setCurrentIndex);
-  resize(std::min(620, parent->width() - 40), 420);
+  setFixedWidth(std::min(620, parent->width() - 40));
   move(parent->mapToGlobal(QPoint((parent->width() - width()) / 2, 64)));
   search({});
   line_->setFocus();
@@ -129,6 +129,8 @@ void CommandPalette::search(const QString& typed) {
     model_->appendRow(item);
   }
   list_->setCurrentIndex(model_->index(0, 0));
+  // As tall as what was found.
+  setFixedHeight(52 + std::clamp(model_->rowCount(), 1, 12) * 32);
 }
 
 void CommandPalette::runSelected() {

@@ -49,11 +49,6 @@ const Acceptance* bestAcceptance(const LabEntry& lab, const FileReport& report, 
   return best;
 }
 
-QString what(const Acceptance& acceptance, const LabEntry& lab) {
-  const Parameter* parameter = lab.find(acceptance.parameter);
-  return parameter ? shown(parameter->label) : shown(acceptance.kinds);
-}
-
 }  // namespace
 
 DropPlan planFor(const QStringList& paths) {
@@ -109,7 +104,7 @@ QString DropPlan::sentence(const QString& currentLab) const {
   const DropTarget& target = current != targets.end() ? *current : targets.front();
   if (current == targets.end() && targets.size() > 1)
     return QObject::tr("Open in one of %1 labs: %2, …").arg(targets.size()).arg(shown(targets.front().lab->title));
-  return QObject::tr("Open in %1 as %2").arg(shown(target.lab->title), what(*target.acceptance, *target.lab));
+  return QObject::tr("Open in %1 (%2)").arg(shown(target.lab->title), shown(target.acceptance->kinds));
 }
 
 QString DropPlan::explanation() const {

@@ -27,7 +27,7 @@ struct DropPlan {
   std::optional<Error> error;                        // unreadable, damaged, or nobody takes it
 
   bool possible() const { return !error && (scene || !targets.empty()); }
-  // "Open in Softmax attention as q, k, v": shown before the button is let go.
+  // "Open in Softmax attention (npz or safetensors with q, k, v)": shown before the button is let go.
   QString sentence(const QString& currentLab) const;
   // Longer, for the card when nobody takes it: what it is, and what would take something like it.
   QString explanation() const;

@@ -105,6 +105,8 @@ void MainWindow::buildCentre() {
   row->addStretch(1);
   column->addWidget(tabRow_);
   auto* notices = new QWidget(body);
+  notices->setObjectName("noticeArea");
+  notices->setAttribute(Qt::WA_StyledBackground);
   notices_ = new QVBoxLayout(notices);
   notices_->setContentsMargins(0, 0, 0, 0);
   notices_->setSpacing(0);
