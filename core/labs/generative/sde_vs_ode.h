@@ -1,11 +1,13 @@
 #pragma once
-// The lab generative/sde-vs-ode: its state, shared by the computing half (sde_vs_ode.cpp) and the drawing half (sde_vs_ode_panels.cpp).
+// The lab generative/sde-vs-ode: its state, shared by the computing half (sde_vs_ode.cpp) and the drawing half (sde_vs_ode_panels.cpp,
+// sde_vs_ode_samples.cpp); what it offers is in sde_vs_ode_describe.cpp.
 
 #include <array>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/figure/marks/marks.h"
 #include "core/kernels/mixture_step.h"
 #include "core/labs/generative/planar_density.h"
 #include "core/metrics/distances.h"
@@ -127,5 +129,20 @@ class SdeVsOde : public Lab {
   gpu::Stream* stream_ = nullptr;          // the session's, valid between update() and destruction
   bool fanShown_ = false;
 };
+
+// Device tensors made for one picture, in its coordinates.
+struct SdeVsOde::Shown {
+  Tensor points[2];            // [n, 2]
+  Tensor image[2];             // counts [g, g] instead, for very many particles
+  double imageHigh = 1;
+  Tensor density;              // exact p_t [g, g]
+  double densityHigh = 1;
+  Tensor fieldAt, field;       // [m, 2]
+};
+
+// Small parts of the panels.
+Tensor column(const std::vector<double>& values);          // f32 [n] on the host
+std::string decimals(double value, int places = 2);
+std::shared_ptr<LineMark> curve(std::string id, std::vector<double> x, const std::vector<double>& y, Paint paint, std::string label);
 
 }  // namespace orrery::generative
