@@ -34,7 +34,7 @@ std::vector<double> noiseLevels(Grid grid, int steps, double sigmaMin, double si
 
 namespace {
 
-constexpr int treeDepth = 14;
+constexpr int leastDepth = 11, mostDepth = 20;
 constexpr double treeRho = 7;
 
 // sigma^2 at the place u of the tree's own clock.
@@ -61,9 +61,18 @@ double bridge(std::vector<Path>& path, std::uint32_t node, double timeLow, doubl
 
 }  // namespace
 
-std::vector<std::pair<std::uint32_t, double>> brownianTerms(double sigma, double sigmaMin, double sigmaMax) {
+namespace {
+
+// The place of a level on the tree's clock.
+double placeOf(double sigma, double sigmaMin, double sigmaMax) {
   const double top = std::pow(sigmaMax, 1 / treeRho), bottom = std::pow(sigmaMin, 1 / treeRho);
-  const double u = std::clamp((top - std::pow(sigma, 1 / treeRho)) / (top - bottom), 0.0, 1.0);
+  return std::clamp((top - std::pow(sigma, 1 / treeRho)) / (top - bottom), 0.0, 1.0);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::uint32_t, double>> brownianTerms(double sigma, double sigmaMin, double sigmaMax, int depth) {
+  const double u = placeOf(sigma, sigmaMin, sigmaMax);
   const double time = sigma * sigma;
   double low = 0, high = 1, timeLow = sigmaMax * sigmaMax, timeHigh = sigmaMin * sigmaMin;
   std::vector<Path> path{{0, 0, std::sqrt(timeLow - timeHigh)}};
@@ -71,7 +80,7 @@ std::vector<std::pair<std::uint32_t, double>> brownianTerms(double sigma, double
   std::uint32_t index = 0;
 
   // Split the interval around u at its middle, level by level.
-  for (int level = 0; level < treeDepth; ++level) {
+  for (int level = 0; level < depth; ++level) {
     const double middle = 0.5 * (low + high), timeMiddle = timeAt(middle, sigmaMin, sigmaMax);
     bridge(path, (1u << level) + index, timeLow, timeHigh, timeMiddle, coefficients);
     const bool right = u >= middle;
@@ -81,7 +90,7 @@ std::vector<std::pair<std::uint32_t, double>> brownianTerms(double sigma, double
     index = 2 * index + (right ? 1 : 0);
   }
   // Bridge once more to the time itself.
-  bridge(path, (1u << treeDepth) + index, timeLow, timeHigh, std::clamp(time, timeHigh, timeLow), coefficients);
+  bridge(path, (1u << depth) + index, timeLow, timeHigh, std::clamp(time, timeHigh, timeLow), coefficients);
   std::vector<std::pair<std::uint32_t, double>> terms;
   for (std::size_t i = 0; i < path.size(); ++i) terms.emplace_back(path[i].node, coefficients[i]);
   return terms;
@@ -92,10 +101,16 @@ namespace {
 // The terms of z for every step but the last (which ends at 0 and has no noise).
 void addNoise(SolverPlan& plan) {
   const double sigmaMax = plan.levels.front(), sigmaMin = plan.levels[plan.levels.size() - 2];
-  auto before = brownianTerms(sigmaMax, sigmaMin, sigmaMax);
+  // Deep enough that no two levels share a leaf.
+  double closest = 1;
+  for (std::size_t i = 0; i + 2 < plan.levels.size(); ++i) {
+    closest = std::min(closest, placeOf(plan.levels[i + 1], sigmaMin, sigmaMax) - placeOf(plan.levels[i], sigmaMin, sigmaMax));
+  }
+  const int depth = std::clamp(static_cast<int>(std::ceil(-std::log2(std::max(closest, 1e-9)))), leastDepth, mostDepth);
+  auto before = brownianTerms(sigmaMax, sigmaMin, sigmaMax, depth);
   for (std::size_t i = 0; i + 1 < plan.steps.size(); ++i) {
     const double a = plan.levels[i], b = plan.levels[i + 1];
-    const auto after = brownianTerms(b, sigmaMin, sigmaMax);
+    const auto after = brownianTerms(b, sigmaMin, sigmaMax, depth);
     std::map<std::uint32_t, double> difference;
     for (const auto& [node, coefficient] : after) difference[node] += coefficient;
     for (const auto& [node, coefficient] : before) difference[node] -= coefficient;

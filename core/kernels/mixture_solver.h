@@ -26,7 +26,7 @@ struct SolverStep {
   float churn = 0, unused = 0;
 };
 
-// One term of a step's standard normal vector z: coefficient times the two normals of Philox counter (particle, node, purpose, 0).
+// One term of a step's standard normal vector z: coefficient times the two normals of Philox counter (particle / 2, node, purpose, 0), see mixture_step.comp.
 struct NoiseTerm {
   float node = 0;                           // whole number below 2^24
   float coefficient = 0;
@@ -49,10 +49,11 @@ struct SolverPlan {
 // The noise: z of the step from a to b is (W(a^2) - W(b^2)) / sqrt(a^2 - b^2), with W one Brownian motion in the variable sigma^2 per particle. W is
 // a virtual Brownian tree (Li et al. 2020; Kidger 2022, section 5.5): it is split at the dyadic points of u, where u in [0, 1] numbers the levels
 // from sigmaMax to sigmaMin along the rho = 7 Karras curve. W depends on seed, particle, purpose, sigmaMin and sigmaMax only, so any two step
-// counts, grids and solvers see the same path; halving the steps keeps it.
+// counts, grids and solvers see the same path; halving the steps keeps it. The tree has 11 levels, and more where a grid sets levels closer than
+// 2^-11 in u; inside such an interval the path of a grid that needs the deeper tree differs.
 SolverPlan planSolver(Method method, std::vector<double> levels, double zeta);
 
 // The terms of W at `sigma` (before normalisation), for tests: sum of squares = sigmaMax^2 - sigma^2.
-std::vector<std::pair<std::uint32_t, double>> brownianTerms(double sigma, double sigmaMin, double sigmaMax);
+std::vector<std::pair<std::uint32_t, double>> brownianTerms(double sigma, double sigmaMin, double sigmaMax, int depth = 11);
 
 }  // namespace orrery::kernels

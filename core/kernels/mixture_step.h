@@ -16,10 +16,10 @@ enum class ScoreError : std::uint32_t { none, constant, shrink, field };
 struct StepOptions {
   std::uint64_t seed = 0;
   std::uint32_t purpose = 0;           // which noise: the third word of the counter
-  std::uint32_t firstParticle = 0;     // the particle number of row 0
+  std::uint32_t firstParticle = 0;     // the particle number of row 0, a multiple of 4
   ScoreError error = ScoreError::none;
   double errorAmount = 0;
-  std::uint32_t wrap = 0xFFFFFFFFu;    // that of row i is firstParticle + i mod wrap: rows that share their noise
+  std::uint32_t wrap = 0xFFFFFFFCu;    // that of row i is firstParticle + i mod wrap (a multiple of 4): rows that share their noise
 };
 
 // A plan on the device.

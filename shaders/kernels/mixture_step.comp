@@ -9,7 +9,8 @@
 //          4  c1 x + c2 D + c3 (D - Dprevious) + cz z           DPM-Solver++(2M), and its stochastic form
 //          5  classic Runge-Kutta 4 in sigma, then + cz z
 // A target level of 0 takes x = D (all of these agree there).
-// Noise: z = sum of coefficient * N(node), with N(node) the two normals of Philox counter (particle, node, purpose, 0), key = seed. The host
+// Noise: z = sum of coefficient * N(node), with N(node) the two normals of Philox counter (particle / 2, node, purpose, 0), key = seed: words 0 and 1
+// for an even particle, 2 and 3 for an odd one. The numbers of a lane's four particles follow each other from a multiple of 4. The host
 // chooses nodes and coefficients so that the z of a step is the increment of one Brownian path however the steps are cut.
 // Lanes behind the end repeat the last four particles and write the same again: nothing that is read may also be written.
 #extension GL_GOOGLE_include_directive : require
@@ -35,7 +36,7 @@ layout(push_constant) uniform Push {
   uint seedLow, seedHigh, purpose, firstParticle;
   uint trail;            // 1: also write the state after every step
   uint trailRow;         // the row of the trail the first step writes
-  uint wrap;             // the particle number of a row is firstParticle + row mod wrap
+  uint wrap;             // the particle number of a row is firstParticle + row mod wrap, both multiples of 4
 } p;
 
 // A smooth unit-size vector field over the plane and the noise level: what an imperfect network adds to its noise estimate.
@@ -74,7 +75,7 @@ void main() {
   uint i = min(gl_GlobalInvocationID.x, p.quads - 1u);
   vec4 low = texelFetch(stateIn, int(2u * i)), high = texelFetch(stateIn, int(2u * i + 1u));
   vec4 x = vec4(low.xz, high.xz), y = vec4(low.yw, high.yw);
-  uvec4 particle = p.firstParticle + (4u * i + uvec4(0u, 1u, 2u, 3u)) % p.wrap;
+  uint couple = (p.firstParticle + (4u * i) % p.wrap) / 2u;
   vec4 previousX = vec4(0.0), previousY = vec4(0.0);
   if (SOLVER == 4u) {
     previousX = texelFetch(historyIn, int(2u * i));
@@ -90,12 +91,12 @@ void main() {
     int noiseEnd = int(extra.x + extra.y);
     for (int j = int(extra.x); j < noiseEnd; ++j) {
       vec4 term = texelFetch(noise, j);
-      for (uint k = 0u; k < 4u; ++k) {
-        uvec4 words = philox(uvec4(particle[k], uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
-        vec2 pair = philoxNormals(words.x, words.y);
-        zx[k] += term.y * pair.x;
-        zy[k] += term.y * pair.y;
-      }
+      uvec4 low = philox(uvec4(couple, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
+      uvec4 high = philox(uvec4(couple + 1u, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
+      vec2 n0 = philoxNormals(low.x, low.y), n1 = philoxNormals(low.z, low.w);
+      vec2 n2 = philoxNormals(high.x, high.y), n3 = philoxNormals(high.z, high.w);
+      zx += term.y * vec4(n0.x, n1.x, n2.x, n3.x);
+      zy += term.y * vec4(n0.y, n1.y, n2.y, n3.y);
     }
     if (SOLVER == 2u) {
       // Increase noise temporarily.

@@ -5,12 +5,13 @@
 // the scale of the chosen schedule. Steps run on the device (kernels/mixture_step); the distances are computed on the host every 8 steps, more
 // often in short runs.
 // Random numbers, key = seed: start of particle i: block of kernels/philox stream 1 (2 on the right when starts are not shared); noise: Brownian
-// node counters (i, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle numbers from 2^24 on.
+// node counters (i / 2, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle numbers from 2^24 on.
 
 #include "core/labs/generative/sde_vs_ode.h"
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
@@ -62,7 +63,7 @@ Settings readSettings(const LabContext& context) {
   s.method[1] = methodOf(context.text("solver-right"));
   s.steps = context.integer("steps");
   s.particles = context.integer("particles");
-  s.trails = std::min(context.integer("trails"), s.particles);
+  s.trails = std::min(context.integer("trails"), s.particles / 4 * 4);
   s.trailShare = context.number("trail-length");
   const std::string& grid = context.text("grid");
   s.grid = grid == "exponential" ? kernels::Grid::exponential : grid == "linear" ? kernels::Grid::linear : kernels::Grid::karras;
@@ -230,7 +231,7 @@ void SdeVsOde::drawExact() {
 // one dispatch. Their numbers are those of the cloud's first particles, so the trails pass through them bit by bit.
 void SdeVsOde::tracePaths(gpu::Stream& stream) {
   const Settings& s = settings_;
-  const std::int64_t pairs = std::min(pairCount, s.particles), followed = std::max(pairs, s.trails), rows = followed + pairs;
+  const std::int64_t pairs = std::min(pairCount, s.particles), followed = (std::max(pairs, s.trails) + 3) / 4 * 4, rows = followed + pairs;
   const auto& levels = sides_[0].plan.levels;
 
   // The partner of a pair starts elsewhere: without the shift when there is one, else half a sigma to the right.
@@ -339,20 +340,25 @@ void SdeVsOde::measure(gpu::Stream&) {
     truth = std::move(firstTruth_);
   } else {
     truth.level = level;
+    auto second = std::async(std::launch::async, [&] { return project(exact[1], directionCount); });
     truth.sample = project(exact[0], directionCount);
-    truth.slicedFloor = slicedWasserstein2(truth.sample, project(exact[1], directionCount));
+    truth.slicedFloor = slicedWasserstein2(truth.sample, second.get());
     truth.energyFloor = std::abs(energyDistance(head(exact[0]), head(exact[1])));
   }
   tick.slicedFloor = truth.slicedFloor;
   tick.energyFloor = truth.energyFloor;
-  for (std::size_t i = 0; i < 2; ++i) {
-    const auto state = sides_[i].state.as<float>();
+  const std::span<const float> states[2] = {sides_[0].state.as<float>(), sides_[1].state.as<float>()};
+  const auto measureSide = [&](std::size_t i) {
+    const auto state = states[i];
     std::vector<float> points(2 * measured);
     for (std::size_t j = 0; j < points.size(); ++j) points[j] = static_cast<float>(scale) * state[j];
     tick.sliced[i] = slicedWasserstein2(truth.sample, project(points, directionCount));
     tick.energy[i] = energyDistance(head(points), head(exact[0]));
     if (density_.named) tick.modeMass[i] = modeMassOf(state, static_cast<std::int64_t>(measured), density_, std::max(level, 1e-4));   // point masses stay finite
-  }
+  };
+  auto left = std::async(std::launch::async, [&] { measureSide(0); });
+  measureSide(1);
+  left.get();
   if (frame_ == 0) firstTruth_ = std::move(truth);
   ticks_.insert(known, std::move(tick));
 }
