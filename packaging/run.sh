@@ -7,7 +7,7 @@ preset=release
 . packaging/setup.sh
 # shellcheck disable=SC2086
 install_missing $packages
-build
+build orrery
 orrery="build/$preset/orrery"
 
 say "device: $("$orrery" devices | head -n 1)"

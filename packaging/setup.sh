@@ -11,8 +11,8 @@ packages="g++ cmake ninja-build ccache pkg-config
   qt6-base-dev qt6-svg-dev libgl-dev
   libimgui-dev nlohmann-json3-dev libsimdjson-dev libpugixml-dev libcli11-dev libfmt-dev
   zlib1g-dev libpng-dev libjpeg62-turbo-dev libfreetype-dev libfontconfig-dev
-  fonts-inter fonts-dejavu-core fonts-noto-cjk"
-test_packages="catch2 xvfb xauth poppler-utils"
+  fonts-inter fonts-dejavu-core fonts-noto-cjk catch2"
+test_packages="xvfb xauth poppler-utils"
 
 install_missing() {
   command -v dpkg-query >/dev/null 2>&1 || { say "this is not a Debian system: install the packages named in packaging/setup.sh by hand"; return 0; }
@@ -33,8 +33,9 @@ install_missing() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2
 }
 
+# build TARGET: the program alone ("orrery") or everything with the tests ("all").
 build() {
-  say "building (build/$preset)"
+  say "building $1 (build/$preset)"
   [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >&2
-  cmake --build --preset "$preset" >&2
+  cmake --build --preset "$preset" --target "$1" >&2
 }

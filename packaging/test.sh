@@ -6,6 +6,6 @@ preset="${ORRERY_PRESET:-release}"
 . packaging/setup.sh
 # shellcheck disable=SC2086
 install_missing $packages $test_packages
-build
+build all
 say "testing"
 ctest --preset "$preset" --timeout 900 "$@"
