@@ -2,10 +2,10 @@
 
 #include "core/kernels/check.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "core/base/registry.h"
 #include "core/base/text.h"
@@ -14,7 +14,8 @@
 
 namespace orrery::kernels {
 
-std::vector<KernelReport> checkKernels(const std::shared_ptr<gpu::Device>& device, bool quick, const std::function<bool(std::string_view)>& progress) {
+std::vector<KernelReport> checkKernels(const std::shared_ptr<gpu::Device>& device, bool quick,
+                                       const std::function<bool(std::string_view)>& progress) {
   std::vector<KernelReport> reports;
   for (const Kernel& kernel : registered<Kernel>()) {
     if (progress && !progress(kernel.id)) break;
@@ -33,8 +34,8 @@ std::vector<KernelReport> checkKernels(const std::shared_ptr<gpu::Device>& devic
         worstShare = share;
         report.worstRelativeError = difference.worst;
         report.where = difference.where < 0 ? c.name
-                                            : trf("{}, element {}: {} instead of {}", c.name, difference.where, fmt::format("{:.9g}", difference.found),
-                                                  fmt::format("{:.9g}", difference.expected));
+                                            : trf("{}, element {}: {} instead of {}", c.name, difference.where,
+                                                  fmt::format("{:.9g}", difference.found), fmt::format("{:.9g}", difference.expected));
       }
       report.ok = report.ok && ok;
     }

@@ -19,7 +19,7 @@ gpu::BufferView inWords(gpu::BufferView view) {
   return view;
 }
 
-bool convertible(DType type) { return type != DType::u8; }
+[[maybe_unused]] bool convertible(DType type) { return type != DType::u8; }
 
 }  // namespace
 
@@ -40,8 +40,8 @@ Tensor convert(gpu::Stream& stream, const Tensor& tensor, DType type) {
   if (tensor.empty()) return result;
   const struct { std::uint32_t count; } push{static_cast<std::uint32_t>(tensor.count())};
   stream.dispatch("kernels/copy",
-                  {{inWords(tensor.device(stream)), gpu::Access::read}, {inWords(result.deviceForWriting(stream)), gpu::Access::write}}, push,
-                  stridedGroups(tensor.count(), 512), {static_cast<std::uint32_t>(tensor.dtype()), static_cast<std::uint32_t>(type)});
+                  {{inWords(tensor.device(stream)), gpu::Access::read}, {inWords(result.deviceForWriting(stream)), gpu::Access::write}},
+                  push, stridedGroups(tensor.count(), 512), {static_cast<std::uint32_t>(tensor.dtype()), static_cast<std::uint32_t>(type)});
   return result;
 }
 
@@ -50,8 +50,23 @@ namespace {
 // Values that meet every branch: zeros, subnormals of f16, ties, the largest, beyond it, infinities.
 std::vector<float> awkward(std::int64_t count) {
   std::vector<float> values = testFloats(count, 11, -70000, 70000);
-  const float special[] = {0.0f,  -0.0f,       5.9604645e-8f, 2.9802322e-8f, 3.0e-8f, 6.1e-5f,  6.1035156e-5f, 1.00048828125f, 1.00146484375f,
-                           65504, 65519.996f, 65520,         -70000,        1e30f,   1.0e-30f, -3.0e-6f,      std::numeric_limits<float>::infinity()};
+  const float special[] = {0.0f,
+                           -0.0f,
+                           5.9604645e-8f,
+                           2.9802322e-8f,
+                           3.0e-8f,
+                           6.1e-5f,
+                           6.1035156e-5f,
+                           1.00048828125f,
+                           1.00146484375f,
+                           65504,
+                           65519.996f,
+                           65520,
+                           -70000,
+                           1e30f,
+                           1.0e-30f,
+                           -3.0e-6f,
+                           std::numeric_limits<float>::infinity()};
   for (std::size_t i = 0; i < std::size(special) && i < values.size(); ++i) values[i] = special[i];
   for (std::size_t i = std::size(special); i < values.size(); i += 3) values[i] *= 1.0e-6f;
   return values;
@@ -60,7 +75,7 @@ std::vector<float> awkward(std::int64_t count) {
 std::vector<CheckCase> checks(gpu::Device&) {
   std::vector<CheckCase> cases;
   for (const std::int64_t count : {std::int64_t{1}, std::int64_t{1999}}) {
-    const std::string shape = "[" + std::to_string(count) + "]";
+    const std::string shape = Shape{count}.toString();
     // All conversions are defined to the bit.
     cases.push_back({"f32 to f32 " + shape, 0, [count](gpu::Stream& stream) {
                        const auto values = awkward(count);
@@ -77,7 +92,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
     }
     cases.push_back({"u32 and i32 to f32 and back " + shape, 0, [count](gpu::Stream& stream) {
                        auto words = testWords(count, 5);
-                       for (auto& w : words) w >>= 9;   // exact in f32
+                       for (auto& w : words) w >>= 9;  // exact in f32
                        const Tensor wide = convert(stream, Tensor::from(Shape{count}, words), DType::f32);
                        std::vector<float> floats(words.begin(), words.end());
                        std::vector<std::int32_t> negative;

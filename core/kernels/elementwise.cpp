@@ -1,12 +1,12 @@
-// y = f(x) and y = f(a, b) for every element of f32 tensors. Two operands broadcast as in NumPy: shapes aligned at the last axis, an extent of
-// 1 repeats. Formulas beside the operations in elementwise.h.
+// y = f(x) and y = f(a, b) for every element of f32 tensors. Two operands broadcast as in NumPy: shapes aligned at the last axis, an extent
+// of 1 repeats. Formulas beside the operations in elementwise.h.
 
 #include "core/kernels/elementwise.h"
 
 #include <array>
 #include <cmath>
-#include <stdexcept>
 #include <limits>
+#include <stdexcept>
 
 #include "core/kernels/check_support.h"
 #include "core/kernels/kernel.h"
@@ -21,7 +21,10 @@ Tensor runUnary(gpu::Stream& stream, std::uint32_t operation, const Tensor& x, f
   assert(x.dtype() == DType::f32);
   Tensor result(x.shape());
   if (x.empty()) return result;
-  const struct { std::uint32_t count; float scale, shift; } push{static_cast<std::uint32_t>(x.count()), scale, shift};
+  const struct {
+    std::uint32_t count;
+    float scale, shift;
+  } push{static_cast<std::uint32_t>(x.count()), scale, shift};
   stream.dispatch("kernels/elementwise_unary",
                   {{x.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
                   stridedGroups(x.count(), 1024), {operation});
@@ -30,7 +33,7 @@ Tensor runUnary(gpu::Stream& stream, std::uint32_t operation, const Tensor& x, f
 
 struct BinaryPush {
   std::uint32_t count = 0, rank = 0;
-  std::array<std::uint32_t, 6> extent{}, strideA{}, strideB{};   // axis 0 is the fastest
+  std::array<std::uint32_t, 6> extent{}, strideA{}, strideB{};  // axis 0 is the fastest
 };
 
 // Strides of `shape` seen with the broadcast shape `to`; repeated axes have stride 0.
@@ -96,14 +99,16 @@ Tensor affine(gpu::Stream& stream, const Tensor& x, float scale, float shift) { 
 Tensor binary(gpu::Stream& stream, Binary operation, const Tensor& a, const Tensor& b) {
   assert(a.dtype() == DType::f32 && b.dtype() == DType::f32);
   const std::optional<Shape> shape = broadcastShape(a.shape(), b.shape());
-  if (!shape) throw std::invalid_argument("elementwise: shapes " + a.shape().toString() + " and " + b.shape().toString() + " do not broadcast");
+  if (!shape)
+    throw std::invalid_argument("elementwise: shapes " + a.shape().toString() + " and " + b.shape().toString() + " do not broadcast");
   Tensor result(*shape);
   if (result.empty()) return result;
   const BinaryPush push = planBroadcast(a.shape(), b.shape(), *shape);
   const bool even = push.rank == 1 && push.strideA[0] == 1 && push.strideB[0] == 1;
-  stream.dispatch("kernels/elementwise_binary",
-                  {{a.device(stream), gpu::Access::read}, {b.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
-                  push, stridedGroups(result.count(), 1024), {static_cast<std::uint32_t>(operation), even ? 0u : 1u});
+  stream.dispatch(
+      "kernels/elementwise_binary",
+      {{a.device(stream), gpu::Access::read}, {b.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
+      push, stridedGroups(result.count(), 1024), {static_cast<std::uint32_t>(operation), even ? 0u : 1u});
   return result;
 }
 
@@ -111,35 +116,58 @@ namespace {
 
 double referenceUnary(Unary operation, double x) {
   switch (operation) {
-    case Unary::neg: return -x;
-    case Unary::exp: return std::exp(x);
-    case Unary::log: return std::log(x);
-    case Unary::sqrt: return std::sqrt(x);
-    case Unary::rsqrt: return 1 / std::sqrt(x);
-    case Unary::sin: return std::sin(x);
-    case Unary::cos: return std::cos(x);
-    case Unary::tanh: return std::tanh(x);
-    case Unary::sigmoid: return 1 / (1 + std::exp(-x));
-    case Unary::relu: return std::max(x, 0.0);
-    case Unary::gelu: return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case Unary::geluTanh: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
-    case Unary::silu: return x / (1 + std::exp(-x));
-    case Unary::abs: return std::abs(x);
-    case Unary::square: return x * x;
-    case Unary::reciprocal: return 1 / x;
+    case Unary::neg:
+      return -x;
+    case Unary::exp:
+      return std::exp(x);
+    case Unary::log:
+      return std::log(x);
+    case Unary::sqrt:
+      return std::sqrt(x);
+    case Unary::rsqrt:
+      return 1 / std::sqrt(x);
+    case Unary::sin:
+      return std::sin(x);
+    case Unary::cos:
+      return std::cos(x);
+    case Unary::tanh:
+      return std::tanh(x);
+    case Unary::sigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Unary::relu:
+      return std::max(x, 0.0);
+    case Unary::gelu:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case Unary::geluTanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case Unary::silu:
+      return x / (1 + std::exp(-x));
+    case Unary::abs:
+      return std::abs(x);
+    case Unary::square:
+      return x * x;
+    case Unary::reciprocal:
+      return 1 / x;
   }
   return 0;
 }
 
 double referenceBinary(Binary operation, double a, double b) {
   switch (operation) {
-    case Binary::add: return a + b;
-    case Binary::sub: return a - b;
-    case Binary::mul: return a * b;
-    case Binary::div: return a / b;
-    case Binary::pow: return std::pow(a, b);
-    case Binary::min: return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : std::min(a, b);
-    case Binary::max: return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : std::max(a, b);
+    case Binary::add:
+      return a + b;
+    case Binary::sub:
+      return a - b;
+    case Binary::mul:
+      return a * b;
+    case Binary::div:
+      return a / b;
+    case Binary::pow:
+      return std::pow(a, b);
+    case Binary::min:
+      return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : std::min(a, b);
+    case Binary::max:
+      return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : std::max(a, b);
   }
   return 0;
 }
@@ -174,15 +202,24 @@ struct UnaryCase {
   double tolerance;
 };
 
-// Vulkan allows exp 3 + 2|x| ulp, log 3 ulp (2^-21 absolute near 1), sin and cos 2^-11 absolute inside [-pi, pi]; CPU and desktop drivers are far
-// better. 4e-6 is about 32 ulp at 1; sin and cos get 2e-5; gelu adds the 1.5e-7 of its erf. neg, relu and abs are exact.
-constexpr UnaryCase unaryCases[] = {
-    {Unary::neg, "neg", -9, 9, 0},           {Unary::exp, "exp", -9, 4, 4e-6},       {Unary::log, "log", 1e-3, 40, 4e-6},
-    {Unary::sqrt, "sqrt", 0, 40, 1e-6},      {Unary::rsqrt, "rsqrt", 0.02, 40, 1e-6}, {Unary::sin, "sin", -3.1, 3.1, 2e-5},
-    {Unary::cos, "cos", -3.1, 3.1, 2e-5},    {Unary::tanh, "tanh", -12, 12, 4e-6},   {Unary::sigmoid, "sigmoid", -30, 30, 4e-6},
-    {Unary::relu, "relu", -9, 9, 0},         {Unary::gelu, "gelu", -6, 6, 4e-6},     {Unary::geluTanh, "gelu-tanh", -6, 6, 4e-6},
-    {Unary::silu, "silu", -9, 9, 4e-6},      {Unary::abs, "abs", -9, 9, 0},          {Unary::square, "square", -9, 9, 2e-7},
-    {Unary::reciprocal, "reciprocal", 0.1, 9, 1e-6}};
+// Vulkan allows exp 3 + 2|x| ulp, log 3 ulp (2^-21 absolute near 1), sin and cos 2^-11 absolute inside [-pi, pi]; CPU and desktop drivers
+// are far better. 4e-6 is about 32 ulp at 1; sin and cos get 2e-5; gelu adds the 1.5e-7 of its erf. neg, relu and abs are exact.
+constexpr UnaryCase unaryCases[] = {{Unary::neg, "neg", -9, 9, 0},
+                                    {Unary::exp, "exp", -9, 4, 4e-6},
+                                    {Unary::log, "log", 1e-3, 40, 4e-6},
+                                    {Unary::sqrt, "sqrt", 0, 40, 1e-6},
+                                    {Unary::rsqrt, "rsqrt", 0.02, 40, 1e-6},
+                                    {Unary::sin, "sin", -3.1, 3.1, 2e-5},
+                                    {Unary::cos, "cos", -3.1, 3.1, 2e-5},
+                                    {Unary::tanh, "tanh", -12, 12, 4e-6},
+                                    {Unary::sigmoid, "sigmoid", -30, 30, 4e-6},
+                                    {Unary::relu, "relu", -9, 9, 0},
+                                    {Unary::gelu, "gelu", -6, 6, 4e-6},
+                                    {Unary::geluTanh, "gelu-tanh", -6, 6, 4e-6},
+                                    {Unary::silu, "silu", -9, 9, 4e-6},
+                                    {Unary::abs, "abs", -9, 9, 0},
+                                    {Unary::square, "square", -9, 9, 2e-7},
+                                    {Unary::reciprocal, "reciprocal", 0.1, 9, 1e-6}};
 
 CheckCase unaryCheck(const UnaryCase& c, std::int64_t count) {
   return {std::string(c.name) + " [" + std::to_string(count) + "]", c.tolerance, [c, count](gpu::Stream& stream) {
@@ -209,16 +246,19 @@ std::vector<CheckCase> checks(gpu::Device&) {
   for (const UnaryCase& c : unaryCases) cases.push_back(unaryCheck(c, 1027));
   cases.push_back(unaryCheck(unaryCases[1], 1));
   cases.push_back(unaryCheck(unaryCases[1], 3));
-  cases.push_back({"affine [515]", 2e-7, [](gpu::Stream& stream) {   // one rounding each for the product and the sum
+  cases.push_back({"affine [515]", 2e-7, [](gpu::Stream& stream) {  // one rounding each for the product and the sum
                      const auto values = testFloats(515, 4, -2, 2);
                      std::vector<double> expected;
                      for (const float v : values) expected.push_back(0.75 * static_cast<double>(v) - 1.5);
                      return compare(affine(stream, Tensor::from(Shape{515}, values), 0.75f, -1.5f), expected);
                    }});
   // One rounding of an f32 operation; pow as exp2(b log2 a) loses about |b log2 a| ulp more.
-  const struct { Binary operation; const char* name; double tolerance; } operations[] = {
-      {Binary::add, "add", 1.2e-7}, {Binary::sub, "sub", 1.2e-7}, {Binary::mul, "mul", 1.2e-7}, {Binary::div, "div", 4e-7},
-      {Binary::pow, "pow", 1e-5},   {Binary::min, "min", 0},      {Binary::max, "max", 0}};
+  const struct {
+    Binary operation;
+    const char* name;
+    double tolerance;
+  } operations[] = {{Binary::add, "add", 1.2e-7}, {Binary::sub, "sub", 1.2e-7}, {Binary::mul, "mul", 1.2e-7}, {Binary::div, "div", 4e-7},
+                    {Binary::pow, "pow", 1e-5},   {Binary::min, "min", 0},      {Binary::max, "max", 0}};
   for (const auto& o : operations) {
     cases.push_back(binaryCheck(o.operation, o.name, Shape{3, 67, 5}, Shape{3, 67, 5}, o.tolerance));
     cases.push_back(binaryCheck(o.operation, o.name, Shape{3, 1, 5, 1}, Shape{7, 1, 11}, o.tolerance));
@@ -238,8 +278,10 @@ std::vector<CheckCase> checks(gpu::Device&) {
 std::vector<BenchCase> benches(gpu::Device&) {
   std::vector<BenchCase> cases;
   for (const std::int64_t count : {std::int64_t{1} << 16, std::int64_t{1} << 20, std::int64_t{1} << 23}) {
-    cases.push_back({std::to_string(count) + " add", "", static_cast<double>(count), 12.0 * static_cast<double>(count), false, [count](gpu::Stream& stream) {
-                       const Tensor a = Tensor::from(Shape{count}, testFloats(count, 1, -1, 1)), b = Tensor::from(Shape{count}, testFloats(count, 2, -1, 1));
+    cases.push_back({std::to_string(count) + " add", "", static_cast<double>(count), 12.0 * static_cast<double>(count), false,
+                     [count](gpu::Stream& stream) {
+                       const Tensor a = Tensor::from(Shape{count}, testFloats(count, 1, -1, 1)),
+                                    b = Tensor::from(Shape{count}, testFloats(count, 2, -1, 1));
                        a.device(stream);
                        b.device(stream);
                        return [a, b](gpu::Stream& s) { binary(s, Binary::add, a, b); };
@@ -248,7 +290,8 @@ std::vector<BenchCase> benches(gpu::Device&) {
   return cases;
 }
 
-const Registration<Kernel> registration{{"elementwise", "Elementwise operations of one and two operands with broadcasting", checks, benches}};
+const Registration<Kernel> registration{
+    {"elementwise", "Elementwise operations of one and two operands with broadcasting", checks, benches}};
 
 }  // namespace
 }  // namespace orrery::kernels

@@ -48,9 +48,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
 std::vector<BenchCase> benches(gpu::Device&) {
   std::vector<BenchCase> cases;
   for (const std::int64_t count : {std::int64_t{1} << 16, std::int64_t{1} << 20, std::int64_t{1} << 24}) {
-    cases.push_back({std::to_string(count), "", 0, 4.0 * static_cast<double>(count), false, [count](gpu::Stream&) {
-                       return [count](gpu::Stream& stream) { fill(stream, Shape{count}, 1.0f); };
-                     }});
+    cases.push_back({std::to_string(count), "", 0, 4.0 * static_cast<double>(count), false,
+                     [count](gpu::Stream&) { return [count](gpu::Stream& stream) { fill(stream, Shape{count}, 1.0f); }; }});
   }
   return cases;
 }

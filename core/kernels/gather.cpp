@@ -21,11 +21,14 @@ Tensor gather(gpu::Stream& stream, const Tensor& table, const Tensor& index) {
   }
   Tensor result(Shape(std::move(extents)), table.dtype());
   if (result.empty()) return result;
-  const struct { std::uint32_t rows, width, tableRows, missing; } push{
-      static_cast<std::uint32_t>(index.count()), static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(table.shape()[0]),
-      table.dtype() == DType::f32 ? 0x7FC00000u : 0u};
+  const struct {
+    std::uint32_t rows, width, tableRows, missing;
+  } push{static_cast<std::uint32_t>(index.count()), static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(table.shape()[0]),
+         table.dtype() == DType::f32 ? 0x7FC00000u : 0u};
   stream.dispatch("kernels/gather",
-                  {{table.device(stream), gpu::Access::read}, {index.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
+                  {{table.device(stream), gpu::Access::read},
+                   {index.device(stream), gpu::Access::read},
+                   {result.deviceForWriting(stream), gpu::Access::write}},
                   push, stridedGroups(result.count(), 512));
   return result;
 }
@@ -45,7 +48,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
                        for (auto& i : index) {
                          i %= static_cast<std::uint32_t>(r + 2);
                          for (std::int64_t c = 0; c < w; ++c) {
-                           expected.push_back(i < r ? static_cast<double>(table[static_cast<std::size_t>(i * w + c)]) : std::numeric_limits<double>::quiet_NaN());
+                           expected.push_back(i < r ? static_cast<double>(table[static_cast<std::size_t>(i * w + c)])
+                                                    : std::numeric_limits<double>::quiet_NaN());
                          }
                        }
                        return compare(gather(stream, Tensor::from(Shape{r, w}, table), Tensor::from(Shape{n}, index)), expected);
@@ -67,14 +71,15 @@ std::vector<CheckCase> checks(gpu::Device&) {
 std::vector<BenchCase> benches(gpu::Device&) {
   std::vector<BenchCase> cases;
   for (const std::int64_t count : {std::int64_t{1} << 10, std::int64_t{1} << 13, std::int64_t{1} << 16}) {
-    cases.push_back({std::to_string(count) + " rows of 64", "", 0, 8.0 * 64 * static_cast<double>(count), false, [count](gpu::Stream& stream) {
-                       auto words = testWords(count, 1);
-                       for (auto& i : words) i %= 4096;
-                       const Tensor table = Tensor::from(Shape{4096, 64}, testFloats(4096 * 64, 2, -1, 1)), index = Tensor::from(Shape{count}, words);
-                       table.device(stream);
-                       index.device(stream);
-                       return [table, index](gpu::Stream& s) { gather(s, table, index); };
-                     }});
+    cases.push_back(
+        {std::to_string(count) + " rows of 64", "", 0, 8.0 * 64 * static_cast<double>(count), false, [count](gpu::Stream& stream) {
+           auto words = testWords(count, 1);
+           for (auto& i : words) i %= 4096;
+           const Tensor table = Tensor::from(Shape{4096, 64}, testFloats(4096 * 64, 2, -1, 1)), index = Tensor::from(Shape{count}, words);
+           table.device(stream);
+           index.device(stream);
+           return [table, index](gpu::Stream& s) { gather(s, table, index); };
+         }});
   }
   return cases;
 }

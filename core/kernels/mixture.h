@@ -19,11 +19,11 @@ struct Component {
 // The components as the shaders read them. `common`: all covariances are c^2 I with one c^2 = spread, which is about twice as fast.
 struct MixtureTable {
   Tensor table;
-  std::uint32_t count = 0;                  // more than 16 components are padded to a multiple of four by weightless ones
+  std::uint32_t count = 0;  // more than 16 components are padded to a multiple of four by weightless ones
   bool common = true;
   double spread = 0;
 };
-MixtureTable makeMixtureTable(std::span<const Component> components);   // at least one, weights not negative and not all zero
+MixtureTable makeMixtureTable(std::span<const Component> components);  // at least one, weights not negative and not all zero
 
 enum class MixtureOutput : std::uint32_t { logDensity, score, denoiser };
 
@@ -34,7 +34,7 @@ Tensor mixture(gpu::Stream& stream, const MixtureTable& mixture, const Tensor& p
 struct MixtureValue {
   double logDensity = 0;
   std::array<double, 2> score{}, denoiser{};
-  int likeliest = 0;                        // component of the largest responsibility
+  int likeliest = 0;  // component of the largest responsibility
 };
 MixtureValue evaluateMixture(std::span<const Component> components, double x, double y, double alpha, double sigma);
 
@@ -43,7 +43,8 @@ std::array<std::uint32_t, 2> mixtureConstants(const MixtureTable& mixture);
 
 // Groups of 64 lanes for n particles, four to a lane.
 gpu::Groups particleGroups(std::int64_t n);
-// [n, 2] tensors are bound as whole groups of four particles; device memory comes in multiples of 256 bytes, so the rest of the last exists.
+// [n, 2] tensors are bound as whole groups of four particles; device memory comes in multiples of 256 bytes, so the rest of the last
+// exists.
 gpu::BufferView inQuads(gpu::BufferView view);
 
 }  // namespace orrery::kernels

@@ -1,5 +1,5 @@
-// Step grids, solver coefficients and the Brownian tree of the reverse diffusion; formulas and sources in mixture_solver.h and generative.md C4-C6
-// (Karras et al. 2022, Lu et al. 2022, Song et al. 2021, Kidger 2022). Everything here is double precision on the host.
+// Step grids, solver coefficients and the Brownian tree of the reverse diffusion; formulas and sources in mixture_solver.h and
+// generative.md C4-C6 (Karras et al. 2022, Lu et al. 2022, Song et al. 2021, Kidger 2022). Everything here is double precision on the host.
 
 #include "core/kernels/mixture_solver.h"
 
@@ -21,8 +21,12 @@ std::vector<double> noiseLevels(Grid grid, int steps, double sigmaMin, double si
         levels.push_back(std::pow(top + share * (bottom - top), rho));
         break;
       }
-      case Grid::exponential: levels.push_back(sigmaMax * std::pow(sigmaMin / sigmaMax, share)); break;
-      case Grid::linear: levels.push_back(sigmaMax + share * (sigmaMin - sigmaMax)); break;
+      case Grid::exponential:
+        levels.push_back(sigmaMax * std::pow(sigmaMin / sigmaMax, share));
+        break;
+      case Grid::linear:
+        levels.push_back(sigmaMax + share * (sigmaMin - sigmaMax));
+        break;
     }
   }
   // The ends exactly, whatever the powers rounded to.
@@ -45,11 +49,12 @@ double timeAt(double u, double sigmaMin, double sigmaMax) {
 
 struct Path {
   std::uint32_t node;
-  double low, high;   // the node's coefficient in W at the two ends of the interval
+  double low, high;  // the node's coefficient in W at the two ends of the interval
 };
 
 // Adds the bridge point at `middle` (a time between the ends): W = (1 - f) W_low + f W_high + deviation * z.
-double bridge(std::vector<Path>& path, std::uint32_t node, double timeLow, double timeHigh, double middle, std::vector<double>& coefficients) {
+double bridge(std::vector<Path>& path, std::uint32_t node, double timeLow, double timeHigh, double middle,
+              std::vector<double>& coefficients) {
   const double f = (timeLow - middle) / (timeLow - timeHigh);
   coefficients.clear();
   for (const Path& p : path) coefficients.push_back((1 - f) * p.low + f * p.high);
@@ -125,7 +130,8 @@ void addNoise(SolverPlan& plan) {
     }
     plan.steps[i].noiseBegin = static_cast<float>(plan.noise.size());
     plan.steps[i].noiseCount = static_cast<float>(kept.size());
-    for (const auto& [node, coefficient] : kept) plan.noise.push_back({static_cast<float>(node), static_cast<float>(coefficient / std::sqrt(variance))});
+    for (const auto& [node, coefficient] : kept)
+      plan.noise.push_back({static_cast<float>(node), static_cast<float>(coefficient / std::sqrt(variance))});
     before = after;
   }
 }

@@ -1,6 +1,7 @@
 // Solver steps of the reverse diffusion (generative.md C4, C5) under the exact denoiser of a Gaussian mixture. A lane carries its particle
 // through all steps of the dispatch: 16 bytes in, 16 out, whatever the number of steps. State: scaled coordinates [n, 2].
-// Sources: Song et al. 2021 (reverse SDE and probability flow), Karras et al. 2022 (Heun, churn), Lu et al. 2022 (DPM-Solver, DPM-Solver++).
+// Sources: Song et al. 2021 (reverse SDE and probability flow), Karras et al. 2022 (Heun, churn), Lu et al. 2022 (DPM-Solver,
+// DPM-Solver++).
 
 #include "core/kernels/mixture_step.h"
 
@@ -34,8 +35,9 @@ DevicePlan upload(const SolverPlan& plan) {
 
 namespace {
 
-// lavapipe gives up a shader's loops after 65535 iterations in all (its loop limiter), silently. The iterations of a step at most: two per noise
-// term, nine per four components when they are read in a loop, some for the few. Dispatches are cut to stay below; that also keeps them short.
+// lavapipe gives up a shader's loops after 65535 iterations in all (its loop limiter), silently. The iterations of a step at most: two per
+// noise term, nine per four components when they are read in a loop, some for the few. Dispatches are cut to stay below; that also keeps
+// them short.
 constexpr std::int64_t mostIterations = 48000;
 
 std::int64_t iterationsOf(const DevicePlan& plan, const MixtureTable& mixture) {
@@ -45,8 +47,8 @@ std::int64_t iterationsOf(const DevicePlan& plan, const MixtureTable& mixture) {
 
 }  // namespace
 
-StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const DevicePlan& plan, std::int64_t first, std::int64_t count, const Tensor& state,
-                        const Tensor& history, const StepOptions& options, bool trail) {
+StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const DevicePlan& plan, std::int64_t first, std::int64_t count,
+                        const Tensor& state, const Tensor& history, const StepOptions& options, bool trail) {
   assert(state.dtype() == DType::f32 && state.shape().rank() == 2 && state.shape()[1] == 2);
   assert(first >= 0 && count > 0 && first + count <= plan.count);
   assert(options.firstParticle % 4 == 0 && options.wrap % 4 == 0);
@@ -82,13 +84,31 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
       std::uint32_t count, quads, components, firstStep, stepCount;
       float spread, errorAmount;
       std::uint32_t seedLow, seedHigh, purpose, firstParticle, trail, trailRow, wrap;
-    } push{static_cast<std::uint32_t>(n), static_cast<std::uint32_t>((n + 3) / 4), mixture.count, static_cast<std::uint32_t>(first + done),
-           static_cast<std::uint32_t>(steps), static_cast<float>(mixture.spread), static_cast<float>(options.errorAmount),
-           static_cast<std::uint32_t>(options.seed), static_cast<std::uint32_t>(options.seed >> 32), options.purpose, options.firstParticle, trail ? 1u : 0u,
-           static_cast<std::uint32_t>(done), options.wrap};
+    } push{static_cast<std::uint32_t>(n),
+           static_cast<std::uint32_t>((n + 3) / 4),
+           mixture.count,
+           static_cast<std::uint32_t>(first + done),
+           static_cast<std::uint32_t>(steps),
+           static_cast<float>(mixture.spread),
+           static_cast<float>(options.errorAmount),
+           static_cast<std::uint32_t>(options.seed),
+           static_cast<std::uint32_t>(options.seed >> 32),
+           options.purpose,
+           options.firstParticle,
+           trail ? 1u : 0u,
+           static_cast<std::uint32_t>(done),
+           options.wrap};
     stream.dispatch("kernels/mixture_step",
-                    {in, table, table, {plan.steps.device(stream), gpu::Access::read}, {plan.noise.device(stream), gpu::Access::read}, out, before, after, path}, push,
-                    groups, {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes});
+                    {in,
+                     table,
+                     table,
+                     {plan.steps.device(stream), gpu::Access::read},
+                     {plan.noise.device(stream), gpu::Access::read},
+                     out,
+                     before,
+                     after,
+                     path},
+                    push, groups, {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes});
     result.state = nextState;
     result.history = nextHistory;
   }
@@ -130,7 +150,8 @@ std::vector<Vector> mixtureStepsReference(std::span<const Component> components,
     for (auto j = static_cast<std::size_t>(step.noiseBegin), end = j + static_cast<std::size_t>(step.noiseCount); j < end; ++j) {
       const NoiseTerm& term = plan.noise[j];
       const PhiloxBlock words = philox({particle / 2, static_cast<std::uint32_t>(term.node), options.purpose, 0}, philoxKey(options.seed));
-      z = z + static_cast<double>(term.coefficient) * (particle % 2 == 0 ? philoxNormals(words[0], words[1]) : philoxNormals(words[2], words[3]));
+      z = z + static_cast<double>(term.coefficient) *
+                  (particle % 2 == 0 ? philoxNormals(words[0], words[1]) : philoxNormals(words[2], words[3]));
     }
     const double b = step.target, c1 = step.c1, c2 = step.c2, c3 = step.c3, middle = step.middle;
     double a = step.a;
@@ -143,11 +164,19 @@ std::vector<Vector> mixtureStepsReference(std::span<const Component> components,
       x = Dx;
     } else {
       switch (plan.kind) {
-        case StepKind::linear: x = x + c1 * e; break;
+        case StepKind::linear:
+          x = x + c1 * e;
+          break;
         case StepKind::heun:
-        case StepKind::edm: x = x + (0.5 * (b - a)) * (e + slope(x + (b - a) * e, b)); break;
-        case StepKind::midpoint: x = x + (b - a) * slope(x + (middle - a) * e, middle); break;
-        case StepKind::multistep: x = c1 * x + c2 * Dx + c3 * (Dx - previous); break;
+        case StepKind::edm:
+          x = x + (0.5 * (b - a)) * (e + slope(x + (b - a) * e, b));
+          break;
+        case StepKind::midpoint:
+          x = x + (b - a) * slope(x + (middle - a) * e, middle);
+          break;
+        case StepKind::multistep:
+          x = c1 * x + c2 * Dx + c3 * (Dx - previous);
+          break;
         case StepKind::rungeKutta4: {
           const Vector e2 = slope(x + (middle - a) * e, middle), e3 = slope(x + (middle - a) * e2, middle), e4 = slope(x + (b - a) * e3, b);
           x = x + ((b - a) / 6) * (e + 2.0 * e2 + 2.0 * e3 + e4);
@@ -174,8 +203,8 @@ std::vector<Component> testMixture(bool common) {
 
 CheckCase check(const char* name, Method method, double zeta, bool common, ScoreError error, std::int64_t perDispatch) {
   // Components of deviation 0.17 to 0.3 keep neighbouring routes from parting (generative.md C12.5): an f32 error of 1e-6 per step grows
-  // mildly over 9 steps; states reach 30, which is the scale. (x - D) / sigma at sigma = 0.02 carries 3e-6 of x and is multiplied by steps of
-  // that size again. 2e-5 holds on every device tried with room to spare.
+  // mildly over 9 steps; states reach 30, which is the scale. (x - D) / sigma at sigma = 0.02 carries 3e-6 of x and is multiplied by steps
+  // of that size again. 2e-5 holds on every device tried with room to spare.
   return {name, 2e-5, [=](gpu::Stream& stream) {
             const std::int64_t n = 137;
             const auto components = testMixture(common);
@@ -185,8 +214,9 @@ CheckCase check(const char* name, Method method, double zeta, bool common, Score
             const auto start = testFloats(2 * n, 71, -25, 25);
             std::vector<double> expected(static_cast<std::size_t>(9 * n * 2));
             for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
-              const auto states = mixtureStepsReference(components, plan, {static_cast<double>(start[2 * i]), static_cast<double>(start[2 * i + 1])},
-                                                        static_cast<std::uint32_t>(1000 + i), options);
+              const auto states =
+                  mixtureStepsReference(components, plan, {static_cast<double>(start[2 * i]), static_cast<double>(start[2 * i + 1])},
+                                        static_cast<std::uint32_t>(1000 + i), options);
               for (std::size_t s = 0; s < states.size(); ++s) {
                 for (std::size_t c = 0; c < 2; ++c) expected[(s * static_cast<std::size_t>(n) + i) * 2 + c] = states[s][c];
               }
@@ -208,8 +238,8 @@ CheckCase check(const char* name, Method method, double zeta, bool common, Score
 
 // Long enough to be cut into several dispatches.
 CheckCase longRun(const char* name, int components, int steps) {
-  // Errors of 1e-7 per step add up over the run at random; particles near a boundary between basins drift further apart. Far fewer components than
-  // 2048 matter at a place, and a broad spread keeps the flow smooth.
+  // Errors of 1e-7 per step add up over the run at random; particles near a boundary between basins drift further apart. Far fewer
+  // components than 2048 matter at a place, and a broad spread keeps the flow smooth.
   return {name, 1e-4, [components, steps](gpu::Stream& stream) {
             std::vector<Component> mixture;
             for (int k = 0; k < components; ++k) mixture.push_back({1, std::cos(2.4 * k), std::sin(1.7 * k), 0.25, 0.25, 0});
@@ -219,51 +249,60 @@ CheckCase longRun(const char* name, int components, int steps) {
             const StepOptions options{99, 2};
             std::vector<double> expected(static_cast<std::size_t>(steps * n * 2));
             for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
-              const auto states = mixtureStepsReference(mixture, plan, {static_cast<double>(start[2 * i]), static_cast<double>(start[2 * i + 1])},
-                                                        static_cast<std::uint32_t>(i), options);
+              const auto states =
+                  mixtureStepsReference(mixture, plan, {static_cast<double>(start[2 * i]), static_cast<double>(start[2 * i + 1])},
+                                        static_cast<std::uint32_t>(i), options);
               for (std::size_t s = 0; s < states.size(); ++s) {
                 for (std::size_t c = 0; c < 2; ++c) expected[(s * static_cast<std::size_t>(n) + i) * 2 + c] = states[s][c];
               }
             }
-            return compare(mixtureSteps(stream, makeMixtureTable(mixture), upload(plan), 0, steps, Tensor::from(Shape{n, 2}, start), {}, options, true).trail, expected);
+            return compare(
+                mixtureSteps(stream, makeMixtureTable(mixture), upload(plan), 0, steps, Tensor::from(Shape{n, 2}, start), {}, options, true)
+                    .trail,
+                expected);
           }};
 }
 
 std::vector<CheckCase> checks(gpu::Device&) {
-  return {check("heun, 9 steps at once", Method::heun, 0, true, ScoreError::none, 9),
-          check("euler, 3 by 3", Method::euler, 0, true, ScoreError::none, 3),
-          check("em, zeta 1", Method::em, 1, true, ScoreError::none, 9),
-          check("em, zeta 0.5, ellipses", Method::em, 0.5, false, ScoreError::none, 3),
-          check("euler ancestral, one by one", Method::eulerAncestral, 1, true, ScoreError::none, 1),
-          check("heun ancestral, zeta 2", Method::heun, 2, false, ScoreError::none, 9),
-          check("edm with churn", Method::edm, 1, true, ScoreError::none, 9),
-          longRun("1000 steps of Brownian noise", 5, 1000), longRun("100 steps under 2048 components", 2048, 100),
-          {"rows that share their noise", 0, [](gpu::Stream& stream) {   // the same start and particle number: the same bits
-             const auto half = testFloats(2 * 20, 72, -25, 25);
-             std::vector<float> twice = half;
-             twice.insert(twice.end(), half.begin(), half.end());
-             StepOptions options{7, 1, 500};
-             options.wrap = 20;
-             const DevicePlan plan = upload(planSolver(Method::em, noiseLevels(Grid::karras, 9, 0.02, 10), 1));
-             const Tensor end = mixtureSteps(stream, makeMixtureTable(testMixture(true)), plan, 0, 9, Tensor::from(Shape{40, 2}, twice), {}, options).state;
-             const auto values = end.as<float>();
-             std::vector<float> expected(values.begin(), values.begin() + 40);
-             expected.insert(expected.end(), values.begin(), values.begin() + 40);
-             return compareExactly(end, expected);
-           }},
-          check("dpm-2", Method::dpm2, 0, false, ScoreError::none, 9),
-          check("dpm++2m, one by one", Method::dpmpp2m, 0, true, ScoreError::none, 1),
-          check("dpm++2m stochastic, 3 by 3", Method::dpmpp2m, 1, true, ScoreError::none, 3),
-          check("rk4", Method::rk4, 0, true, ScoreError::none, 9),
-          check("heun, constant error", Method::heun, 0, true, ScoreError::constant, 9),
-          check("em, shrunken score", Method::em, 1, true, ScoreError::shrink, 9),
-          check("euler, error field", Method::euler, 0, false, ScoreError::field, 9)};
+  return {
+      check("heun, 9 steps at once", Method::heun, 0, true, ScoreError::none, 9),
+      check("euler, 3 by 3", Method::euler, 0, true, ScoreError::none, 3),
+      check("em, zeta 1", Method::em, 1, true, ScoreError::none, 9),
+      check("em, zeta 0.5, ellipses", Method::em, 0.5, false, ScoreError::none, 3),
+      check("euler ancestral, one by one", Method::eulerAncestral, 1, true, ScoreError::none, 1),
+      check("heun ancestral, zeta 2", Method::heun, 2, false, ScoreError::none, 9),
+      check("edm with churn", Method::edm, 1, true, ScoreError::none, 9),
+      longRun("1000 steps of Brownian noise", 5, 1000),
+      longRun("100 steps under 2048 components", 2048, 100),
+      {"rows that share their noise", 0,
+       [](gpu::Stream& stream) {  // the same start and particle number: the same bits
+         const auto half = testFloats(2 * 20, 72, -25, 25);
+         std::vector<float> twice = half;
+         twice.insert(twice.end(), half.begin(), half.end());
+         StepOptions options{7, 1, 500};
+         options.wrap = 20;
+         const DevicePlan plan = upload(planSolver(Method::em, noiseLevels(Grid::karras, 9, 0.02, 10), 1));
+         const Tensor end =
+             mixtureSteps(stream, makeMixtureTable(testMixture(true)), plan, 0, 9, Tensor::from(Shape{40, 2}, twice), {}, options).state;
+         const auto values = end.as<float>();
+         std::vector<float> expected(values.begin(), values.begin() + 40);
+         expected.insert(expected.end(), values.begin(), values.begin() + 40);
+         return compareExactly(end, expected);
+       }},
+      check("dpm-2", Method::dpm2, 0, false, ScoreError::none, 9),
+      check("dpm++2m, one by one", Method::dpmpp2m, 0, true, ScoreError::none, 1),
+      check("dpm++2m stochastic, 3 by 3", Method::dpmpp2m, 1, true, ScoreError::none, 3),
+      check("rk4", Method::rk4, 0, true, ScoreError::none, 9),
+      check("heun, constant error", Method::heun, 0, true, ScoreError::constant, 9),
+      check("em, shrunken score", Method::em, 1, true, ScoreError::shrink, 9),
+      check("euler, error field", Method::euler, 0, false, ScoreError::field, 9)};
 }
 
 std::vector<BenchCase> benches(gpu::Device&) {
   std::vector<BenchCase> cases;
   for (const std::int64_t n : {std::int64_t{1} << 12, std::int64_t{1} << 16, std::int64_t{1} << 20}) {
-    cases.push_back({std::to_string(n) + " particles x 8, euler", "", 240.0 * static_cast<double>(n), 16.0 * static_cast<double>(n), true, [n](gpu::Stream& stream) {
+    cases.push_back({std::to_string(n) + " particles x 8, euler", "", 240.0 * static_cast<double>(n), 16.0 * static_cast<double>(n), true,
+                     [n](gpu::Stream& stream) {
                        std::vector<Component> ring;
                        for (int k = 0; k < 8; ++k) ring.push_back({1, std::cos(0.785398 * k), std::sin(0.785398 * k), 0.0144, 0.0144, 0});
                        const Tensor state = Tensor::from(Shape{n, 2}, testFloats(2 * n, 1, -2, 2));

@@ -1,5 +1,5 @@
-// Random tensors from Philox4x32-10 (Salmon et al. 2011). Element i takes word i mod 4 of block i / 4; normals take the words of a block in two
-// Box-Muller pairs. The result depends on (seed, stream, index) only: see philox.h.
+// Random tensors from Philox4x32-10 (Salmon et al. 2011). Element i takes word i mod 4 of block i / 4; normals take the words of a block in
+// two Box-Muller pairs. The result depends on (seed, stream, index) only: see philox.h.
 
 #include "core/kernels/philox.h"
 
@@ -20,9 +20,16 @@ Tensor draw(gpu::Stream& stream, Shape shape, DType type, std::uint32_t kind, co
   const struct {
     std::uint32_t count, seedLow, seedHigh, streamId, firstBlockLow, firstBlockHigh;
     float scale, shift;
-  } push{static_cast<std::uint32_t>(result.count()), static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32), key.stream,
-         static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), scale, shift};
-  stream.dispatch("kernels/philox", {{result.deviceForWriting(stream), gpu::Access::write}}, push, stridedGroups(result.count(), 512), {kind});
+  } push{static_cast<std::uint32_t>(result.count()),
+         static_cast<std::uint32_t>(key.seed),
+         static_cast<std::uint32_t>(key.seed >> 32),
+         key.stream,
+         static_cast<std::uint32_t>(block),
+         static_cast<std::uint32_t>(block >> 32),
+         scale,
+         shift};
+  stream.dispatch("kernels/philox", {{result.deviceForWriting(stream), gpu::Access::write}}, push, stridedGroups(result.count(), 512),
+                  {kind});
   return result;
 }
 
@@ -51,7 +58,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
   const RandomKey keys[] = {{20261120, 0, 0}, {0x123456789ABCDEFull, 7, 4096}, {1, 3, (std::uint64_t{1} << 34) - 40}};
   for (const RandomKey& key : keys) {
     const std::string name = " stream " + std::to_string(key.stream) + " [1027]";
-    cases.push_back({"words" + name, 0, [key](gpu::Stream& stream) {   // the words themselves: equal to the bit
+    cases.push_back({"words" + name, 0, [key](gpu::Stream& stream) {  // the words themselves: equal to the bit
                        std::vector<std::uint32_t> expected;
                        for (std::uint64_t i = 0; i < 1027; ++i) expected.push_back(blockAt(key, i)[i % 4]);
                        return compareExactly(randomWords(stream, Shape{1027}, key), expected);
@@ -59,11 +66,12 @@ std::vector<CheckCase> checks(gpu::Device&) {
     // One rounding each in scale * u + low.
     cases.push_back({"uniform" + name, 3e-7, [key](gpu::Stream& stream) {
                        std::vector<double> expected;
-                       for (std::uint64_t i = 0; i < 1027; ++i) expected.push_back(-1 + 3 * static_cast<double>(philoxUniform(blockAt(key, i)[i % 4])));
+                       for (std::uint64_t i = 0; i < 1027; ++i)
+                         expected.push_back(-1 + 3 * static_cast<double>(philoxUniform(blockAt(key, i)[i % 4])));
                        return compare(uniform(stream, Shape{1027}, key, -1, 2), expected);
                      }});
-    // f32 log, root, sine and cosine against doubles: sin and cos of up to 2 pi err by up to 2e-6 on common drivers, times a radius of at most
-    // 5.9, relative to the largest value (about 3.5).
+    // f32 log, root, sine and cosine against doubles: sin and cos of up to 2 pi err by up to 2e-6 on common drivers, times a radius of at
+    // most 5.9, relative to the largest value (about 3.5).
     cases.push_back({"normal" + name, 1e-5, [key](gpu::Stream& stream) {
                        std::vector<double> expected;
                        for (std::uint64_t i = 0; i < 1027; ++i) {
@@ -93,9 +101,10 @@ std::vector<BenchCase> benches(gpu::Device&) {
   std::vector<BenchCase> cases;
   for (const std::int64_t count : {std::int64_t{1} << 14, std::int64_t{1} << 18, std::int64_t{1} << 22}) {
     // About 10 rounds x 14 integer operations per four numbers, and 30 per number for Box-Muller.
-    cases.push_back({std::to_string(count) + " normals", "", 65.0 * static_cast<double>(count), 4.0 * static_cast<double>(count), true, [count](gpu::Stream&) {
-                       return [count](gpu::Stream& s) { normal(s, Shape{count}, {1, 0, 0}); };
-                     }});
+    cases.push_back({std::to_string(count) + " normals", "", 65.0 * static_cast<double>(count), 4.0 * static_cast<double>(count), true,
+                     [count](gpu::Stream&) { return [count](gpu::Stream& s) {
+                                               normal(s, Shape{count}, {1, 0, 0});
+                                             }; }});
   }
   return cases;
 }

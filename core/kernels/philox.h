@@ -10,7 +10,7 @@ namespace orrery::kernels {
 struct RandomKey {
   std::uint64_t seed = 0;
   std::uint32_t stream = 0;
-  std::uint64_t first = 0;    // index of the first element, a multiple of 4: the rest of a longer sequence
+  std::uint64_t first = 0;  // index of the first element, a multiple of 4: the rest of a longer sequence
 };
 
 // f32 [shape], uniform in [low, high).

@@ -67,9 +67,10 @@ std::vector<CheckCase> checks(gpu::Device& device) {
         const Shape shape{rows, n};
         const std::string name = variant + (kind == ScanKind::exclusive ? " exclusive " : " inclusive ") + shape.toString();
         const auto columns = n;
-        cases.push_back({name + " u32", 0, [=](gpu::Stream& stream) {   // integers wrap alike: equal to the bit
+        cases.push_back({name + " u32", 0, [=](gpu::Stream& stream) {  // integers wrap alike: equal to the bit
                            const Tensor x = Tensor::from(shape, testWords(shape.count(), 21));
-                           return compareExactly(scan(stream, x, kind, variant), reference<std::uint32_t, std::uint32_t>(x.as<std::uint32_t>(), columns, kind));
+                           return compareExactly(scan(stream, x, kind, variant),
+                                                 reference<std::uint32_t, std::uint32_t>(x.as<std::uint32_t>(), columns, kind));
                          }});
         // Sums of n values in [-1, 1] reach about sqrt(n); a chain of n f32 additions loses at most n ulp of that, in practice sqrt(n): for
         // 70001 values 265 x 6e-8 = 1.6e-5 of a result whose own size is the scale.
@@ -87,11 +88,12 @@ std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
   for (const std::int64_t count : {std::int64_t{1} << 14, std::int64_t{1} << 18, std::int64_t{1} << 22}) {
     // Reads twice, writes once.
-    cases.push_back({std::to_string(count), std::string(variantFor(device)), 0, 12.0 * static_cast<double>(count), false, [count](gpu::Stream& stream) {
-                       const Tensor x = Tensor::from(Shape{count}, testFloats(count, 1, -1, 1));
-                       x.device(stream);
-                       return [x](gpu::Stream& s) { scan(s, x, ScanKind::inclusive); };
-                     }});
+    cases.push_back(
+        {std::to_string(count), std::string(variantFor(device)), 0, 12.0 * static_cast<double>(count), false, [count](gpu::Stream& stream) {
+           const Tensor x = Tensor::from(Shape{count}, testFloats(count, 1, -1, 1));
+           x.device(stream);
+           return [x](gpu::Stream& s) { scan(s, x, ScanKind::inclusive); };
+         }});
   }
   return cases;
 }

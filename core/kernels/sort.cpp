@@ -1,6 +1,6 @@
-// Stable least-significant-digit radix sort, four passes of 8 bits: count the digits of every block, scan the counts along (digit, block), move.
-// Satish, Harris and Garland 2009, "Designing efficient sorting algorithms for manycore GPUs"; ranks inside a subgroup by ballots (Ashkiani et
-// al. 2016, "GPU multisplit"). The scalar variant gives every lane its own block and counters: no barriers, no atomics.
+// Stable least-significant-digit radix sort, four passes of 8 bits: count the digits of every block, scan the counts along (digit, block),
+// move. Satish, Harris and Garland 2009, "Designing efficient sorting algorithms for manycore GPUs"; ranks inside a subgroup by ballots
+// (Ashkiani et al. 2016, "GPU multisplit"). The scalar variant gives every lane its own block and counters: no barriers, no atomics.
 
 #include "core/kernels/sort.h"
 
@@ -53,7 +53,10 @@ Sorted run(gpu::Stream& stream, const Tensor& keys, const Tensor* payload, std::
     Tensor places = scan(stream, counts, ScanKind::exclusive, variant);
     // Move keys and payload there.
     stream.dispatch(shader,
-                    {source, load, {places.deviceForWriting(stream), gpu::Access::readWrite}, {toKeys.deviceForWriting(stream), gpu::Access::write},
+                    {source,
+                     load,
+                     {places.deviceForWriting(stream), gpu::Access::readWrite},
+                     {toKeys.deviceForWriting(stream), gpu::Access::write},
                      {toPayload.deviceForWriting(stream), gpu::Access::write}},
                     push, groups, {1, flip, unflip, index, lanes});
   }
@@ -77,7 +80,8 @@ std::uint32_t orderOf(float key) {
   return (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
 }
 
-Difference checkSort(const Sorted& found, const std::vector<std::uint32_t>& order, std::int64_t n, const std::vector<std::uint32_t>& payload, bool isFloat) {
+Difference checkSort(const Sorted& found, const std::vector<std::uint32_t>& order, std::int64_t n,
+                     const std::vector<std::uint32_t>& payload, bool isFloat) {
   const auto length = static_cast<std::size_t>(n);
   std::vector<std::uint32_t> expectedKeys, expectedPayload, foundKeys;
   for (std::size_t row = 0; row < order.size() / length; ++row) {
@@ -113,12 +117,20 @@ std::vector<CheckCase> checks(gpu::Device& device) {
                            if (i % 3 != 0) keys[i] &= 0x1F00001Fu;
                          }
                          const auto payload = testWords(shape.count(), 32);
-                         return checkSort(sort(stream, Tensor::from(shape, keys), Tensor::from(shape, payload), variant), keys, length, payload, false);
+                         return checkSort(sort(stream, Tensor::from(shape, keys), Tensor::from(shape, payload), variant), keys, length,
+                                          payload, false);
                        }});
       cases.push_back({variant + " f32 " + shape.toString(), 0, [=](gpu::Stream& stream) {
                          auto keys = testFloats(shape.count(), 33, -2, 2);
-                         const float special[] = {0.0f, -0.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
-                                                  -std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::quiet_NaN(), 1e-40f, 0.5f, 0.5f};
+                         const float special[] = {0.0f,
+                                                  -0.0f,
+                                                  std::numeric_limits<float>::infinity(),
+                                                  std::numeric_limits<float>::quiet_NaN(),
+                                                  -std::numeric_limits<float>::infinity(),
+                                                  -std::numeric_limits<float>::quiet_NaN(),
+                                                  1e-40f,
+                                                  0.5f,
+                                                  0.5f};
                          for (std::size_t i = 0; i < keys.size(); i += 5) keys[i] = special[(i / 5) % std::size(special)];
                          std::vector<std::uint32_t> order, position;
                          for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -137,7 +149,8 @@ std::vector<BenchCase> benches(gpu::Device& device) {
   for (const auto& [rows, n] : {std::pair<std::int64_t, std::int64_t>{64, 4096}, {1, 1 << 18}, {1, 1 << 21}}) {
     const Shape shape{rows, n};
     // Four digits, each reads the keys twice and the payload once and writes both.
-    cases.push_back({shape.toString() + " f32", std::string(variantFor(device)), 0, 4 * 20.0 * static_cast<double>(shape.count()), false, [shape](gpu::Stream& stream) {
+    cases.push_back({shape.toString() + " f32", std::string(variantFor(device)), 0, 4 * 20.0 * static_cast<double>(shape.count()), false,
+                     [shape](gpu::Stream& stream) {
                        const Tensor keys = Tensor::from(shape, testFloats(shape.count(), 1, -1, 1));
                        keys.device(stream);
                        return [keys](gpu::Stream& s) { sort(s, keys); };

@@ -8,8 +8,8 @@
 namespace orrery::kernels {
 
 struct Sorted {
-  Tensor keys;      // as the input, ascending along the last axis
-  Tensor payload;   // u32, same shape
+  Tensor keys;     // as the input, ascending along the last axis
+  Tensor payload;  // u32, same shape
 };
 
 // Sorts every row of keys [..., n] (f32 or u32) ascending and moves payload [..., n] (u32) along; equal keys keep their order.

@@ -1,5 +1,5 @@
-// Distances between samples of the plane. Sources: Bonneel et al. 2015 (sliced Wasserstein), Szekely and Rizzo 2004 (energy distance), Gretton et
-// al. 2012 (MMD). Conventions: generative.md C7; averages in double precision.
+// Distances between samples of the plane. Sources: Bonneel et al. 2015 (sliced Wasserstein), Szekely and Rizzo 2004 (energy distance),
+// Gretton et al. 2012 (MMD). Conventions: generative.md C7; averages in double precision.
 
 #include "core/metrics/distances.h"
 

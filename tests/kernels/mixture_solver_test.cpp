@@ -13,8 +13,8 @@ using namespace orrery::kernels;
 TEST_CASE("the Karras grid of 18 steps is that of the paper") {
   const auto levels = noiseLevels(Grid::karras, 18, 0.002, 80);
   REQUIRE(levels.size() == 19);
-  const double expected[] = {80, 57.586, 40.786, 28.375, 19.353, 12.910, 8.401};   // generative.md C6
-  for (std::size_t i = 0; i < 7; ++i) CHECK(std::abs(levels[i] - expected[i]) < 6e-4);   // printed to three decimals
+  const double expected[] = {80, 57.586, 40.786, 28.375, 19.353, 12.910, 8.401};        // generative.md C6
+  for (std::size_t i = 0; i < 7; ++i) CHECK(std::abs(levels[i] - expected[i]) < 6e-4);  // printed to three decimals
   CHECK(levels[16] == Approx(0.0075).epsilon(0.01));
   CHECK(levels[17] == 0.002);
   CHECK(levels[18] == 0);
@@ -67,7 +67,8 @@ TEST_CASE("halving the steps keeps the Brownian path") {
     Terms terms;
     const double scale = std::sqrt(plan.levels[i] * plan.levels[i] - plan.levels[i + 1] * plan.levels[i + 1]);
     const auto begin = static_cast<std::size_t>(plan.steps[i].noiseBegin), count = static_cast<std::size_t>(plan.steps[i].noiseCount);
-    for (std::size_t j = begin; j < begin + count; ++j) terms[static_cast<std::uint32_t>(plan.noise[j].node)] += scale * static_cast<double>(plan.noise[j].coefficient);
+    for (std::size_t j = begin; j < begin + count; ++j)
+      terms[static_cast<std::uint32_t>(plan.noise[j].node)] += scale * static_cast<double>(plan.noise[j].coefficient);
     return terms;
   };
   for (std::size_t i = 0; i < 32; ++i) {
@@ -91,17 +92,18 @@ TEST_CASE("the normals of a step have variance 1 and those of two steps are inde
     for (auto j = static_cast<std::size_t>(step.noiseBegin); j < static_cast<std::size_t>(step.noiseBegin + step.noiseCount); ++j)
       next[static_cast<std::uint32_t>(plan.noise[j].node)] += static_cast<double>(plan.noise[j].coefficient);
     CHECK(covariance(now, now) == Approx(1).epsilon(1e-6));
-    CHECK(std::abs(covariance(now, next)) < 1e-3);   // what the left-out terms leave
+    CHECK(std::abs(covariance(now, next)) < 1e-3);  // what the left-out terms leave
   }
 }
 
 namespace {
 
-// The error of a method on one Gaussian of variance c^2 = 0.25 against the exact solution x(sigma) = x_T sqrt((c^2 + sigma^2) / (c^2 + sigma_T^2)).
+// The error of a method on one Gaussian of variance c^2 = 0.25 against the exact solution x(sigma) = x_T sqrt((c^2 + sigma^2) / (c^2 +
+// sigma_T^2)).
 double gaussianError(Method method, int steps) {
   const std::vector<Component> gauss{{1, 0, 0, 0.25, 0.25, 0}};
   auto levels = noiseLevels(Grid::exponential, steps + 1, 0.02, 20);
-  levels.pop_back();   // stop at 0.02: the step to 0 is D for all of them
+  levels.pop_back();  // stop at 0.02: the step to 0 is D for all of them
   const auto states = mixtureStepsReference(gauss, planSolver(method, levels, 0), {30, -11}, 0, {});
   const double exact = 30 * std::sqrt((0.25 + 0.02 * 0.02) / (0.25 + 400));
   return std::abs(states.back()[0] - exact);
@@ -110,13 +112,16 @@ double gaussianError(Method method, int steps) {
 }  // namespace
 
 TEST_CASE("solvers converge with their order") {
-  const struct { Method method; double order; } cases[] = {
-      {Method::euler, 1}, {Method::em, 1}, {Method::heun, 2}, {Method::dpm2, 2}, {Method::dpmpp2m, 2}, {Method::rk4, 4}, {Method::edm, 2}};
+  const struct {
+    Method method;
+    double order;
+  } cases[] = {{Method::euler, 1},   {Method::em, 1},  {Method::heun, 2}, {Method::dpm2, 2},
+               {Method::dpmpp2m, 2}, {Method::rk4, 4}, {Method::edm, 2}};
   for (const auto& c : cases) {
     const double slope = std::log2(gaussianError(c.method, 128) / gaussianError(c.method, 256));
     INFO(static_cast<int>(c.method) << " slope " << slope);
-    // The slope between 128 and 256 steps still carries the next term, about order x (step of 0.03): a tenth of the order, a little more for rk4
-    // whose coefficients are stored in f32 (errors stay above 1e-9 here).
+    // The slope between 128 and 256 steps still carries the next term, about order x (step of 0.03): a tenth of the order, a little more
+    // for rk4 whose coefficients are stored in f32 (errors stay above 1e-9 here).
     CHECK(std::abs(slope - c.order) < 0.12 * c.order + 0.05);
   }
 }

@@ -50,7 +50,8 @@ TEST_CASE("sorted projections are sorted and keep every value, negative ones too
     for (std::size_t i = 0; i < points.size(); i += 2)
       expected.push_back(static_cast<float>(std::cos(angle)) * points[i] + static_cast<float>(std::sin(angle)) * points[i + 1]);
     std::sort(expected.begin(), expected.end());
-    const std::vector<float> found(sample.sorted.begin() + static_cast<std::ptrdiff_t>(l * 3000), sample.sorted.begin() + static_cast<std::ptrdiff_t>((l + 1) * 3000));
+    const std::vector<float> found(sample.sorted.begin() + static_cast<std::ptrdiff_t>(l * 3000),
+                                   sample.sorted.begin() + static_cast<std::ptrdiff_t>((l + 1) * 3000));
     CHECK(found == expected);
   }
 }
@@ -69,8 +70,8 @@ TEST_CASE("energy distance of shifted normals on a line is 2 A(delta) - 2 A(0)")
   const auto A = [](double m) { return 2 / std::sqrt(std::numbers::pi) * std::exp(-m * m / 4) + m * std::erf(m / 2); };
   const double expected = 2 * A(delta) - 2 * A(0);
   const double found = energyDistance(normals(4000, 3, 0, true), normals(4000, 4, delta, true));
-  // The estimator's standard error at n = 4000 is about 2 sd(h) / sqrt n with h(x) = E|x - Y| - E|x - X'|, sd about 0.45: 0.014 (two samples:
-  // 0.02). Four of them.
+  // The estimator's standard error at n = 4000 is about 2 sd(h) / sqrt n with h(x) = E|x - Y| - E|x - X'|, sd about 0.45: 0.014 (two
+  // samples: 0.02). Four of them.
   CHECK(std::abs(found - expected) < 0.08);
   // The same number as 2 times the integral of (F - G)^2 (Szekely and Rizzo 2004), by the trapezoidal rule, which is spectrally exact here.
   double integral = 0;
@@ -90,7 +91,8 @@ TEST_CASE("energy distance equals the plain double loop") {
     for (std::size_t i = 0; i < p.size(); i += 2) {
       for (std::size_t j = 0; j < q.size(); j += 2) {
         if (same && i == j) continue;
-        sum += std::hypot(static_cast<double>(p[i]) - static_cast<double>(q[j]), static_cast<double>(p[i + 1]) - static_cast<double>(q[j + 1]));
+        sum += std::hypot(static_cast<double>(p[i]) - static_cast<double>(q[j]),
+                          static_cast<double>(p[i + 1]) - static_cast<double>(q[j + 1]));
         ++pairs;
       }
     }
@@ -103,7 +105,8 @@ TEST_CASE("energy distance equals the plain double loop") {
 TEST_CASE("MMD of shifted normals has its closed form") {
   const double delta = 1, scale = 1;
   const double expected = 2 * (scale * scale / (scale * scale + 2)) * (1 - std::exp(-delta * delta / (2 * (scale * scale + 2))));
-  // d = 2: the factor is (l^2 / (l^2 + 2))^(d/2). Standard error at n = 3000: about 2 sd(witness) sqrt(2 / n) with sd 0.1: 0.005. Four of them.
+  // d = 2: the factor is (l^2 / (l^2 + 2))^(d/2). Standard error at n = 3000: about 2 sd(witness) sqrt(2 / n) with sd 0.1: 0.005. Four of
+  // them.
   CHECK(std::abs(squaredDiscrepancy(normals(3000, 8), normals(3000, 9, delta), scale) - expected) < 0.02);
   CHECK(std::abs(squaredDiscrepancy(normals(3000, 8), normals(3000, 10), scale)) < 0.002);
 }

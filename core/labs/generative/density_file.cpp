@@ -37,7 +37,8 @@ Expected<PlanarDensity> fromTable(const Tensor& table, double spread) {
   const auto width = static_cast<std::size_t>(columns);
   for (std::size_t row = 0; width > 0 && row < values.size() / width; ++row) {
     const auto from = values.subspan(row * width, width);
-    if (std::all_of(from.begin(), from.end(), [](float v) { return std::isfinite(v); })) points.insert(points.end(), from.begin(), from.end());
+    if (std::all_of(from.begin(), from.end(), [](float v) { return std::isfinite(v); }))
+      points.insert(points.end(), from.begin(), from.end());
   }
   return densityOfPoints(points, columns, 0.03 * spread);
 }
@@ -64,9 +65,11 @@ Expected<PlanarDensity> densityOfFile(const Asset& file, bool invert, double spr
       if (!table) return table.error();
       return fromTable(*table, spread);
     }
-    return makeError(ErrorCode::badInput, trf("'{}' holds no table of points: a tensor of shape [n, d] with d of 2 or more was expected", file.path));
+    return makeError(ErrorCode::badInput,
+                     trf("'{}' holds no table of points: a tensor of shape [n, d] with d of 2 or more was expected", file.path));
   }
-  return makeError(ErrorCode::unsupported, trf("A density can be read from points (CSV, npy, npz) or an image; '{}' is: {}", file.path, report->title));
+  return makeError(ErrorCode::unsupported,
+                   trf("A density can be read from points (CSV, npy, npz) or an image; '{}' is: {}", file.path, report->title));
 }
 
 }  // namespace orrery::generative

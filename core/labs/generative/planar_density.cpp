@@ -2,13 +2,13 @@
 
 #include "core/labs/generative/planar_density.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <numbers>
-
-#include <fmt/format.h>
 
 #include "core/base/philox.h"
 #include "core/base/text.h"
@@ -20,7 +20,9 @@ namespace {
 using kernels::Component;
 constexpr double pi = std::numbers::pi;
 
-Component blob(double x, double y, double deviation, double weight = 1) { return {weight, x, y, deviation * deviation, deviation * deviation, 0}; }
+Component blob(double x, double y, double deviation, double weight = 1) {
+  return {weight, x, y, deviation * deviation, deviation * deviation, 0};
+}
 
 // A component with covariance [[a, b], [b, c]].
 Component ellipse(double weight, double x, double y, double a, double b, double c) {
@@ -90,7 +92,8 @@ Expected<PlanarDensity> builtInDensity(std::string_view scene, double spread) {
         // Johnson et al. 2016: arms of N(1, 0.3^2) x N(0, 0.1^2), turned by 0.25 e^x.
         const Draw d = drawFor(i, 3);
         const double radial = 1 + 0.3 * d.z, across = 0.1 * d.w, turn = 2 * pi * (i % 5) / 5 + 0.25 * std::exp(radial);
-        components.push_back(blob(0.8 * (radial * std::cos(turn) - across * std::sin(turn)), 0.8 * (radial * std::sin(turn) + across * std::cos(turn)), bandwidth));
+        components.push_back(blob(0.8 * (radial * std::cos(turn) - across * std::sin(turn)),
+                                  0.8 * (radial * std::sin(turn) + across * std::cos(turn)), bandwidth));
       } else if (scene == "checker") {
         // The eight dark squares of a 4 x 4 board.
         const Draw d = drawFor(i, 4);
@@ -122,7 +125,8 @@ Expected<PlanarDensity> densityOfPoints(std::span<const float> points, std::int6
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t r = 0; r < d; ++r) {
         for (std::size_t c = 0; c < d; ++c) {
-          covariance[r * d + c] += (static_cast<double>(points[i * d + r]) - mean[r]) * (static_cast<double>(points[i * d + c]) - mean[c]) / static_cast<double>(n);
+          covariance[r * d + c] += (static_cast<double>(points[i * d + r]) - mean[r]) * (static_cast<double>(points[i * d + c]) - mean[c]) /
+                                   static_cast<double>(n);
         }
       }
     }
@@ -162,7 +166,8 @@ Expected<PlanarDensity> densityOfPoints(std::span<const float> points, std::int6
   double size = 0;
   for (const double m : mean) size += m * m;
   // Equal points leave a variance of the rounding of their mean.
-  if (!(variance > 1e-20 * size) || !std::isfinite(variance)) return makeError(ErrorCode::badInput, tr("All points are the same or not finite: there is no spread to show"));
+  if (!(variance > 1e-20 * size) || !std::isfinite(variance))
+    return makeError(ErrorCode::badInput, tr("All points are the same or not finite: there is no spread to show"));
   const double scale = 0.7 / std::sqrt(variance);
   double reach = 1.2;
   for (Component& c : density.components) {
@@ -199,7 +204,8 @@ Expected<PlanarDensity> densityOfImage(std::span<const float> mass, std::int64_t
     }
   }
   // A blob stands for 1 / mostBlobs of the mass: its deviation is half the side of a square that holds that share, at least half a cell.
-  const double side = std::sqrt(2.4 * 2.4 * static_cast<double>(height * width) / (longest * longest) / static_cast<double>(density.components.size()));
+  const double side =
+      std::sqrt(2.4 * 2.4 * static_cast<double>(height * width) / (longest * longest) / static_cast<double>(density.components.size()));
   const double deviation = 0.5 * std::max(cell, 0.7 * side) * spread;
   for (Component& b : density.components) b.along = b.across = deviation * deviation;
   normalise(density);
@@ -240,7 +246,8 @@ std::string toText(const std::vector<Dab>& drawing) {
 Expected<PlanarDensity> densityOfDrawing(std::string_view text, double spread) {
   const auto drawing = parseDrawing(text);
   if (!drawing) return drawing.error();
-  if (drawing->empty()) return makeError(ErrorCode::usage, tr("The drawing is empty: paint something first, by dragging over the left or right picture"));
+  if (drawing->empty())
+    return makeError(ErrorCode::usage, tr("The drawing is empty: paint something first, by dragging over the left or right picture"));
   PlanarDensity density;
   density.reach = 1.8;
   for (const Dab& dab : *drawing) density.components.push_back(blob(dab.x, dab.y, 0.5 * dab.radius * spread, dab.radius * dab.radius));
@@ -254,8 +261,9 @@ std::string painted(std::string_view text, double x, double y, double radius, bo
   const auto near = [&](double within) { return [=](const Dab& dab) { return std::hypot(dab.x - x, dab.y - y) < within; }; };
   if (erase) {
     std::erase_if(drawing, near(radius));
-  } else if (drawing.size() < static_cast<std::size_t>(mostBlobs) &&
-             std::none_of(drawing.begin(), drawing.end(), [&](const Dab& dab) { return near(radius / 3)(dab) && std::abs(dab.radius - radius) < 1e-3; })) {
+  } else if (drawing.size() < static_cast<std::size_t>(mostBlobs) && std::none_of(drawing.begin(), drawing.end(), [&](const Dab& dab) {
+               return near(radius / 3)(dab) && std::abs(dab.radius - radius) < 1e-3;
+             })) {
     drawing.push_back({x, y, radius});
   }
   return toText(drawing);
@@ -323,7 +331,8 @@ std::vector<double> cumulativeWeights(const PlanarDensity& density) {
   return sums;
 }
 
-ExactPoint exactPoint(const PlanarDensity& density, const std::vector<double>& cumulative, std::uint64_t seed, std::uint32_t purpose, std::uint32_t j) {
+ExactPoint exactPoint(const PlanarDensity& density, const std::vector<double>& cumulative, std::uint64_t seed, std::uint32_t purpose,
+                      std::uint32_t j) {
   const PhiloxBlock pick = philox({j, 0, purpose, 0}, philoxKey(seed)), words = philox({j, 0, purpose, 1}, philoxKey(seed));
   const double u = (static_cast<double>(pick[0]) + 0.5) * 0x1p-32 * cumulative.back();
   const auto k = static_cast<std::size_t>(std::upper_bound(cumulative.begin(), cumulative.end(), u) - cumulative.begin());

@@ -1,11 +1,12 @@
-// Same marginals, different paths: the reverse SDE and the probability-flow ODE of one exactly known density, from the same start, in lock step.
-// Sources: Anderson 1982 and Song et al. 2021 (reverse SDE, eq. 6; probability flow, eq. 13), Karras et al. 2022 (scaled state, noise levels).
+// Same marginals, different paths: the reverse SDE and the probability-flow ODE of one exactly known density, from the same start, in lock
+// step. Sources: Anderson 1982 and Song et al. 2021 (reverse SDE, eq. 6; probability flow, eq. 13), Karras et al. 2022 (scaled state, noise
+// levels).
 //   dx = [f x - (1 + zeta^2) / 2 g^2 score] dt + zeta g dw,  zeta = 0 ODE, 1 SDE; every zeta has the same one-time laws (generative.md C4)
-// Units: data units; sigma is the relative noise level sigma_t / alpha_t; t = 0 is data. The state is kept scaled (x_t / alpha_t) and shown at
-// the scale of the chosen schedule. Steps run on the device (kernels/mixture_step); the distances are computed on the host every 8 steps, more
-// often in short runs.
-// Random numbers, key = seed: start of particle i: block of kernels/philox stream 1 (2 on the right when starts are not shared); noise: Brownian
-// node counters (i / 2, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle numbers from 2^24 on.
+// Units: data units; sigma is the relative noise level sigma_t / alpha_t; t = 0 is data. The state is kept scaled (x_t / alpha_t) and shown
+// at the scale of the chosen schedule. Steps run on the device (kernels/mixture_step); the distances are computed on the host every 8
+// steps, more often in short runs. Random numbers, key = seed: start of particle i: block of kernels/philox stream 1 (2 on the right when
+// starts are not shared); noise: Brownian node counters (i / 2, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle
+// numbers from 2^24 on.
 
 #include "core/labs/generative/sde_vs_ode.h"
 
@@ -21,9 +22,12 @@ namespace orrery::generative {
 
 double displayAlpha(Display display, double sigma) {
   switch (display) {
-    case Display::vp: return 1 / std::sqrt(1 + sigma * sigma);
-    case Display::linear: return 1 / (1 + sigma);
-    case Display::edm: break;
+    case Display::vp:
+      return 1 / std::sqrt(1 + sigma * sigma);
+    case Display::linear:
+      return 1 / (1 + sigma);
+    case Display::edm:
+      break;
   }
   return 1;
 }
@@ -148,7 +152,8 @@ Expected<void> SdeVsOde::update(LabContext& context) {
   const Settings before = settings_;
   settings_ = readSettings(context);
   if (settings_.sigmaMin >= settings_.sigmaMax) {
-    const Error error = makeError(ErrorCode::usage, trf("The smallest noise level {} must lie below the largest {}", settings_.sigmaMin, settings_.sigmaMax));
+    const Error error = makeError(ErrorCode::usage,
+                                  trf("The smallest noise level {} must lie below the largest {}", settings_.sigmaMin, settings_.sigmaMax));
     settings_ = before;
     return error;
   }
@@ -160,9 +165,30 @@ Expected<void> SdeVsOde::update(LabContext& context) {
   }
   // Views change the picture only; everything else starts the measurement anew.
   fanShown_ = settings_.lower[0] == "fan" || settings_.lower[1] == "fan";
-  if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert", "noise-share-left", "noise-share-right", "solver-left", "solver-right",
-                          "steps", "particles", "grid", "rho", "sigma-min", "sigma-max", "start-shift", "start-shift-y", "start-scale", "score-error-kind",
-                          "score-error", "shared-start", "shared-noise", "seed"})) {
+  if (context.anyChanged({"scene",
+                          "spread",
+                          "components",
+                          "strokes",
+                          "file",
+                          "invert",
+                          "noise-share-left",
+                          "noise-share-right",
+                          "solver-left",
+                          "solver-right",
+                          "steps",
+                          "particles",
+                          "grid",
+                          "rho",
+                          "sigma-min",
+                          "sigma-max",
+                          "start-shift",
+                          "start-shift-y",
+                          "start-scale",
+                          "score-error-kind",
+                          "score-error",
+                          "shared-start",
+                          "shared-noise",
+                          "seed"})) {
     ticks_.clear();
     if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert", "particles", "seed"})) {
       drawExact();
@@ -205,7 +231,8 @@ void SdeVsOde::begin(gpu::Stream& stream) {
     side.options.errorAmount = side.options.error == kernels::ScoreError::none ? 0 : s.errorAmount;
     // Draw the start cloud N(shift, scale^2) sigma_T; the true p_T is N(0, sigma_T^2) but for the data's own spread.
     if (i == 0 || !s.sharedStart) {
-      const Tensor z = kernels::normal(stream, Shape{s.particles, 2}, {s.seed, i == 0 ? 1u : 2u, 0}, 0, static_cast<float>(s.startScale * s.sigmaMax));
+      const Tensor z =
+          kernels::normal(stream, Shape{s.particles, 2}, {s.seed, i == 0 ? 1u : 2u, 0}, 0, static_cast<float>(s.startScale * s.sigmaMax));
       const Tensor shift = Tensor::from(Shape{2}, {static_cast<float>(s.shiftX * s.sigmaMax), static_cast<float>(s.shiftY * s.sigmaMax)});
       side.start = kernels::binary(stream, kernels::Binary::add, z, shift);
     } else {
@@ -221,14 +248,15 @@ void SdeVsOde::drawExact() {
   for (std::size_t e = 0; e < 2; ++e) {
     exact_[e].clear();
     for (std::int64_t j = 0; j < measured; ++j) {
-      exact_[e].push_back(exactPoint(density_, cumulative, settings_.seed, 30 + static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(j)));
+      exact_[e].push_back(
+          exactPoint(density_, cumulative, settings_.seed, 30 + static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(j)));
     }
   }
   firstTruth_ = {};
 }
 
-// The tracked particles, the pairs of the forgetting panel and the fan are followed to the end at once: about a hundred particles, all steps in
-// one dispatch. Their numbers are those of the cloud's first particles, so the trails pass through them bit by bit.
+// The tracked particles, the pairs of the forgetting panel and the fan are followed to the end at once: about a hundred particles, all
+// steps in one dispatch. Their numbers are those of the cloud's first particles, so the trails pass through them bit by bit.
 void SdeVsOde::tracePaths(gpu::Stream& stream) {
   const Settings& s = settings_;
   const std::int64_t pairs = std::min(pairCount, s.particles), followed = (std::max(pairs, s.trails) + 3) / 4 * 4, rows = followed + pairs;
@@ -247,7 +275,7 @@ void SdeVsOde::tracePaths(gpu::Stream& stream) {
     const Side& side = sides_[i];
     const Tensor partners = kernels::binary(stream, kernels::Binary::add, side.start.rows(0, pairs), shift);
     kernels::StepOptions options = side.options;
-    options.wrap = static_cast<std::uint32_t>(followed);   // a partner has its pair's number, hence its noise
+    options.wrap = static_cast<std::uint32_t>(followed);  // a partner has its pair's number, hence its noise
     paths[i] = follow(side, joined(stream, side.start.rows(0, followed), partners, Shape{rows, 2}), options);
     if (fanShown_) {
       std::vector<float> start;
@@ -283,7 +311,8 @@ void SdeVsOde::tracePaths(gpu::Stream& stream) {
     for (std::size_t f = 0; f < levels.size(); ++f) {
       for (std::size_t k = 0; k < static_cast<std::size_t>(fanCount); ++k) {
         fan.push_back(static_cast<float>(displayTime(s.display, levels[f])));
-        fan.push_back(static_cast<float>(measureAlpha(levels[f]) * static_cast<double>(futures[2 * (f * static_cast<std::size_t>(fanCount) + k)])));
+        fan.push_back(
+            static_cast<float>(measureAlpha(levels[f]) * static_cast<double>(futures[2 * (f * static_cast<std::size_t>(fanCount) + k)])));
       }
     }
     side.fan = Tensor::from(Shape{s.steps + 1, fanCount, 2}, fan);
@@ -305,9 +334,7 @@ Expected<bool> SdeVsOde::advance(LabContext& context) {
 
 Timeline SdeVsOde::timeline() const { return {settings_.steps + 1, "step", 60}; }
 
-std::vector<Tensor> SdeVsOde::capture() const {
-  return {sides_[0].state, sides_[0].history, sides_[1].state, sides_[1].history};
-}
+std::vector<Tensor> SdeVsOde::capture() const { return {sides_[0].state, sides_[0].history, sides_[1].state, sides_[1].history}; }
 
 void SdeVsOde::restore(std::int64_t frame, std::vector<Tensor> state) {
   frame_ = frame;
@@ -319,7 +346,8 @@ void SdeVsOde::restore(std::int64_t frame, std::vector<Tensor> state) {
 
 // Measures both clouds against the exact density at this frame, once per frame: the same frame always gives the same numbers.
 void SdeVsOde::measure(gpu::Stream&) {
-  const auto known = std::lower_bound(ticks_.begin(), ticks_.end(), frame_, [](const Tick& t, std::int64_t frame) { return t.frame < frame; });
+  const auto known =
+      std::lower_bound(ticks_.begin(), ticks_.end(), frame_, [](const Tick& t, std::int64_t frame) { return t.frame < frame; });
   if (known != ticks_.end() && known->frame == frame_) return;
   Tick tick;
   tick.frame = frame_;
@@ -354,7 +382,9 @@ void SdeVsOde::measure(gpu::Stream&) {
     for (std::size_t j = 0; j < points.size(); ++j) points[j] = static_cast<float>(scale) * state[j];
     tick.sliced[i] = slicedWasserstein2(truth.sample, project(points, directionCount));
     tick.energy[i] = energyDistance(head(points), head(exact[0]));
-    if (density_.named) tick.modeMass[i] = modeMassOf(state, static_cast<std::int64_t>(measured), density_, std::max(level, 1e-4));   // point masses stay finite
+    if (density_.named)
+      tick.modeMass[i] =
+          modeMassOf(state, static_cast<std::int64_t>(measured), density_, std::max(level, 1e-4));  // point masses stay finite
   };
   auto left = std::async(std::launch::async, [&] { measureSide(0); });
   measureSide(1);
@@ -364,22 +394,30 @@ void SdeVsOde::measure(gpu::Stream&) {
 }
 
 const Tick& SdeVsOde::tick() const {
-  const auto after = std::upper_bound(ticks_.begin(), ticks_.end(), frame_, [](std::int64_t frame, const Tick& t) { return frame < t.frame; });
+  const auto after =
+      std::upper_bound(ticks_.begin(), ticks_.end(), frame_, [](std::int64_t frame, const Tick& t) { return frame < t.frame; });
   return *std::prev(after);
 }
 
 std::vector<Metric> SdeVsOde::metrics() const {
   if (ticks_.empty()) return {};
   const Tick& t = tick();
-  std::vector<Metric> result{{"sw2.left", t.sliced[0], ""},          {"sw2.right", t.sliced[1], ""},       {"sw2.floor", t.slicedFloor, ""},
-                             {"energy.left", t.energy[0], ""},       {"energy.right", t.energy[1], ""},    {"energy.floor", t.energyFloor, ""},
-                             {"measured-at", static_cast<double>(t.frame), "step"}, {"sigma", sigma(), ""}, {"time", time(), ""}};
+  std::vector<Metric> result{{"sw2.left", t.sliced[0], ""},
+                             {"sw2.right", t.sliced[1], ""},
+                             {"sw2.floor", t.slicedFloor, ""},
+                             {"energy.left", t.energy[0], ""},
+                             {"energy.right", t.energy[1], ""},
+                             {"energy.floor", t.energyFloor, ""},
+                             {"measured-at", static_cast<double>(t.frame), "step"},
+                             {"sigma", sigma(), ""},
+                             {"time", time(), ""}};
   const char* names[] = {"left", "right"};
   for (std::size_t i = 0; i < 2; ++i) {
     const std::string side = names[i];
     result.push_back({"separation." + side, sides_[i].separation[static_cast<std::size_t>(frame_)], ""});
     result.push_back({"evaluations." + side, static_cast<double>(frame_ * sides_[i].plan.evaluationsPerStep), ""});
-    for (std::size_t k = 0; k < t.modeMass[i].size(); ++k) result.push_back({"mode-mass." + side + "." + std::to_string(k), t.modeMass[i][k], ""});
+    for (std::size_t k = 0; k < t.modeMass[i].size(); ++k)
+      result.push_back({"mode-mass." + side + "." + std::to_string(k), t.modeMass[i][k], ""});
   }
   return result;
 }
@@ -401,7 +439,8 @@ Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const
   }
   if (event.handle == "start") {
     if (!moving) return {};
-    return {{"start-shift", std::clamp(x / settings_.sigmaMax, -1.0, 1.0)}, {"start-shift-y", std::clamp(y / settings_.sigmaMax, -1.0, 1.0)}};
+    return {{"start-shift", std::clamp(x / settings_.sigmaMax, -1.0, 1.0)},
+            {"start-shift-y", std::clamp(y / settings_.sigmaMax, -1.0, 1.0)}};
   }
   if (scene == "drawn" && (moving || event.kind == PointerEvent::Kind::press)) {
     const std::string before = text("strokes"), after = painted(before, x, y, number("brush"), event.alternate);

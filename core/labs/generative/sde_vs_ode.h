@@ -18,18 +18,18 @@ namespace orrery::generative {
 // How the picture scales the state: x_t = alpha(sigma) times the scaled state, with sigma the relative noise level (generative.md C1).
 enum class Display { vp, linear, edm };
 double displayAlpha(Display display, double sigma);
-double displayTime(Display display, double sigma);    // in [0, 1): of the linear path for `linear`, of the VP schedule otherwise
-// Distances are measured at the scale of the VP schedule whatever is shown, so that the numbers do not depend on the view and every t compares:
-// the variance of x_t is about 1 throughout.
+double displayTime(Display display, double sigma);  // in [0, 1): of the linear path for `linear`, of the VP schedule otherwise
+// Distances are measured at the scale of the VP schedule whatever is shown, so that the numbers do not depend on the view and every t
+// compares: the variance of x_t is about 1 throughout.
 double measureAlpha(double sigma);
 
-constexpr int directionCount = 64;                     // of the sliced distance
-constexpr std::int64_t mostMeasured = 16384;           // particles the sliced distance looks at
-constexpr std::int64_t energyMeasured = 512;           // particles the energy distance looks at
-constexpr std::int64_t imageFrom = 20000;              // from this many particles on a density image replaces the points
-constexpr std::int64_t pairCount = 32;                 // pairs of the forgetting panel
-constexpr std::int64_t fanCount = 96;                  // continuations of the fan-out panel
-constexpr double wide = 1.4;                           // width of a canvas over its height
+constexpr int directionCount = 64;            // of the sliced distance
+constexpr std::int64_t mostMeasured = 16384;  // particles the sliced distance looks at
+constexpr std::int64_t energyMeasured = 512;  // particles the energy distance looks at
+constexpr std::int64_t imageFrom = 20000;     // from this many particles on a density image replaces the points
+constexpr std::int64_t pairCount = 32;        // pairs of the forgetting panel
+constexpr std::int64_t fanCount = 96;         // continuations of the fan-out panel
+constexpr double wide = 1.4;                  // width of a canvas over its height
 // Steps between two measurements: 8, less in runs of under 128 steps.
 constexpr std::int64_t measureEvery(std::int64_t steps) { return steps >= 128 ? 8 : steps >= 16 ? steps / 16 : 1; }
 
@@ -59,17 +59,17 @@ struct Side {
   kernels::SolverPlan plan;
   kernels::DevicePlan device;
   kernels::StepOptions options;
-  Tensor start, state, history;            // scaled coordinates [n, 2]
-  Tensor path;                             // [steps + 1, trails, 2] in the picture's coordinates
-  Tensor fan;                              // [steps + 1, fanCount, 2], (time, first coordinate at VP scale); only while the fan-out panel is shown
-  std::vector<double> separation;          // [steps + 1] root mean square distance of the pairs, VP scale
+  Tensor start, state, history;    // scaled coordinates [n, 2]
+  Tensor path;                     // [steps + 1, trails, 2] in the picture's coordinates
+  Tensor fan;                      // [steps + 1, fanCount, 2], (time, first coordinate at VP scale); only while the fan-out panel is shown
+  std::vector<double> separation;  // [steps + 1] root mean square distance of the pairs, VP scale
 };
 
 // What is measured against the exact density at one frame.
 struct Tick {
   std::int64_t frame = 0;
   double sliced[2] = {0, 0}, slicedFloor = 0, energy[2] = {0, 0}, energyFloor = 0;
-  std::vector<double> modeMass[2];         // share per component, only for named densities
+  std::vector<double> modeMass[2];  // share per component, only for named densities
 };
 
 class SdeVsOde : public Lab {
@@ -90,14 +90,14 @@ class SdeVsOde : public Lab {
   void drawExact();
   void tracePaths(gpu::Stream& stream);
   void measure(gpu::Stream& stream);
-  const Tick& tick() const;                // the newest measurement at or before the frame
+  const Tick& tick() const;  // the newest measurement at or before the frame
 
   double sigma() const { return sides_[0].plan.levels[static_cast<std::size_t>(frame_)]; }
   double alpha() const { return displayAlpha(settings_.display, sigma()); }
   double time() const { return displayTime(settings_.display, sigma()); }
 
   // sde_vs_ode_panels.cpp
-  struct Shown;                            // device tensors made for one picture
+  struct Shown;  // device tensors made for one picture
   Shown prepare() const;
   Panel canvas(int side, const Shown& shown) const;
   Panel lowerPanel(const std::string& kind, const Shown& shown) const;
@@ -109,39 +109,39 @@ class SdeVsOde : public Lab {
   Panel differencePanel(const Shown& shown) const;
   Panel twoTimePanel(const Shown& shown) const;
   Axis timeAxis() const;
-  double reach() const;                    // half the height of the canvas; it is `wide` times as wide
-  std::string nameOf(int side) const;      // "SDE", "ODE", or "left" and "right" when both are of a kind
+  double reach() const;                // half the height of the canvas; it is `wide` times as wide
+  std::string nameOf(int side) const;  // "SDE", "ODE", or "left" and "right" when both are of a kind
   Paint paintOf(int side, float alpha = 1) const;
 
   Settings settings_;
   PlanarDensity density_;
   kernels::MixtureTable exactTable_, samplerTable_;
   std::array<Side, 2> sides_;
-  std::array<std::vector<ExactPoint>, 2> exact_;   // two independent exact samples; the second gives the floor
+  std::array<std::vector<ExactPoint>, 2> exact_;  // two independent exact samples; the second gives the floor
   std::vector<Tick> ticks_;
   struct Truth {
     double level = -1;
     ProjectedSample sample;
     double slicedFloor = 0, energyFloor = 0;
   };
-  Truth firstTruth_;                       // of frame 0: kept, since every moved slider measures there again
+  Truth firstTruth_;  // of frame 0: kept, since every moved slider measures there again
   std::int64_t frame_ = 0;
-  gpu::Stream* stream_ = nullptr;          // the session's, valid between update() and destruction
+  gpu::Stream* stream_ = nullptr;  // the session's, valid between update() and destruction
   bool fanShown_ = false;
 };
 
 // Device tensors made for one picture, in its coordinates.
 struct SdeVsOde::Shown {
-  Tensor points[2];            // [n, 2]
-  Tensor image[2];             // counts [g, g] instead, for very many particles
+  Tensor points[2];  // [n, 2]
+  Tensor image[2];   // counts [g, g] instead, for very many particles
   double imageHigh = 1;
-  Tensor density;              // exact p_t [g, g]
+  Tensor density;  // exact p_t [g, g]
   double densityHigh = 1;
-  Tensor fieldAt, field;       // [m, 2]
+  Tensor fieldAt, field;  // [m, 2]
 };
 
 // Small parts of the panels.
-Tensor column(const std::vector<double>& values);          // f32 [n] on the host
+Tensor column(const std::vector<double>& values);  // f32 [n] on the host
 std::string decimals(double value, int places = 2);
 std::shared_ptr<LineMark> curve(std::string id, std::vector<double> x, const std::vector<double>& y, Paint paint, std::string label);
 

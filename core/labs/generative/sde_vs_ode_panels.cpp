@@ -100,7 +100,8 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
       const kernels::Bins x{static_cast<float>(wide) * low, static_cast<float>(wide) * high, columnsFor(g)}, y{low, high, g};
       shown.image[i] = kernels::convert(stream, kernels::histogram2d(stream, shown.points[i], x, y), DType::f32);
       const double cell = 2 * half / static_cast<double>(g);
-      shown.imageHigh = std::max(4.0, 0.8 * peakOf(density_, scale, std::max(level, settings_.sigmaMin)) * cell * cell * static_cast<double>(settings_.particles));
+      shown.imageHigh = std::max(
+          4.0, 0.8 * peakOf(density_, scale, std::max(level, settings_.sigmaMin)) * cell * cell * static_cast<double>(settings_.particles));
     }
   }
   const std::size_t components = density_.components.size();
@@ -108,7 +109,8 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
     // Deltas are shown at least one cell wide.
     const std::int64_t g = components <= 32 ? 80 : components <= 256 ? 56 : 40, columns = columnsFor(g);
     const double shownLevel = std::max(level, half / static_cast<double>(g) / scale);
-    const Tensor logarithm = kernels::mixture(stream, exactTable_, gridPoints(g, columns, half), scale, scale * shownLevel, kernels::MixtureOutput::logDensity);
+    const Tensor logarithm =
+        kernels::mixture(stream, exactTable_, gridPoints(g, columns, half), scale, scale * shownLevel, kernels::MixtureOutput::logDensity);
     shown.density = kernels::unary(stream, kernels::Unary::exp, logarithm).reshaped(Shape{g, columns});
     shown.densityHigh = peakOf(density_, scale, shownLevel);
   }
@@ -228,7 +230,8 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
     }
   }
   if (frame_ == 0) {
-    panel.handles.push_back({"start", scale * settings_.shiftX * settings_.sigmaMax, scale * settings_.shiftY * settings_.sigmaMax, Handle::Kind::point, tr("start cloud")});
+    panel.handles.push_back({"start", scale * settings_.shiftX * settings_.sigmaMax, scale * settings_.shiftY * settings_.sigmaMax,
+                             Handle::Kind::point, tr("start cloud")});
   }
   return panel;
 }
@@ -239,7 +242,8 @@ Panel SdeVsOde::tracePanel(bool energy) const {
   std::vector<double> x, value[2], floor, zero;
   double high = 0;
   for (const Tick& tick : ticks_) {
-    high = std::max({high, energy ? tick.energy[0] : tick.sliced[0], energy ? tick.energy[1] : tick.sliced[1], 1.5 * (energy ? tick.energyFloor : tick.slicedFloor)});
+    high = std::max({high, energy ? tick.energy[0] : tick.sliced[0], energy ? tick.energy[1] : tick.sliced[1],
+                     1.5 * (energy ? tick.energyFloor : tick.slicedFloor)});
     if (tick.frame > frame_) continue;
     x.push_back(displayTime(settings_.display, sides_[0].plan.levels[static_cast<std::size_t>(tick.frame)]));
     for (std::size_t i = 0; i < 2; ++i) value[i].push_back(energy ? tick.energy[i] : tick.sliced[i]);
@@ -289,8 +293,10 @@ Panel SdeVsOde::forgetPanel() const {
     verdict[i] = left < 0.1 ? trf("{} forgets", nameOf(static_cast<int>(i))) : trf("{} remembers", nameOf(static_cast<int>(i)));
   }
   const bool ended = frame_ == settings_.steps;
-  if (ended) panel.title = trf("Start shifted by {} σ: {}, {}", shift, verdict[0], verdict[1]);
-  else panel.title = shifted ? trf("Start shifted by {} σ: who forgets?", shift) : trf("Two starts {} σ apart: who forgets?", shift);
+  if (ended)
+    panel.title = trf("Start shifted by {} σ: {}, {}", shift, verdict[0], verdict[1]);
+  else
+    panel.title = shifted ? trf("Start shifted by {} σ: who forgets?", shift) : trf("Two starts {} σ apart: who forgets?", shift);
   panel.note = tr("distance of the pairs");
   panel.x = timeAxis();
   panel.y.range = Range{0, 1.1 * std::max(high, 1e-6)};
@@ -304,7 +310,8 @@ Panel SdeVsOde::fanPanel() const {
   Panel panel;
   panel.id = "fan";
   const bool stochastic[2] = {settings_.zeta[0] > 0, settings_.zeta[1] > 0};
-  panel.title = stochastic[0] != stochastic[1] ? trf("One start: {} futures for the SDE, one for the ODE", fanCount) : tr("One start: its futures left and right");
+  panel.title = stochastic[0] != stochastic[1] ? trf("One start: {} futures for the SDE, one for the ODE", fanCount)
+                                               : tr("One start: its futures left and right");
   panel.x = timeAxis();
   panel.y.label = tr("first coordinate of x");
   const double high = std::max(2.0, 1.2 * density_.reach);
@@ -322,7 +329,8 @@ Panel SdeVsOde::fanPanel() const {
     panel.marks.push_back(fan);
   }
   const double unit = measureAlpha(settings_.sigmaMax) * settings_.sigmaMax;
-  panel.handles.push_back({"fan-start", displayTime(settings_.display, settings_.sigmaMax), unit * settings_.fanStart[0], Handle::Kind::point, tr("the one start")});
+  panel.handles.push_back({"fan-start", displayTime(settings_.display, settings_.sigmaMax), unit * settings_.fanStart[0],
+                           Handle::Kind::point, tr("the one start")});
   return panel;
 }
 
@@ -346,7 +354,8 @@ Panel SdeVsOde::modesPanel() const {
     weight.insert(weight.end(), {density_.components[k].weight, density_.components[k].weight, std::nan("")});
     panel.x.categories.push_back(std::to_string(k + 1));
   }
-  panel.title = trf("Mode mass is off by at most {} % ({}) and {} % ({})", decimals(100 * worst[0], 1), nameOf(0), decimals(100 * worst[1], 1), nameOf(1));
+  panel.title = trf("Mode mass is off by at most {} % ({}) and {} % ({})", decimals(100 * worst[0], 1), nameOf(0),
+                    decimals(100 * worst[1], 1), nameOf(1));
   panel.x.scale = ScaleKind::categorical;
   panel.x.label = tr("mode");
   panel.y.label = tr("share of particles");

@@ -31,7 +31,9 @@ Panel SdeVsOde::marginalsPanel(const Shown& shown) const {
     const double along = std::cos(c.angle), across = std::sin(c.angle);
     const double deviation = scale * std::sqrt(c.along * along * along + c.across * across * across + level * level);
     // The mass of a bin, so that point masses stay finite.
-    const auto cumulative = [&](double x) { return deviation > 0 ? 0.5 * std::erfc((scale * c.x - x) / (deviation * std::numbers::sqrt2)) : (x >= scale * c.x ? 1.0 : 0.0); };
+    const auto cumulative = [&](double x) {
+      return deviation > 0 ? 0.5 * std::erfc((scale * c.x - x) / (deviation * std::numbers::sqrt2)) : (x >= scale * c.x ? 1.0 : 0.0);
+    };
     double before = cumulative(-half);
     for (std::size_t b = 0; b < bins; ++b) {
       const double after = cumulative(edges[b] + width);
@@ -72,8 +74,10 @@ Panel SdeVsOde::differencePanel(const Shown& shown) const {
   for (const int side : {0, 1}) {
     const auto points = shown.points[side].as<float>();
     for (std::size_t i = 0; i + 1 < points.size(); i += 2) {
-      const double c = std::floor((static_cast<double>(points[i]) + half) * g / (2 * half)), r = std::floor((static_cast<double>(points[i + 1]) + half) * g / (2 * half));
-      if (c >= 0 && c < g && r >= 0 && r < g) cells[static_cast<std::size_t>(r) * g + static_cast<std::size_t>(c)] += static_cast<float>((side == 0 ? 100 : -100) / n);
+      const double c = std::floor((static_cast<double>(points[i]) + half) * g / (2 * half)),
+                   r = std::floor((static_cast<double>(points[i + 1]) + half) * g / (2 * half));
+      if (c >= 0 && c < g && r >= 0 && r < g)
+        cells[static_cast<std::size_t>(r) * g + static_cast<std::size_t>(c)] += static_cast<float>((side == 0 ? 100 : -100) / n);
     }
   }
   float most = 0;

@@ -71,18 +71,19 @@ TEST_CASE("1: both samplers keep the exact marginal at every tick") {
     CHECK(last.at("sw2.left") <= 0.025);
     CHECK(last.at("sw2.right") <= 0.025);
     CHECK(last.at("sw2.floor") <= 0.017);
-    const auto left = arrayNamed(*session, "distance.left.y"), right = arrayNamed(*session, "distance.right.y"), floor = arrayNamed(*session, "distance.floor.high");
+    const auto left = arrayNamed(*session, "distance.left.y"), right = arrayNamed(*session, "distance.right.y"),
+               floor = arrayNamed(*session, "distance.floor.high");
     REQUIRE(left.size() == 33);
     for (std::size_t i = 0; i < left.size(); ++i) {
       INFO(solver << " tick " << i << ": " << left[i] << " " << right[i] << " floor " << floor[i]);
-      // Two independent samples differ by the floor; its chance spread over samples is about 1.4 (.017 / .012). Heun and the ancestral form add
-      // less than a tenth of it at 256 steps; twice the floor leaves room.
+      // Two independent samples differ by the floor; its chance spread over samples is about 1.4 (.017 / .012). Heun and the ancestral form
+      // add less than a tenth of it at 256 steps; twice the floor leaves room.
       CHECK(right[i] <= 2 * floor[i]);
       if (std::string(solver) == "euler-a") {
         CHECK(left[i] <= 2 * floor[i]);
       } else {
-        // Euler-Maruyama carries its weak order-1 bias: the variance is too large by (1 - r) / 2 with r = (b / a)^2 per step. On the Karras grid of
-        // 256 steps r falls to 0.93 around sigma = 1, so the deviation is 1.7 % too large: at unit variance about 0.017 in SW2.
+        // Euler-Maruyama carries its weak order-1 bias: the variance is too large by (1 - r) / 2 with r = (b / a)^2 per step. On the Karras
+        // grid of 256 steps r falls to 0.93 around sigma = 1, so the deviation is 1.7 % too large: at unit variance about 0.017 in SW2.
         CHECK(left[i] <= 2 * floor[i] + 0.017);
       }
     }
@@ -143,9 +144,11 @@ TEST_CASE("4: on a Gaussian an error of the start mean shrinks by sqrt(V0 / VT) 
   std::vector<float> moved(z.as<float>().begin(), z.as<float>().end());
   for (std::size_t i = 0; i < moved.size(); i += 2) moved[i] += static_cast<float>(shift);
   for (const double zeta : {0.0, 0.5, 1.0}) {
-    auto plan = kernels::planSolver(zeta == 0 ? Method::heun : Method::eulerAncestral, kernels::noiseLevels(Grid::karras, 513, bottom, top), zeta);
+    auto plan =
+        kernels::planSolver(zeta == 0 ? Method::heun : Method::eulerAncestral, kernels::noiseLevels(Grid::karras, 513, bottom, top), zeta);
     plan.steps.pop_back();
-    const auto end = kernels::mixtureSteps(stream, table, kernels::upload(plan), 0, 512, Tensor::from(Shape{n, 2}, moved), {}, {6, 10}).state;
+    const auto end =
+        kernels::mixtureSteps(stream, table, kernels::upload(plan), 0, 512, Tensor::from(Shape{n, 2}, moved), {}, {6, 10}).state;
     double mean = 0;
     const auto values = end.as<float>();
     for (std::size_t i = 0; i < values.size(); i += 2) mean += static_cast<double>(values[i]) / static_cast<double>(n);
@@ -188,8 +191,8 @@ TEST_CASE("5: two equal samplers are equal to the bit, and the reversed ODE retu
     squares += d * d / 1024;
   }
   INFO("rms " << std::sqrt(squares) << " worst " << worst);
-  // In units of sigma_T. The flow contracts by up to 80 / 0.12 and more between modes on the way down, so f32 states (6e-8) return with about 1e-4;
-  // a few particles start near a basin boundary, where the contraction is larger still.
+  // In units of sigma_T. The flow contracts by up to 80 / 0.12 and more between modes on the way down, so f32 states (6e-8) return with
+  // about 1e-4; a few particles start near a basin boundary, where the contraction is larger still.
   CHECK(std::sqrt(squares) < 2e-3);
   CHECK(worst < 0.05);
 }
@@ -210,7 +213,8 @@ TEST_CASE("6: mode masses sum to one and match the weights") {
 }
 
 TEST_CASE("halving the steps keeps the SDE's paths") {
-  // Every trail of the coarse run passes near the fine run's: the distance between runs of 65 and 129 steps is a fraction of that between two seeds.
+  // Every trail of the coarse run passes near the fine run's: the distance between runs of 65 and 129 steps is a fraction of that between
+  // two seeds.
   const auto endOf = [](std::int64_t steps, std::int64_t seed) {
     auto session = openLab({{"steps", whole(steps)}, {"seed", whole(seed)}, {"particles", whole(512)}, {"scene", text("gauss")}});
     metricsAt(*session, steps);
@@ -218,7 +222,8 @@ TEST_CASE("halving the steps keeps the SDE's paths") {
   };
   const auto rms = [](const std::vector<float>& a, const std::vector<float>& b) {
     double sum = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) sum += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2) / static_cast<double>(a.size());
+    for (std::size_t i = 0; i < a.size(); ++i)
+      sum += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2) / static_cast<double>(a.size());
     return std::sqrt(sum);
   };
   const auto coarse = endOf(129, 3), fine = endOf(257, 3), finer = endOf(513, 3), other = endOf(257, 4);
@@ -261,7 +266,8 @@ TEST_CASE("the numbers do not depend on how the state is shown") {
 }
 
 TEST_CASE("a shrunken score is repaired by noise, a missing mode by nothing") {
-  auto session = openLab({{"steps", whole(256)}, {"particles", whole(1 << 13)}, {"score-error-kind", text("shrink")}, {"score-error", 0.2}});
+  auto session =
+      openLab({{"steps", whole(256)}, {"particles", whole(1 << 13)}, {"score-error-kind", text("shrink")}, {"score-error", 0.2}});
   const auto shrunken = metricsAt(*session, 256);
   INFO(shrunken.at("sw2.left") << " " << shrunken.at("sw2.right"));
   CHECK(shrunken.at("sw2.left") < 0.5 * shrunken.at("sw2.right"));
@@ -311,13 +317,13 @@ TEST_CASE("many particles are shown as a density image, with nothing lost inside
 TEST_CASE("painting: dabs are added, erased and become a density") {
   const std::string one = painted("", 0.5, -0.25, 0.2, false);
   CHECK(one == "0.500,-0.250,0.200");
-  CHECK(painted(one, 0.51, -0.25, 0.2, false) == one);   // within a third of the radius: the same dab
+  CHECK(painted(one, 0.51, -0.25, 0.2, false) == one);  // within a third of the radius: the same dab
   const std::string two = painted(one, -1, 1, 0.1, false);
   CHECK(parseDrawing(two)->size() == 2);
   CHECK(painted(two, 0.45, -0.2, 0.15, true) == "-1.000,1.000,0.100");
   const auto density = densityOfDrawing(two, 1);
   REQUIRE(density);
-  CHECK(density->components[0].weight == Approx(0.8));   // by area: 0.04 against 0.01
+  CHECK(density->components[0].weight == Approx(0.8));  // by area: 0.04 against 0.01
   CHECK(!parseDrawing("1,2"));
   CHECK(!parseDrawing("1,2,x"));
   CHECK(!parseDrawing("1,2,-3"));
@@ -347,7 +353,7 @@ TEST_CASE("painting in the picture through the session, and an empty drawing is 
   const auto done = session->wait();
   if (!done) FAIL(done.error().message);
   CHECK(parseDrawing(std::get<std::string>(session->value("strokes")))->size() == 2);
-  session->undo();   // a stroke is one step
+  session->undo();  // a stroke is one step
   CHECK(std::get<std::string>(session->value("strokes")).empty());
 }
 
@@ -394,7 +400,7 @@ TEST_CASE("noise levels the wrong way round are refused and the lab stays usable
   REQUIRE(session->set({{"sigma-min", 0.5}, {"sigma-max", 1.0}}));
   REQUIRE(session->wait());
   const auto refused = session->set("sigma-max", 0.3);
-  CHECK(!refused);   // outside its own domain
+  CHECK(!refused);  // outside its own domain
 }
 
 TEST_CASE("densities from points and images") {
