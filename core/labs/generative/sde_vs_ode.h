@@ -38,7 +38,7 @@ struct Settings {
   std::string scene;
   double zeta[2] = {1, 0};
   kernels::Method method[2] = {kernels::Method::em, kernels::Method::heun};
-  std::int64_t steps = 128, particles = 4096, trails = 48;
+  std::int64_t steps = 128, particles = 4096, trails = 32;
   double trailShare = 0.5;
   kernels::Grid grid = kernels::Grid::karras;
   double rho = 7, sigmaMin = 0.002, sigmaMax = 80;

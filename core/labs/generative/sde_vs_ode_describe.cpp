@@ -108,7 +108,7 @@ LabEntry SdeVsOde::describe() {
                {"field", "Smooth noise field"},
                {"missing", "A mode is missing"}}}},
       {"particles", "Particles", "How many start together.", "Particles", whole(4096), Integer{256, 1 << 18, true}},
-      {"trails", "Trails", "How many particles leave a trail.", "Particles", whole(48), Integer{0, 512}},
+      {"trails", "Trails", "How many particles leave a trail.", "Particles", whole(32), Integer{0, 512}},
       {"trail-length", "Trail length", "Which share of the run a trail goes back.", "Particles", 0.5, Real{0.02, 1, 0.01}},
       {"shared-start", "Shared start", "Both samplers start from the same cloud.", "Particles", true, Switch{}},
       {"shared-noise", "Shared noise", "Both samplers use the same Brownian path.", "Particles", true, Switch{}},

@@ -107,7 +107,7 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
   const std::size_t components = density_.components.size();
   if (settings_.showDensity) {
     // Deltas are shown at least one cell wide.
-    const std::int64_t g = components <= 32 ? 80 : components <= 256 ? 56 : 40, columns = columnsFor(g);
+    const std::int64_t g = components <= 32 ? 64 : components <= 256 ? 56 : 40, columns = columnsFor(g);
     const double shownLevel = std::max(level, half / static_cast<double>(g) / scale);
     const Tensor logarithm =
         kernels::mixture(stream, exactTable_, gridPoints(g, columns, half), scale, scale * shownLevel, kernels::MixtureOutput::logDensity);
