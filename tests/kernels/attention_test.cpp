@@ -7,29 +7,19 @@
 #include "core/kernels/check_support.h"
 #include "core/kernels/kernel.h"
 #include "tests/support/catch.h"
+#include "tests/support/kernel_oracle.h"
 
 using namespace orrery;
+using namespace orrery::testing;
 
 namespace {
-
-gpu::Stream openStream() {
-  auto device = gpu::Device::open();
-  REQUIRE(device);
-  return gpu::Stream(*device);
-}
 
 Tensor random(Shape shape, std::uint32_t seed) { return Tensor::from(shape, kernels::testFloats(shape.count(), seed, -1, 1)); }
 
 }  // namespace
 
 TEST_CASE("attention agrees with its reference in both variants, and so do the weights made again from its statistics") {
-  gpu::Stream stream = openStream();
-  for (const auto& c : findRegistered<kernels::Kernel>("attention")->checks(stream.device())) {
-    const Difference difference = c.run(stream);
-    INFO(c.name << ": " << difference.worst << " at " << difference.where << ", " << difference.found << " instead of "
-                << difference.expected);
-    CHECK(difference.worst <= c.tolerance);
-  }
+  checkAgainstReference("attention");
 }
 
 TEST_CASE("a fully masked row gives zeros and no NaN, whatever the values are") {

@@ -7,27 +7,13 @@
 #include "core/kernels/check_support.h"
 #include "core/kernels/kernel.h"
 #include "tests/support/catch.h"
+#include "tests/support/kernel_oracle.h"
 
 using namespace orrery;
-
-namespace {
-
-gpu::Stream openStream() {
-  auto device = gpu::Device::open();
-  REQUIRE(device);
-  return gpu::Stream(*device);
-}
-
-}  // namespace
+using namespace orrery::testing;
 
 TEST_CASE("softmax agrees with its reference in both variants") {
-  gpu::Stream stream = openStream();
-  for (const auto& c : findRegistered<kernels::Kernel>("softmax")->checks(stream.device())) {
-    const Difference difference = c.run(stream);
-    INFO(c.name << ": " << difference.worst << " at " << difference.where << ", " << difference.found << " instead of "
-                << difference.expected);
-    CHECK(difference.worst <= c.tolerance);
-  }
+  checkAgainstReference("softmax");
 }
 
 TEST_CASE("softmax rows sum to 1, hidden entries are exactly 0, and a hidden row is all zero") {
