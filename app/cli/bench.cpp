@@ -207,13 +207,7 @@ int bench(const BenchOptions& options) {
   try {
     ProgressLine line;
     line.show(tr("measuring the ceilings"));
-    const auto ceilings = kernels::measureCeilings(*device);
-    json["ceilings"] = {
-        {"mul_add_gflops", ceilings.mulAddGflops}, {"copy_gbps", ceilings.copyGBps}, {"dispatch_us", ceilings.dispatchMicroseconds}};
-    text += trf("ceilings: {:.1f} GFLOP/s multiply-add, {:.1f} GB/s copy, {:.1f} µs per dispatch", ceilings.mulAddGflops, ceilings.copyGBps,
-                ceilings.dispatchMicroseconds) +
-            "\n";
-
+    auto ceilings = kernels::measureCeilings(*device);
     auto list = nlohmann::json::array();
     Table table;
     if (all || !kernelIds.empty()) {
@@ -230,6 +224,11 @@ int bench(const BenchOptions& options) {
                    one.bound});
       }
     }
+    json["ceilings"] = {
+        {"mul_add_gflops", ceilings.mulAddGflops}, {"copy_gbps", ceilings.copyGBps}, {"dispatch_us", ceilings.dispatchMicroseconds}};
+    text += trf("ceilings: {:.1f} GFLOP/s multiply-add, {:.1f} GB/s copy, {:.1f} µs per dispatch", ceilings.mulAddGflops, ceilings.copyGBps,
+                ceilings.dispatchMicroseconds) +
+            "\n";
     json["kernels"] = list;
     text += table.text(2);
 

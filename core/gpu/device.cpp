@@ -194,6 +194,7 @@ Expected<std::shared_ptr<Device>> Device::open(const DeviceOptions& options) {
   state.handles.queueMutex = &state.queueMutex;
   vkGetDeviceQueue(owner->device, chosen->queueFamily, 0, &state.handles.queue);
   state.pushDescriptors = push;
+  state.storesPairs = chosen->summary.kind == DeviceKind::cpu && features.v10.features.shaderFloat64 == VK_TRUE;
   if (push) {
     state.cmdPushDescriptorSet =
         reinterpret_cast<PFN_vkCmdPushDescriptorSetKHR>(vkGetDeviceProcAddr(owner->device, "vkCmdPushDescriptorSetKHR"));

@@ -91,7 +91,9 @@ VkShaderModule shaderModule(Device& device, std::string_view name) {
 
 Device::State::Shader& Device::State::shaderLocked(std::string_view name) {
   if (const auto found = shaders.find(name); found != shaders.end()) return found->second;
-  const ShaderCode& code = codeOf(name);
+  const ShaderCode& plain = codeOf(name);
+  const ShaderCode* pairs = storesPairs ? findRegistered<ShaderCode>(fmt::format("{}@pairs", name)) : nullptr;
+  const ShaderCode& code = pairs != nullptr ? *pairs : plain;
   VkShaderModuleCreateInfo info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
   info.codeSize = code.bytes;
   info.pCode = code.words;
@@ -99,7 +101,7 @@ Device::State::Shader& Device::State::shaderLocked(std::string_view name) {
   check(vkCreateShaderModule(handles.device, &info, nullptr, &shader.module), "vkCreateShaderModule");
   shader.bindings = bindingsOf(code);
   shader.texels = texelBindingsOf(code);
-  return shaders.emplace(code.id, std::move(shader)).first->second;   // the id lives in the registry
+  return shaders.emplace(plain.id, std::move(shader)).first->second;   // the id lives in the registry
 }
 
 // All shaders with the same kinds of bindings share a layout; push constants always have their full 128 bytes.

@@ -114,6 +114,7 @@ struct Device::State {
 
   // Pipelines (pipeline.cpp).
   bool pushDescriptors = false;
+  bool storesPairs = false;                                   // the build variants `pairs` are taken: two floats stored as one word
   PFN_vkCmdPushDescriptorSetKHR cmdPushDescriptorSet = nullptr;
   struct Variant {
     std::uint64_t hash = 0;

@@ -43,7 +43,8 @@ class Stream {
   // Runs a shader of shaders/ by its name without ending, e.g. "kernels/softmax", or "kernels/matmul@subgroup" for the build variant
   // `subgroup` (see packaging/cmake/shaders.cmake). Binding i of the shader's set 0 is bindings[i]: a storage buffer, or, where the shader
   // declares `uniform samplerBuffer` (usamplerBuffer), the same memory read as vec4 (uvec4) texels. lavapipe without AVX-512 loads a texel some
-  // 15 times faster than a storage buffer element, so `scalar` kernels read that way. What is read behind the end is undefined. `push` is at most
+  // 15 times faster than a storage buffer element, so `scalar` kernels read that way. What is read behind the end is undefined.
+  // A build variant `pairs` is taken by itself where two floats are stored faster as one 64-bit word (shaders/include/stores.glsl). `push` is at most
   // 128 bytes. `constants` are specialisation constants 0, 1, 2, ... Nothing is recorded when a group count is zero.
   void dispatch(std::string_view shader, std::span<const Binding> bindings, std::span<const std::byte> push, Groups groups,
                 std::span<const std::uint32_t> constants = {});

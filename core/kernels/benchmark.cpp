@@ -31,45 +31,61 @@ double bestSeconds(gpu::Stream& stream, int runs, const Record& record) {
   return best;
 }
 
-// Independent chains x = x b + c in registers: 12 to 64 per invocation, since a device with long latencies needs many and one with few
-// registers spills when there are too many.
-double measureMulAdd(gpu::Stream& stream) {
-  gpu::Device& device = stream.device();
-  const bool cpu = device.isCpu();
-  const std::uint32_t group = cpu ? 8 : 256, groups = cpu ? 64 : 4096;
-  const gpu::BufferView result = device.allocate(std::uint64_t{group} * groups * 4);
-  double best = 0;
-  for (const std::uint32_t chains : {3u, 6u, 8u, 12u, 16u}) {  // of vec4
-    std::uint32_t steps = 64;
-    const auto seconds = [&](int runs) {
-      const struct {
-        std::uint32_t steps;
-        float b, c;
-      } push{steps, 0.999f, 0.001f};
-      return bestSeconds(stream, runs, [&] {
-        stream.dispatch("kernels/peak", {{result, gpu::Access::write}}, push, {groups, 1, 1}, {group, chains});
-      });
-    };
-    // Lengthen the run until the submission itself does not count: 10 ms against about 0.1 ms.
-    double time = seconds(2);
-    while (time < 0.01 && steps < (1u << 24)) {
-      steps *= 2;
-      time = seconds(1);
-    }
-    time = std::min(time, seconds(5));
-    best = std::max(best, 2.0 * 4 * 8 * chains * steps * static_cast<double>(group) * groups / time);  // 8 rounds a step
+// Independent chains x = x b + c in registers, long enough that the submission does not count: 10 ms against about 0.1 ms.
+class MulAdd {
+ public:
+  MulAdd(gpu::Stream& stream, std::uint32_t chains)
+      : stream_(stream), chains_(chains), group_(stream.device().isCpu() ? 8 : 256), groups_(stream.device().isCpu() ? 64 : 4096),
+        result_(stream.device().allocate(std::uint64_t{group_} * groups_ * 4)) {
+    (void)seconds();  // compile
+    while (seconds() < 0.01 && steps_ < (1u << 24)) steps_ *= 2;
   }
-  return best / 1e9;
+
+  double gflops() { return 2.0 * 4 * 8 * chains_ * steps_ * static_cast<double>(group_) * groups_ / seconds() / 1e9; }  // 8 rounds a step
+
+ private:
+  double seconds() {
+    const struct {
+      std::uint32_t steps;
+      float b, c;
+    } push{steps_, 0.999f, 0.001f};
+    return bestSeconds(stream_, 1, [&] {
+      stream_.dispatch("kernels/peak", {{result_, gpu::Access::write}}, push, {groups_, 1, 1}, {group_, chains_});
+    });
+  }
+
+  gpu::Stream& stream_;
+  std::uint32_t chains_, group_, groups_, steps_ = 64;
+  gpu::BufferView result_;
+};
+
+// 12 to 64 chains per invocation, since a device with long latencies needs many and one with few registers spills when there are too many.
+void measureMulAdd(gpu::Stream& stream, Ceilings& ceilings) {
+  for (const std::uint32_t chains : {3u, 6u, 8u, 12u, 16u}) {  // of vec4
+    MulAdd kernel(stream, chains);
+    for (int run = 0; run < 5; ++run) {
+      const double gflops = kernel.gflops();
+      if (gflops > ceilings.mulAddGflops) ceilings.mulAddGflops = gflops, ceilings.chains = chains;
+    }
+  }
 }
 
-double measureCopy(gpu::Stream& stream) {
-  gpu::Device& device = stream.device();
-  const std::uint64_t bytes = std::uint64_t{64} << 20;  // larger than any cache of the devices we know, except the largest of servers
-  const gpu::BufferView from = device.allocate(bytes), to = device.allocate(bytes);
-  stream.fill(from, 0x3f800000u);
-  stream.finish();
-  return 2.0 * static_cast<double>(bytes) / bestSeconds(stream, 7, [&] { stream.copy(from, to); }) / 1e9;
-}
+// A copy larger than any cache of the devices we know, except the largest of servers.
+class Copy {
+ public:
+  explicit Copy(gpu::Stream& stream) : stream_(stream), from_(stream.device().allocate(bytes)), to_(stream.device().allocate(bytes)) {
+    stream.fill(from_, 0x3f800000u);
+    (void)gbps();
+  }
+  double gbps() {
+    return 2.0 * static_cast<double>(bytes) / bestSeconds(stream_, 1, [&] { stream_.copy(from_, to_); }) / 1e9;
+  }
+
+ private:
+  static constexpr std::uint64_t bytes = std::uint64_t{64} << 20;
+  gpu::Stream& stream_;
+  gpu::BufferView from_, to_;
+};
 
 // Many tiny dispatches that depend on each other, less the time of few: what one more costs inside a submission.
 double measureDispatch(gpu::Stream& stream) {
@@ -92,15 +108,19 @@ double measureDispatch(gpu::Stream& stream) {
 Ceilings measureCeilings(const std::shared_ptr<gpu::Device>& device) {
   gpu::Stream stream(device);
   Ceilings ceilings;
-  ceilings.mulAddGflops = measureMulAdd(stream);
-  ceilings.copyGBps = measureCopy(stream);
+  measureMulAdd(stream, ceilings);
+  Copy copy(stream);
+  for (int run = 0; run < 7; ++run) ceilings.copyGBps = std::max(ceilings.copyGBps, copy.gbps());
   ceilings.dispatchMicroseconds = measureDispatch(stream);
   return ceilings;
 }
 
-std::vector<Measurement> measureKernels(const std::shared_ptr<gpu::Device>& device, const Ceilings& ceilings,
+std::vector<Measurement> measureKernels(const std::shared_ptr<gpu::Device>& device, Ceilings& ceilings,
                                         std::span<const std::string> names, const std::function<void(std::string_view)>& progress) {
   std::vector<Measurement> results;
+  gpu::Stream ceilingStream(device);
+  std::unique_ptr<MulAdd> mulAdd;
+  std::unique_ptr<Copy> copy;
   for (const Kernel& kernel : registered<Kernel>()) {
     if (kernel.benches == nullptr || (!names.empty() && std::find(names.begin(), names.end(), kernel.id) == names.end())) continue;
     for (const BenchCase& bench : kernel.benches(*device)) {
@@ -113,23 +133,35 @@ std::vector<Measurement> measureKernels(const std::shared_ptr<gpu::Device>& devi
         stream.finish();
       }
       double once = bestSeconds(stream, 1, [&] { call(stream); });
-      // Repeat short calls inside one submission, and spend about half a second, at least 5 runs.
+      // Repeat short calls inside one submission, and spend about a second, at least 7 rounds.
       const int repeats = static_cast<int>(std::clamp(0.002 / std::max(once, 1e-6), 1.0, 64.0));
-      const int runs = static_cast<int>(std::clamp(0.5 / std::max(once * repeats, 1e-6), 5.0, 40.0));
-      const double seconds = bestSeconds(stream, runs,
-                                         [&] {
-                                           for (int i = 0; i < repeats; ++i) call(stream);
-                                         }) /
-                             repeats;
+      const int rounds = static_cast<int>(std::clamp(1.0 / (once * repeats + 0.015), 7.0, 40.0));
+      const double dispatchSeconds = ceilings.dispatchMicroseconds / 1e6;
+      if (bench.computeBound && !mulAdd) mulAdd = std::make_unique<MulAdd>(ceilingStream, ceilings.chains);
+      if (!bench.computeBound && !copy) copy = std::make_unique<Copy>(ceilingStream);
 
       Measurement result;
       result.id = kernel.id, result.shape = bench.shape, result.variant = bench.variant;
-      result.milliseconds = seconds * 1e3;
-      // The bound is the ceiling that would take longest: arithmetic or memory as the case says, unless the dispatch itself is longer.
-      const double dispatchSeconds = ceilings.dispatchMicroseconds / 1e6;
-      const double bounding = bench.computeBound ? bench.flops / (ceilings.mulAddGflops * 1e9) : bench.bytes / (ceilings.copyGBps * 1e9);
+      double shortest = std::numeric_limits<double>::max(), bounding = shortest;
+      std::vector<double> fractions;
+      for (int round = 0; round < rounds; ++round) {
+        double& ceiling = bench.computeBound ? ceilings.mulAddGflops : ceilings.copyGBps;
+        const double now = bench.computeBound ? mulAdd->gflops() : copy->gbps();
+        ceiling = std::max(ceiling, now);
+        const double seconds = bestSeconds(stream, 1,
+                                           [&] {
+                                             for (int i = 0; i < repeats; ++i) call(stream);
+                                           }) /
+                               repeats;
+        // The bound is the ceiling that would take longest: arithmetic or memory as the case says, unless the dispatch itself is longer.
+        const double bound = (bench.computeBound ? bench.flops : bench.bytes) / (now * 1e9);
+        fractions.push_back(std::max(bound, dispatchSeconds) / seconds);
+        shortest = std::min(shortest, seconds), bounding = std::min(bounding, bound);
+      }
+      std::nth_element(fractions.begin(), fractions.begin() + rounds / 2, fractions.end());
+      result.milliseconds = shortest * 1e3;
+      result.fraction = fractions[static_cast<std::size_t>(rounds / 2)];
       result.bound = bounding < dispatchSeconds ? "dispatch" : bench.computeBound ? "multiply-add" : "copy";
-      result.fraction = std::max(bounding, dispatchSeconds) / seconds;
       results.push_back(std::move(result));
     }
   }

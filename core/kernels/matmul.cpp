@@ -71,7 +71,7 @@ constexpr std::uint32_t tilesFor(std::uint32_t value, std::uint32_t step) { retu
 
 void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
   const std::uint32_t M = plan.M, N = plan.N, K = plan.K;
-  const std::uint32_t panelsA = tilesFor(M, 8), panelsB = tilesFor(N, 64), steps = tilesFor(K, 4);
+  const std::uint32_t panelsA = tilesFor(M, 16), panelsB = tilesFor(N, 64), steps = tilesFor(K, 4);
   struct {
     std::uint32_t M, N, steps, laneA, stepA, panelA, rowB, panelB, extent1, extent2;
     std::array<std::uint32_t, 3> batchA, batchB;
@@ -79,18 +79,18 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
   Tensor readA = a, readB = b;
   std::uint32_t matrixA = 0, matrixB = 0;  // texels per matrix
 
-  // Read A in place when its rows are whole texels.
-  if (!options.transposeA && K % 4 == 0) {
-    push.laneA = steps, push.stepA = 1, push.panelA = 8 * steps, matrixA = M * steps;
+  // Read A in place when its rows are whole texels, unless the 16 rows of a panel fall into the same cache set and many panels of B share it.
+  if (!options.transposeA && K % 4 == 0 && (K % 1024 != 0 || N <= 256)) {
+    push.laneA = steps, push.stepA = 1, push.panelA = 16 * steps, matrixA = M * steps;
   } else {
     TexelOrder order;
-    order.extent = {panelsA, steps, 8};
-    order.outerStep = {8, 0, 1};
+    order.extent = {panelsA, steps, 16};
+    order.outerStep = {16, 0, 1};
     order.innerStep = {0, 4, 0};
     order.outerLimit = M, order.innerLimit = K, order.batchStride = M * K;
     order.outerStride = options.transposeA ? 1 : K, order.innerStride = options.transposeA ? M : 1;
     readA = packTexels(stream, a, plan.matricesA, order);
-    push.laneA = 1, push.stepA = 8, push.panelA = 8 * steps, matrixA = panelsA * steps * 8;
+    push.laneA = 1, push.stepA = 16, push.panelA = 16 * steps, matrixA = panelsA * steps * 16;
   }
 
   // Read B in place when its rows are whole texels, unless they lie a large power of two apart: then they fall into the same cache sets,
@@ -109,7 +109,7 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
     push.rowB = 16, push.panelB = 64 * steps, matrixB = panelsB * steps * 64;
   }
   for (std::size_t i = 0; i < 3; ++i) push.batchA[i] = plan.strideA[i] * matrixA, push.batchB[i] = plan.strideB[i] * matrixB;
-  stream.dispatch("kernels/matmul",
+  stream.dispatch(N % 4 == 0 ? "kernels/matmul" : "kernels/matmul@ragged",
                   {{readA.device(stream), gpu::Access::read},
                    {readB.device(stream), gpu::Access::read},
                    {result.deviceForWriting(stream), gpu::Access::write}},
@@ -187,7 +187,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
     Shape a, b;
     bool transposeA = false, transposeB = false;
   };
-  // Around the tiles (8 and 64 rows, 64 columns, 4 and 16 steps), whole texels or not, in place and packed, with batches that broadcast.
+  // Around the tiles (16 and 64 rows, 64 columns, 4 and 16 steps), whole texels or not, in place and packed, with batches that broadcast.
   const std::vector<Case> list{
       {Shape{65, 33}, Shape{33, 67}},
       {Shape{1, 1}, Shape{1, 1}},
@@ -205,6 +205,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
       {Shape{0, 8}, Shape{8, 5}},
       {Shape{6, 0}, Shape{0, 5}},
       {Shape{136, 256}, Shape{256, 512}},
+      {Shape{17, 1024}, Shape{1024, 260}},
+      {Shape{15, 8}, Shape{8, 66}},
       {Shape{3, 2000}, Shape{2000, 5}},
   };
   std::vector<CheckCase> cases;

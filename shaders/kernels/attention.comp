@@ -1,4 +1,5 @@
 #version 450
+//! variant pairs -DPAIRS=1
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 // Attention for CPU devices with a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022, algorithm 1): no score matrix is ever
@@ -6,6 +7,7 @@
 // brings 4 components of 8 keys (lane = key), handed out with constant shuffles, so each fetch feeds 64 multiply-adds. Queries and outputs are
 // named registers; nothing is shared and nothing waits. Scores are kept in units of log 2.
 #include "texels.glsl"
+#include "stores.glsl"
 layout(local_size_x = 8) in;
 layout(constant_id = 0) const uint WIDTH = 16u;        // texels of a query row, at most 16; 0 = wider: read again for every key block
 layout(constant_id = 1) const uint COLUMNS = 16u;      // texels of a value row that this group makes, 1 to 16
@@ -14,8 +16,8 @@ layout(set = 0, binding = 0) uniform samplerBuffer query4;
 layout(set = 0, binding = 1) uniform samplerBuffer key4;
 layout(set = 0, binding = 2) uniform samplerBuffer value4;
 layout(set = 0, binding = 3) uniform samplerBuffer mask4;
-layout(set = 0, binding = 4, std430) writeonly buffer Output { vec4 output4[]; };
-layout(set = 0, binding = 5, std430) writeonly buffer Statistics { vec2 statistics[]; };   // log-sum-exp, entropy
+layout(set = 0, binding = 4, std430) writeonly buffer Output { FOUR output4[]; };
+layout(set = 0, binding = 5, std430) writeonly buffer Statistics { TWO statistics[]; };   // log-sum-exp, entropy
 layout(push_constant) uniform Push {
   uint queries, keys, width4, value4Width;   // widths in texels
   uint headsPerKey;                          // this many query heads share a key head
@@ -66,7 +68,7 @@ const float LOG2E = 1.4426950408889634, LN2 = 0.6931471805599453;
     EACH8(MIX) \
     oa##c = oa; ob##c = ob; \
   }
-#define STORE(c) if (COLUMNS > c && column + c < value4Width) output4[to + c] = set == 0u ? oa##c * shareA : ob##c * shareB;
+#define STORE(c) if (COLUMNS > c && column + c < value4Width) output4[to + c] = asFour(set == 0u ? oa##c * shareA : ob##c * shareB);
 
 void main() {
   uint lane = gl_LocalInvocationID.x, head = gl_WorkGroupID.y, column = gl_WorkGroupID.z * 16u;
@@ -129,7 +131,7 @@ void main() {
   }
   if (column == 0u) {
     float lseA = sumA > 0 ? (maxA + log2(sumA)) * LN2 : NEVER, lseB = sumB > 0 ? (maxB + log2(sumB)) * LN2 : NEVER;
-    if (rowA < queries) statistics[head * queries + rowA] = vec2(lseA, sumA > 0 ? max(lseA - meanA * shareA * LN2, 0.0) : 0.0);
-    if (rowB < queries) statistics[head * queries + rowB] = vec2(lseB, sumB > 0 ? max(lseB - meanB * shareB * LN2, 0.0) : 0.0);
+    if (rowA < queries) statistics[head * queries + rowA] = asTwo(vec2(lseA, sumA > 0 ? max(lseA - meanA * shareA * LN2, 0.0) : 0.0));
+    if (rowB < queries) statistics[head * queries + rowB] = asTwo(vec2(lseB, sumB > 0 ? max(lseB - meanB * shareB * LN2, 0.0) : 0.0));
   }
 }

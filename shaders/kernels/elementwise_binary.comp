@@ -1,13 +1,15 @@
 #version 450
+//! variant pairs -DPAIRS=1
 // y = f(a, b) with NumPy broadcasting: a stride of 0 repeats an axis. MODE 0: both operands have the shape of the result.
 #extension GL_GOOGLE_include_directive : require
+#include "stores.glsl"
 #include "texels.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint OPERATION = 0;
 layout(constant_id = 1) const uint MODE = 0;
 layout(set = 0, binding = 0) uniform samplerBuffer a4;   // texels: lavapipe reads them several times faster than storage buffers
 layout(set = 0, binding = 1) uniform samplerBuffer b4;
-layout(set = 0, binding = 2) writeonly buffer Out4 { vec4 out4[]; };
+layout(set = 0, binding = 2) writeonly buffer Out4 { FOUR out4[]; };
 layout(set = 0, binding = 2) writeonly buffer Out1 { float out1[]; };
 layout(push_constant) uniform Push {
   uint count, rank;
@@ -48,7 +50,7 @@ void main() {
   uint stride = gl_NumWorkGroups.x * 64u;
   if (MODE == 0u) {
     uint quads = p.count / 4u;
-    for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) out4[i] = apply4(texelFetch(a4, int(i)), texelFetch(b4, int(i)));
+    for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) out4[i] = asFour(apply4(texelFetch(a4, int(i)), texelFetch(b4, int(i))));
     uint rest = quads * 4u + gl_GlobalInvocationID.x;
     if (gl_GlobalInvocationID.x < 4u && rest < p.count) out1[rest] = apply1(LOAD(a4, rest), LOAD(b4, rest));
     return;

@@ -1,9 +1,12 @@
 #version 450
+//! variant pairs -DPAIRS=1
+#extension GL_GOOGLE_include_directive : require
 // y = f(x) for every element; the affine map scale * x + shift is one of the operations. Four elements at a time, then the rest.
+#include "stores.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint OPERATION = 0;
 layout(set = 0, binding = 0) uniform samplerBuffer in4;   // texels: lavapipe reads them several times faster than storage buffers
-layout(set = 0, binding = 1) writeonly buffer Out4 { vec4 out4[]; };
+layout(set = 0, binding = 1) writeonly buffer Out4 { FOUR out4[]; };
 layout(set = 0, binding = 1) writeonly buffer Out1 { float out1[]; };
 layout(push_constant) uniform Push { uint count; float scale, shift; } p;
 
@@ -42,7 +45,7 @@ vec4 apply(vec4 x) {
 void main() {
   uint quads = p.count / 4u;
   uint stride = gl_NumWorkGroups.x * 64u;
-  for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) out4[i] = apply(texelFetch(in4, int(i)));
+  for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) out4[i] = asFour(apply(texelFetch(in4, int(i))));
   uint rest = quads * 4u + gl_GlobalInvocationID.x;
   if (gl_GlobalInvocationID.x < 4u && rest < p.count) out1[rest] = apply(texelFetch(in4, int(quads)))[gl_GlobalInvocationID.x & 3u];
 }

@@ -1,10 +1,12 @@
 #version 450
+//! variant pairs -DPAIRS=1
 //! variant wide -DWIDE
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_KHR_shader_subgroup_basic : require
 // y = (x - mean) / sqrt(variance + epsilon) * gain + shift along rows; root-mean-square form: mean taken as 0. The variance is summed from the
 // differences to the mean in a second walk, which does not cancel.
+#include "stores.glsl"
 #include "texels.glsl"
 #include "rows.glsl"
 layout(constant_id = 0) const uint MODE = 0u;
@@ -16,7 +18,7 @@ layout(set = 0, binding = 0) uniform samplerBuffer x4;
 layout(set = 0, binding = 1) uniform samplerBuffer gain4;
 layout(set = 0, binding = 2) uniform samplerBuffer shift4;
 layout(set = 0, binding = 3, std430) writeonly buffer Result { float y[]; };
-layout(set = 0, binding = 3, std430) writeonly buffer Result4 { vec4 y4[]; };
+layout(set = 0, binding = 3, std430) writeonly buffer Result4 { FOUR y4[]; };
 layout(push_constant) uniform Push { uint rows, n; float epsilon; };
 
 vec4 values(uint base, uint t) {
@@ -67,7 +69,7 @@ void main() {
     if (GAIN != 0u) result *= texelFetch(gain4, int(t));
     if (SHIFT != 0u) result += texelFetch(shift4, int(t));
     if (ALIGNED != 0u) {
-      y4[base / 4u + t] = result;
+      y4[base / 4u + t] = asFour(result);
     } else {
       for (uint i = 0u; i < 4u; ++i) {
         if (4u * t + i < n) y[base + 4u * t + i] = result[i];

@@ -1,4 +1,5 @@
 #version 450
+//! variant pairs -DPAIRS=1
 // Solver steps of the reverse diffusion of a Gaussian mixture, several per dispatch: a lane carries four particles through all of them.
 // The coefficients of every step come from the host in double precision (core/kernels/mixture_solver.cpp, generative.md C5). State x is scaled
 // (x_t / alpha_t), e = (x - D) / a, z standard normal.
@@ -15,6 +16,7 @@
 // Lanes behind the end repeat the last four particles and write the same again: nothing that is read may also be written.
 #extension GL_GOOGLE_include_directive : require
 #include "philox.glsl"
+#include "stores.glsl"
 layout(local_size_x_id = 4) in;                     // few lanes a group on CPU devices, so that few particles still fill the cores
 layout(constant_id = 0) const uint COMMON = 1;
 layout(constant_id = 1) const uint COMPONENTS = 0;
@@ -26,10 +28,10 @@ layout(set = 0, binding = 0) uniform samplerBuffer stateIn;
 #include "mixture.glsl"
 layout(set = 0, binding = 3) uniform samplerBuffer steps;      // three texels a step: (a, target, middle, aHat), (c1, c2, c3, cz), (noise begin, count, churn, -)
 layout(set = 0, binding = 4) uniform samplerBuffer noise;      // one texel a term: (node, coefficient, -, -)
-layout(set = 0, binding = 5) writeonly buffer StateOut { vec4 stateOut[]; };
+layout(set = 0, binding = 5) writeonly buffer StateOut { FOUR stateOut[]; };
 layout(set = 0, binding = 6) uniform samplerBuffer historyIn;                      // D of the previous step (SOLVER 4), as x of four, y of four
-layout(set = 0, binding = 7) writeonly buffer HistoryOut { vec4 historyOut[]; };
-layout(set = 0, binding = 8) writeonly buffer Trail { vec2 path[]; };             // [steps, n]
+layout(set = 0, binding = 7) writeonly buffer HistoryOut { FOUR historyOut[]; };
+layout(set = 0, binding = 8) writeonly buffer Trail { TWO path[]; };             // [steps, n]
 layout(push_constant) uniform Push {
   uint count, quads, components, firstStep, stepCount;
   float spread, errorAmount;
@@ -143,14 +145,14 @@ void main() {
     previousY = Dy;
     if (p.trail != 0u) {
       for (uint k = 0u; k < 4u; ++k) {
-        if (4u * i + k < p.count) path[(p.trailRow + n) * p.count + 4u * i + k] = vec2(x[k], y[k]);
+        if (4u * i + k < p.count) path[(p.trailRow + n) * p.count + 4u * i + k] = asTwo(vec2(x[k], y[k]));
       }
     }
   }
-  stateOut[2u * i] = vec4(x.x, y.x, x.y, y.y);
-  stateOut[2u * i + 1u] = vec4(x.z, y.z, x.w, y.w);
+  stateOut[2u * i] = asFour(vec4(x.x, y.x, x.y, y.y));
+  stateOut[2u * i + 1u] = asFour(vec4(x.z, y.z, x.w, y.w));
   if (SOLVER == 4u) {
-    historyOut[2u * i] = previousX;
-    historyOut[2u * i + 1u] = previousY;
+    historyOut[2u * i] = asFour(previousX);
+    historyOut[2u * i + 1u] = asFour(previousY);
   }
 }

@@ -1,10 +1,12 @@
 #version 450
+//! variant pairs -DPAIRS=1
 //! variant wide -DWIDE
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_KHR_shader_subgroup_basic : require
 // y_j = exp(s_j - m) / sum_j exp(s_j - m) with s = scale x + mask and m the largest s (so nothing overflows); also m + ln sum. Three walks over the
 // row: largest, sum, result. Scores are kept in units of log 2.
+#include "stores.glsl"
 #include "texels.glsl"
 #include "rows.glsl"
 layout(constant_id = 0) const uint MODE = 0u;
@@ -13,7 +15,7 @@ layout(constant_id = 2) const uint MASKED = 0u;
 layout(set = 0, binding = 0) uniform samplerBuffer x4;
 layout(set = 0, binding = 1) uniform samplerBuffer mask4;
 layout(set = 0, binding = 2, std430) writeonly buffer Result { float y[]; };
-layout(set = 0, binding = 2, std430) writeonly buffer Result4 { vec4 y4[]; };
+layout(set = 0, binding = 2, std430) writeonly buffer Result4 { FOUR y4[]; };
 layout(set = 0, binding = 3, std430) writeonly buffer LogSumExp { float logSumExp[]; };
 layout(push_constant) uniform Push {
   uint rows, n, inner;       // mode 2: rows counts columns
@@ -61,7 +63,7 @@ void alongRow() {
   for (uint t = first; t < texels; t += step) {
     vec4 w = weights(scores(base, maskBase, t), largest) * share;
     if (ALIGNED != 0u) {
-      y4[base / 4u + t] = w;
+      y4[base / 4u + t] = asFour(w);
     } else {
       for (uint i = 0u; i < 4u; ++i) {
         if (4u * t + i < n) y[base + 4u * t + i] = w[i];

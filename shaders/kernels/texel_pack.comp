@@ -1,12 +1,14 @@
 #version 450
+//! variant pairs -DPAIRS=1
 #extension GL_GOOGLE_include_directive : require
 // Copies a matrix into the order another kernel reads it in, four neighbouring elements ("inner") per invocation, zeros outside the matrix.
 // Output texel t = ((batch * extent0 + e0) * extent1 + e1) * extent2 + e2 holds source elements (outer, inner .. inner + 3) with
 // outer = sum e_i outerStep_i and inner = sum e_i innerStep_i.
+#include "stores.glsl"
 #include "texels.glsl"
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) uniform samplerBuffer source;
-layout(set = 0, binding = 1, std430) writeonly buffer Packed { vec4 packed[]; };
+layout(set = 0, binding = 1, std430) writeonly buffer Packed { FOUR packed[]; };
 layout(push_constant) uniform Push {
   uint count;                                        // output texels
   uint extent0, extent1, extent2;
@@ -37,5 +39,5 @@ void main() {
     value = vec4(LOAD(source, at), LOAD(source, at + innerStride), LOAD(source, at + 2 * innerStride), LOAD(source, at + 3 * innerStride));
   }
   bvec4 inside = lessThan(uvec4(inner) + uvec4(0, 1, 2, 3), uvec4(innerLimit));
-  packed[t] = outer < outerLimit ? mix(vec4(0), value, inside) : vec4(0);
+  packed[t] = asFour(outer < outerLimit ? mix(vec4(0), value, inside) : vec4(0));
 }

@@ -8,7 +8,7 @@ using namespace orrery;
 TEST_CASE("ceilings and fractions are numbers that can be") {
   auto device = gpu::Device::open();
   REQUIRE(device);
-  const auto ceilings = kernels::measureCeilings(*device);
+  auto ceilings = kernels::measureCeilings(*device);
   CHECK(ceilings.mulAddGflops > 0.1);
   CHECK(ceilings.copyGBps > 0.1);
   CHECK(ceilings.dispatchMicroseconds >= 0);
@@ -29,5 +29,6 @@ TEST_CASE("an unknown kernel name measures nothing") {
   auto device = gpu::Device::open();
   REQUIRE(device);
   const std::vector<std::string> names{"no-such-kernel"};
-  CHECK(kernels::measureKernels(*device, {1, 1, 1}, names, {}).empty());
+  kernels::Ceilings ceilings{1, 1, 1};
+  CHECK(kernels::measureKernels(*device, ceilings, names, {}).empty());
 }
