@@ -44,7 +44,7 @@ Sizes sizesOf(const LayoutOptions& options) {
   sizes.gap = 2.5f * unit;
   sizes.padding = options.interactive ? 9.6f * unit : 0;
   sizes.cellGap = (options.interactive ? 9.0f : 12.0f) * unit;
-  sizes.outer = (options.interactive ? 9.6f : 3.0f) * unit;
+  sizes.outer = (options.interactive ? 9.6f : 6.0f) * unit;
   sizes.lineHeight = 1.25f * sizes.text;
   sizes.titleHeight = 1.35f * sizes.title;
   sizes.bar = 6 * unit;

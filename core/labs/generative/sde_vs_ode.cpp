@@ -11,6 +11,8 @@
 #include "core/labs/generative/sde_vs_ode.h"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <cmath>
 #include <future>
 
@@ -90,6 +92,12 @@ Settings readSettings(const LabContext& context) {
   s.seed = static_cast<std::uint64_t>(context.integer("seed"));
   s.traced = std::min(context.integer("traced"), s.particles - 1);
   s.fanStart = {context.number("fan-x"), context.number("fan-y")};
+  // What does not read as "particle,frame,x,y" moves nothing.
+  Settings::Moved moved;
+  if (std::sscanf(context.text("moved-particle").c_str(), "%" SCNd64 ",%" SCNd64 ",%f,%f", &moved.particle, &moved.frame, &moved.x, &moved.y) == 4 &&
+      moved.particle >= 0 && moved.particle < s.particles && moved.frame >= 0 && std::isfinite(moved.x) && std::isfinite(moved.y)) {
+    s.moved = moved;
+  }
   return s;
 }
 
@@ -188,6 +196,7 @@ Expected<void> SdeVsOde::update(LabContext& context) {
                           "score-error",
                           "shared-start",
                           "shared-noise",
+                          "moved-particle",
                           "seed"})) {
     ticks_.clear();
     if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert", "particles", "seed"})) {
@@ -198,10 +207,12 @@ Expected<void> SdeVsOde::update(LabContext& context) {
   for (Side& side : sides_) {
     side.state = side.start;
     side.history = {};
+    moveParticle(side.state, 0, 0);
   }
   frame_ = 0;
   if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
   tracePaths(*stream_);
+  traceOne(*stream_);
   measure(*stream_);
   return {};
 }
@@ -319,6 +330,56 @@ void SdeVsOde::tracePaths(gpu::Stream& stream) {
   }
 }
 
+// Puts the dragged particle where it was dragged to, at the frame it was dragged at. Row 0 of `state` is particle `firstRow`.
+void SdeVsOde::moveParticle(Tensor& state, std::int64_t frame, std::int64_t firstRow) const {
+  const auto& moved = settings_.moved;
+  const std::int64_t row = moved.particle - firstRow;
+  if (moved.particle < 0 || frame != moved.frame || row < 0 || row >= state.shape()[0]) return;
+  const auto read = state.as<float>();
+  std::vector<float> values(read.begin(), read.end());
+  values[static_cast<std::size_t>(2 * row)] = moved.x;
+  values[static_cast<std::size_t>(2 * row + 1)] = moved.y;
+  state = Tensor::from(state.shape(), values);
+}
+
+// The whole path of the traced particle, with the cloud's numbers. Noise is drawn for four particles at a time, so its quad comes along.
+void SdeVsOde::traceOne(gpu::Stream& stream) {
+  const Settings& s = settings_;
+  const auto& levels = sides_[0].plan.levels;
+  for (Side& side : sides_) {
+    side.tracedPath = {};
+    if (s.traced < 0) continue;
+    const std::int64_t first = s.traced / 4 * 4, rows = std::min<std::int64_t>(4, s.particles - first);
+    kernels::StepOptions options = side.options;
+    options.firstParticle = static_cast<std::uint32_t>(first);
+    Tensor state = side.start.rows(first, first + rows), history;
+    const auto row = static_cast<std::size_t>(s.traced - first);
+    std::vector<float> path;
+    const auto keep = [&](std::span<const float> quad) {
+      const double scale = displayAlpha(s.display, levels[path.size() / 2]);
+      path.push_back(static_cast<float>(scale * static_cast<double>(quad[2 * row])));
+      path.push_back(static_cast<float>(scale * static_cast<double>(quad[2 * row + 1])));
+    };
+    moveParticle(state, 0, first);
+    keep(state.as<float>());
+    // In one go, or in two when the particle was moved on the way.
+    const bool stops = s.moved.particle >= first && s.moved.particle < first + rows && s.moved.frame > 0 && s.moved.frame < s.steps;
+    for (std::int64_t from = 0; from < s.steps;) {
+      const std::int64_t to = stops && from < s.moved.frame ? s.moved.frame : s.steps;
+      auto result = kernels::mixtureSteps(stream, samplerTable_, side.device, from, to - from, state, history, options, true);
+      moveParticle(result.state, to, first);
+      const auto trail = result.trail.as<float>(), end = result.state.as<float>();
+      const auto quad = static_cast<std::size_t>(2 * rows);
+      for (std::size_t step = 0; step + 1 < static_cast<std::size_t>(to - from); ++step) keep(trail.subspan(step * quad, quad));
+      keep(end);
+      state = std::move(result.state);
+      history = std::move(result.history);
+      from = to;
+    }
+    side.tracedPath = Tensor::from(Shape{s.steps + 1, 1, 2}, path);
+  }
+}
+
 Expected<bool> SdeVsOde::advance(LabContext& context) {
   if (frame_ >= settings_.steps) return false;
   gpu::Stream& stream = context.stream();
@@ -326,6 +387,7 @@ Expected<bool> SdeVsOde::advance(LabContext& context) {
     auto result = kernels::mixtureSteps(stream, samplerTable_, side.device, frame_, 1, side.state, side.history, side.options);
     side.state = std::move(result.state);
     side.history = std::move(result.history);
+    moveParticle(side.state, frame_ + 1, 0);
   }
   ++frame_;
   if (frame_ % measureEvery(settings_.steps) == 0 || frame_ == settings_.steps) measure(stream);
@@ -437,6 +499,10 @@ Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const
     if (!moving) return {};
     return {{"components", moved(text("components"), scene, static_cast<std::size_t>(std::stoul(event.handle.substr(10))), x, y)}};
   }
+  if (event.handle == "traced") {
+    if (!moving || settings_.traced < 0) return {};
+    return {{"moved-particle", fmt::format("{},{},{:.6g},{:.6g}", settings_.traced, frame_, x, y)}};
+  }
   if (event.handle == "start") {
     if (!moving) return {};
     return {{"start-shift", std::clamp(x / settings_.sigmaMax, -1.0, 1.0)},
@@ -459,7 +525,9 @@ Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const
         nearest = static_cast<std::int64_t>(i / 2);
       }
     }
-    return {{"traced", nearest}};
+    // Letting go of the particle puts it back on its own path.
+    if (nearest == settings_.traced) return {};
+    return {{"traced", nearest}, {"moved-particle", std::string()}};
   }
   return {};
 }

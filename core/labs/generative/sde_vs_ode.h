@@ -29,7 +29,7 @@ constexpr std::int64_t energyMeasured = 512;  // particles the energy distance l
 constexpr std::int64_t imageFrom = 20000;     // from this many particles on a density image replaces the points
 constexpr std::int64_t pairCount = 32;        // pairs of the forgetting panel
 constexpr std::int64_t fanCount = 96;         // continuations of the fan-out panel
-constexpr double wide = 1.4;                  // width of a canvas over its height
+constexpr double rasterShare = 1.4;           // what is drawn as a raster reaches this far beyond the canvas, whose panel may be wide or high
 // Steps between two measurements: 8, less in runs of under 128 steps.
 constexpr std::int64_t measureEvery(std::int64_t steps) { return steps >= 128 ? 8 : steps >= 16 ? steps / 16 : 1; }
 
@@ -51,6 +51,11 @@ struct Settings {
   std::string lower[2] = {"distance", "forget"};
   std::uint64_t seed = 0;
   std::int64_t traced = -1;
+  // A particle dragged elsewhere at a frame, in scaled coordinates; both samplers go on from there.
+  struct Moved {
+    std::int64_t particle = -1, frame = 0;
+    float x = 0, y = 0;
+  } moved;
   std::array<double, 2> fanStart{};
 };
 
@@ -62,6 +67,7 @@ struct Side {
   Tensor start, state, history;    // scaled coordinates [n, 2]
   Tensor path;                     // [steps + 1, trails, 2] in the picture's coordinates
   Tensor fan;                      // [steps + 1, fanCount, 2], (time, first coordinate at VP scale); only while the fan-out panel is shown
+  Tensor tracedPath;               // [steps + 1, 1, 2] in the picture's coordinates, only while a particle is traced
   std::vector<double> separation;  // [steps + 1] root mean square distance of the pairs, VP scale
 };
 
@@ -89,6 +95,8 @@ class SdeVsOde : public Lab {
   void begin(gpu::Stream& stream);
   void drawExact();
   void tracePaths(gpu::Stream& stream);
+  void traceOne(gpu::Stream& stream);
+  void moveParticle(Tensor& state, std::int64_t frame, std::int64_t firstRow) const;
   void measure(gpu::Stream& stream);
   const Tick& tick() const;  // the newest measurement at or before the frame
 
@@ -109,7 +117,7 @@ class SdeVsOde : public Lab {
   Panel differencePanel(const Shown& shown) const;
   Panel twoTimePanel(const Shown& shown) const;
   Axis timeAxis() const;
-  double reach() const;                // half the height of the canvas; it is `wide` times as wide
+  double reach() const;                // half the shorter side of the canvas
   std::string nameOf(int side) const;  // "SDE", "ODE", or "left" and "right" when both are of a kind
   Paint paintOf(int side, float alpha = 1) const;
 

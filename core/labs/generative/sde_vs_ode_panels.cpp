@@ -14,19 +14,20 @@ namespace {
 
 using kernels::Component;
 
-// Centres of a grid over a canvas of half height `reach`, row 0 at the bottom.
-Tensor gridPoints(std::int64_t rows, std::int64_t columns, double reach) {
+// Centres of n x n cells over a canvas's rasters, row 0 at the bottom.
+Tensor gridPoints(std::int64_t n, double reach) {
   std::vector<float> points;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c) {
-      points.push_back(static_cast<float>(wide * reach * (2 * (static_cast<double>(c) + 0.5) / static_cast<double>(columns) - 1)));
-      points.push_back(static_cast<float>(reach * (2 * (static_cast<double>(r) + 0.5) / static_cast<double>(rows) - 1)));
+  const auto centre = [&](std::int64_t i) {
+    return static_cast<float>(rasterShare * reach * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(n) - 1));
+  };
+  for (std::int64_t r = 0; r < n; ++r) {
+    for (std::int64_t c = 0; c < n; ++c) {
+      points.push_back(centre(c));
+      points.push_back(centre(r));
     }
   }
-  return Tensor::from(Shape{rows * columns, 2}, points);
+  return Tensor::from(Shape{n * n, 2}, points);
 }
-
-std::int64_t columnsFor(std::int64_t rows) { return std::llround(wide * static_cast<double>(rows)); }
 
 // About the largest value of p_t: its value at some of the component means.
 double peakOf(const PlanarDensity& density, double alpha, double sigma) {
@@ -92,14 +93,14 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
   Shown shown;
   gpu::Stream& stream = *stream_;
   const double level = sigma(), scale = alpha(), half = reach();
-  const auto low = static_cast<float>(-half), high = static_cast<float>(half);
+  const auto edge = static_cast<float>(rasterShare * half);
   for (std::size_t i = 0; i < 2; ++i) {
     shown.points[i] = scale == 1 ? sides_[i].state : kernels::affine(stream, sides_[i].state, static_cast<float>(scale), 0);
     if (settings_.particles >= imageFrom) {
-      constexpr std::int64_t g = 192;
-      const kernels::Bins x{static_cast<float>(wide) * low, static_cast<float>(wide) * high, columnsFor(g)}, y{low, high, g};
-      shown.image[i] = kernels::convert(stream, kernels::histogram2d(stream, shown.points[i], x, y), DType::f32);
-      const double cell = 2 * half / static_cast<double>(g);
+      constexpr std::int64_t cells = 228;
+      const kernels::Bins bins{-edge, edge, cells};
+      shown.image[i] = kernels::convert(stream, kernels::histogram2d(stream, shown.points[i], bins, bins), DType::f32);
+      const double cell = 2 * rasterShare * half / static_cast<double>(cells);
       shown.imageHigh = std::max(
           4.0, 0.8 * peakOf(density_, scale, std::max(level, settings_.sigmaMin)) * cell * cell * static_cast<double>(settings_.particles));
     }
@@ -107,17 +108,17 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
   const std::size_t components = density_.components.size();
   if (settings_.showDensity) {
     // Deltas are shown at least one cell wide.
-    const std::int64_t g = components <= 32 ? 64 : components <= 256 ? 56 : 40, columns = columnsFor(g);
-    const double shownLevel = std::max(level, half / static_cast<double>(g) / scale);
+    const std::int64_t cells = components <= 32 ? 76 : components <= 256 ? 66 : 48;
+    const double shownLevel = std::max(level, rasterShare * half / static_cast<double>(cells) / scale);
     const Tensor logarithm =
-        kernels::mixture(stream, exactTable_, gridPoints(g, columns, half), scale, scale * shownLevel, kernels::MixtureOutput::logDensity);
-    shown.density = kernels::unary(stream, kernels::Unary::exp, logarithm).reshaped(Shape{g, columns});
+        kernels::mixture(stream, exactTable_, gridPoints(cells, half), scale, scale * shownLevel, kernels::MixtureOutput::logDensity);
+    shown.density = kernels::unary(stream, kernels::Unary::exp, logarithm).reshaped(Shape{cells, cells});
     shown.densityHigh = peakOf(density_, scale, shownLevel);
   }
   if (settings_.showField) {
     // The ODE pushes from x_t towards alpha D.
     const double fieldLevel = std::max(level, 0.05);
-    shown.fieldAt = gridPoints(13, 19, half);
+    shown.fieldAt = gridPoints(17, half);
     const Tensor D = kernels::mixture(stream, samplerTable_, shown.fieldAt, scale, scale * fieldLevel, kernels::MixtureOutput::denoiser);
     shown.field = kernels::binary(stream, kernels::Binary::sub, kernels::affine(stream, D, static_cast<float>(scale), 0), shown.fieldAt);
   }
@@ -135,17 +136,16 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   panel.note = side == 0 ? when : settings_.sharedStart ? tr("same start, same σ") : tr("own start, same σ");
   panel.column = side;
   panel.equalAspect = true;
-  panel.x.range = Range{-wide * half, wide * half};
-  panel.y.range = Range{-half, half};
-  panel.x.visible = panel.y.visible = false;
+  panel.frameless = true;
+  panel.x.range = panel.y.range = Range{-half, half};
   panel.legend = false;
   const Bounds bounds{*panel.x.range, *panel.y.range};
+  const Range raster{-rasterShare * half, rasterShare * half};
 
   if (!shown.density.empty()) {
     auto heat = std::make_shared<HeatMapMark>("density");
     heat->value = shown.density;
-    heat->x = *panel.x.range;
-    heat->y = *panel.y.range;
+    heat->x = heat->y = raster;
     heat->map = zeta > 0 ? ColorMap::magma : ColorMap::viridis;
     heat->range = Range{0, shown.densityHigh};
     heat->smooth = true;
@@ -172,8 +172,7 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   if (!shown.image[s].empty()) {
     auto image = std::make_shared<HeatMapMark>("particles");
     image->value = shown.image[s];
-    image->x = *panel.x.range;
-    image->y = *panel.y.range;
+    image->x = image->y = raster;
     image->map = ColorMap::gray;
     image->range = Range{0, shown.imageHigh};
     image->alphaFromValue = true;
@@ -215,6 +214,14 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
       links->paint = Paint::of(Role::accent);
       panel.marks.push_back(links);
     }
+    auto path = std::make_shared<PathsMark>("traced-path");
+    path->xy = sampler.tracedPath;
+    path->stepCount = frame_ + 1;
+    path->paint = Paint::of(Role::accent);
+    path->width = 1.5f;
+    path->fade = false;
+    path->knownBounds = bounds;
+    panel.marks.push_back(path);
     auto ring = std::make_shared<PointsMark>("traced");
     ring->xy = Tensor::from(Shape{1, 2}, {static_cast<float>(scale * x), static_cast<float>(scale * y)});
     ring->shape = PointShape::ring;
@@ -222,6 +229,7 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
     ring->paint = Paint::of(Role::accent);
     ring->name = trf("particle {}", formatNumber(static_cast<double>(settings_.traced)));
     panel.marks.push_back(ring);
+    panel.handles.push_back({"traced", scale * x, scale * y, Handle::Kind::point, ring->name});
   }
   if (density_.named && settings_.scene != "drawn") {
     for (std::size_t k = 0; k < density_.components.size(); ++k) {

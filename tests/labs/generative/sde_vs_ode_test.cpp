@@ -395,6 +395,49 @@ TEST_CASE("clicking a particle traces it") {
   CHECK(std::hypot(static_cast<double>(particles[2 * traced]) - click.x, static_cast<double>(particles[2 * traced + 1]) - click.y) < 2e-4);
 }
 
+TEST_CASE("a dragged particle goes on from where it was put, and nothing else changes") {
+  // A solver with history on one side: the moved particle keeps it.
+  auto session = openLab({{"steps", whole(16)}, {"particles", whole(258)}, {"schedule", text("vp")}, {"solver-right", text("dpm++2m")},
+                          {"traced", whole(257)}});
+  metricsAt(*session, 16);
+  std::map<std::string, std::vector<float>> before, path;
+  for (const std::string side : {"left", "right"}) {
+    before[side] = arrayNamed(*session, side + ".particles.xy"), path[side] = arrayNamed(*session, side + ".traced-path.xy");
+    REQUIRE(path[side].size() == 17 * 2);
+    for (std::size_t i = 0; i < 2; ++i) CHECK(path[side][32 + i] == Approx(before[side][2 * 257 + i]).margin(1e-6));
+  }
+  metricsAt(*session, 10);
+  PointerEvent drag;
+  drag.kind = PointerEvent::Kind::drag;
+  drag.panel = "right";
+  drag.handle = "traced";
+  drag.x = -1.25;
+  drag.y = 1.5;
+  session->pointer(drag);
+  PointerEvent release = drag;
+  release.kind = PointerEvent::Kind::release;
+  session->pointer(release);
+  REQUIRE(session->wait());
+  CHECK(session->picture()->frame == 10);
+  for (const std::string side : {"left", "right"}) {
+    const auto now = arrayNamed(*session, side + ".particles.xy");
+    CHECK(now[2 * 257] == Approx(-1.25).epsilon(1e-5));
+    CHECK(now[2 * 257 + 1] == Approx(1.5).epsilon(1e-5));
+  }
+  metricsAt(*session, 16);
+  for (const std::string side : {"left", "right"}) {
+    const auto now = arrayNamed(*session, side + ".particles.xy"), line = arrayNamed(*session, side + ".traced-path.xy");
+    CHECK(std::memcmp(now.data(), before[side].data(), 2 * 257 * sizeof(float)) == 0);
+    CHECK(std::hypot(now[514] - before[side][514], now[515] - before[side][515]) > 0.01f);
+    // The traced path is the old one up to the drag, the new one after it.
+    CHECK(std::memcmp(line.data(), path[side].data(), 2 * 10 * sizeof(float)) == 0);
+    for (std::size_t i = 0; i < 2; ++i) CHECK(line[32 + i] == Approx(now[514 + i]).margin(1e-6));
+  }
+  session->undo();
+  metricsAt(*session, 16);
+  CHECK(arrayNamed(*session, "left.particles.xy") == before["left"]);
+}
+
 TEST_CASE("noise levels the wrong way round are refused and the lab stays usable") {
   auto session = openLab({{"steps", whole(8)}, {"particles", whole(256)}});
   REQUIRE(session->set({{"sigma-min", 0.5}, {"sigma-max", 1.0}}));
