@@ -117,17 +117,19 @@ void chooseX(PanelWork& work, const Sizes& sizes, const TextMetrics& metrics) {
     work.xTicks = fittingTicks(axis, work.x, length, 50.0 * static_cast<double>(sizes.unit), 4.0 * static_cast<double>(sizes.unit), extent);
     return;
   }
-  // Words lie flat while they fit; longer ones stand upright; numbers stay flat and thin out.
+  // Words lie flat while they fit, or while standing upright would not show more of them (twice as many of very short ones); numbers stay flat
+  // and thin out.
   const double spacing = length / (work.x.high - work.x.low);
   TickLabels all = categoryTicks(axis, work.x, 1);
   const double wide = static_cast<double>(widest(all.labels, style, metrics)) + 4.0 * static_cast<double>(sizes.unit);
+  const double upright = 1.1 * static_cast<double>(sizes.text);
   if (wide <= spacing) {
     work.xTicks = std::move(all);
-  } else if (std::all_of(all.labels.begin(), all.labels.end(), isNumeric)) {
+  } else if (strideFor(spacing, wide) <= (wide < 2.5 * upright ? 2 : 1) * strideFor(spacing, upright) || std::all_of(all.labels.begin(), all.labels.end(), isNumeric)) {
     work.xTicks = categoryTicks(axis, work.x, strideFor(spacing, wide));
   } else {
     work.turnedX = true;
-    work.xTicks = categoryTicks(axis, work.x, strideFor(spacing, 1.1 * static_cast<double>(sizes.text)));
+    work.xTicks = categoryTicks(axis, work.x, strideFor(spacing, upright));
     for (std::string& label : work.xTicks.labels) label = fitted(label, style, 0.3f * work.cell.height, metrics);
   }
 }

@@ -57,9 +57,6 @@ std::optional<Probe> HeatMapMark::probe(const Frame& frame, Vec2 pixel) const {
   const auto row = std::min(h - 1, static_cast<std::int64_t>(v * static_cast<double>(h)));
   const Floats values(value);
   const std::int64_t index = row * w + column;
-  // A matrix has cells of one unit each; a sampled function has coordinates.
-  const bool matrix = !rowNames.empty() || !columnNames.empty() ||
-                      (x.high - x.low == static_cast<double>(w) && y.high - y.low == static_cast<double>(h));
   Probe probe;
   probe.lines = {matrix ? trf("row {} → column {}", named(row, rowNames), named(column, columnNames))
                         : trf("x = {:.4g}, y = {:.4g}", at[0], at[1]),

@@ -24,6 +24,7 @@ class HeatMapMark : public Mark {
   float alpha = 1;
   bool alphaFromValue = false;
   std::string quantity;                     // hover: "weight"
+  bool matrix = true;                       // hover: "row 3 → column 5"; false: samples of a function, "x = 0.4, y = 1.2"
   std::vector<std::string> rowNames, columnNames;   // hover: names of rows and columns
   Bounds bounds() const override;
   Vec2 margin() const override;

@@ -67,8 +67,8 @@ Panel SoftmaxAttentionLab::headsPanel() const {
                             chosen ? Weight::semibold : Weight::regular, 0});
   }
   const auto rows = (static_cast<std::int64_t>(thumbnails_.size()) + columns - 1) / columns;
-  panel.x.range = Range{0, static_cast<double>(columns) * (1 + gridGap) - gridGap};
-  panel.y.range = Range{-gridGap, static_cast<double>(rows) * (1 + gridGap) - gridGap};
+  panel.x.range = Range{-0.5 * gridGap, static_cast<double>(columns) * (1 + gridGap) - 0.5 * gridGap};
+  panel.y.range = Range{-gridGap, static_cast<double>(rows) * (1 + gridGap) - 0.5 * gridGap};
   panel.marks.push_back(std::move(words));
   return panel;
 }
@@ -217,6 +217,7 @@ Panel SoftmaxAttentionLab::entropyPanel() const {
   Panel panel;
   panel.id = "entropy";
   panel.title = tr("How widely each row spreads");
+  panel.note = tr("dashed: ln of the visible keys");
   labelAxis(panel.x, tr("query i"));
   panel.y.label = tr("entropy (nats)");
   for (std::size_t h = 0; h < entropies_.size(); ++h) {
@@ -250,7 +251,6 @@ Panel SoftmaxAttentionLab::entropyPanel() const {
   ceiling->y = ceiling_;
   ceiling->dash = {3, 2};
   ceiling->paint = Paint::of(Role::ink, 0.7f);
-  ceiling->label = tr("ln (visible keys)");
   ceiling->xName = tr("query i");
   ceiling->yName = tr("ceiling");
   panel.marks.push_back(std::move(ceiling));
@@ -261,18 +261,17 @@ Figure SoftmaxAttentionLab::figure() const {
   Figure figure;
   figure.title = tr("Softmax attention");
   if (layers_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column) {
-    panel.row = row, panel.column = column;
+  // The large map has the middle, everything else stands around it.
+  const auto place = [&](Panel panel, int row, int column, int span = 1) {
+    panel.row = row, panel.column = column, panel.rowSpan = panel.columnSpan = span;
     figure.panels.push_back(std::move(panel));
   };
   place(headsPanel(), 0, 0);
-  place(mapPanel(), 0, 1);
-  place(rolloutPanel(), 0, 2);
-  place(tokensPanel(), 1, 0);
-  place(rowPanel(), 1, 1);
-  place(entropyPanel(), 1, 2);
-  figure.rowWeights = {1.35f, 1};
-  figure.columnWeights = {1, 1.15f, 1};
+  place(rolloutPanel(), 1, 0);
+  place(mapPanel(), 0, 1, 2);
+  place(tokensPanel(), 2, 0);
+  place(rowPanel(), 2, 1);
+  place(entropyPanel(), 2, 2);
   return figure;
 }
 

@@ -152,6 +152,7 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
     heat->alphaFromValue = true;
     heat->alpha = 0.35f;
     heat->quantity = tr("exact density");
+    heat->matrix = false;
     panel.marks.push_back(heat);
   }
   if (!shown.field.empty()) {
@@ -177,6 +178,7 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
     image->range = Range{0, shown.imageHigh};
     image->alphaFromValue = true;
     image->quantity = tr("particles");
+    image->matrix = false;
     panel.marks.push_back(image);
   } else {
     auto points = std::make_shared<PointsMark>("particles");

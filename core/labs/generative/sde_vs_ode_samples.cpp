@@ -85,6 +85,7 @@ Panel SdeVsOde::differencePanel(const Shown& shown) const {
   // The scale never falls below the noise of a cell that holds one percent of the particles.
   const double high = std::max(static_cast<double>(most), 100 * std::sqrt(0.02 / n));
   auto heat = std::make_shared<HeatMapMark>("difference");
+  heat->matrix = false;
   heat->value = Tensor::from(Shape{g, g}, cells);
   heat->x = heat->y = Range{-half, half};
   heat->map = ColorMap::diverging;

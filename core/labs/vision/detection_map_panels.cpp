@@ -84,7 +84,7 @@ Panel DetectionMapLab::curvePanel() const {
   panel.x.range = panel.y.range = unitRange;
   panel.x.grid = panel.y.grid = true;
   const std::size_t k = shownClass();
-  panel.title = trf("Precision and recall of {} at IoU {:.2f}", className(k), iou_);
+  panel.title = trf("PR curve of {}, IoU {:.2f}", className(k), iou_);
   if (detectors_.empty()) return panel;
   for (std::size_t d = 0; d < detectors_.size(); ++d) {
     const DetectorState& detector = detectors_[d];
