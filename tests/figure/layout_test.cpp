@@ -73,6 +73,8 @@ TEST_CASE("The golden comparison sees a change of one number") {
   const std::string before = list.toText();
   std::get<GlyphItem>(*std::find_if(list.items.begin(), list.items.end(), [](const auto& i) { return std::holds_alternative<GlyphItem>(i); })).at.x += 0.02f;
   CHECK(before != list.toText());
+  // Accepting would write what this test makes up.
+  if (std::getenv("ORRERY_ACCEPT") != nullptr) return;
   CHECK(!golden::differenceFrom("layout-attention-paper", "something else\n").empty());
   CHECK(!golden::differenceFrom("no-such-golden", "").empty());
 }
