@@ -116,6 +116,7 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
       (options.variant.empty() ? variantFor(stream.device()) : options.variant) == "scalar" && eightLanesExchange(stream.device());
   if (!scalar && width4 > 64)
     throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
+  if (scalar) requireIterations(stream.device(), "attention", std::int64_t{problem.keys} / 8 * (width4 > 16 ? 1 + width4 : 1));
   const std::uint32_t columns = std::max(std::min(valueWidth4, 16u), 1u), chunks = std::max(tilesFor(valueWidth4, 16), 1u);
   const Tensor& mask = problem.additive ? options.additive : q4;  // bound but not read without a mask
   stream.dispatch(scalar ? "kernels/attention" : "kernels/attention_tiled",

@@ -2,7 +2,11 @@
 
 #include "core/kernels/kernel.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
+#include <limits>
+#include <stdexcept>
 
 namespace orrery::kernels {
 
@@ -12,5 +16,12 @@ std::string_view variantFor(const gpu::Device& device) {
 }
 
 bool eightLanesExchange(const gpu::Device& device) { return device.subgroupSize() >= 8; }
+
+std::int64_t mostIterations(const gpu::Device& device) { return device.isCpu() ? 65'000 : std::numeric_limits<std::int64_t>::max(); }
+
+void requireIterations(const gpu::Device& device, std::string_view kernel, std::int64_t iterations) {
+  if (iterations <= mostIterations(device)) return;
+  throw std::length_error(fmt::format("{}: {} steps are more than {} runs in one loop", kernel, iterations, device.summary().name));
+}
 
 }  // namespace orrery::kernels

@@ -2,6 +2,7 @@
 // The registry of kernels: one operation per .cpp, each with a typed function (its own header core/kernels/<name>.h), a plain C++
 // reference, and the cases on which `orrery check` and the oracle test compare the two on every device.
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -42,5 +43,10 @@ std::string_view variantFor(const gpu::Device& device);
 // Whether a workgroup of 8 lies in one subgroup, so that its lanes can exchange values by shuffles. False for lavapipe with 128-bit vectors (no
 // AVX): kernels built on such an exchange then run their shared-memory variant.
 bool eightLanesExchange(const gpu::Device& device);
+
+// Loop iterations one invocation may make: lavapipe ends all loops of an invocation after 65,535 without a word.
+std::int64_t mostIterations(const gpu::Device& device);
+// Throws std::length_error, "matmul: 300000 steps are more than llvmpipe runs in one loop", rather than let a result be wrong.
+void requireIterations(const gpu::Device& device, std::string_view kernel, std::int64_t iterations);
 
 }  // namespace orrery::kernels

@@ -30,6 +30,7 @@ Tensor layerNorm(gpu::Stream& stream, const Tensor& x, const LayerNormOptions& o
   if (x.empty()) return result;
   const std::int64_t n = x.shape()[-1], rows = x.count() / n;
   const RowPlan plan = planRows(stream.device(), "layer_norm", options.variant, rows, n, false);
+  requireIterations(stream.device(), "layerNorm", plan.iterations);
   const struct {
     std::uint32_t rows, n;
     float epsilon;

@@ -71,6 +71,7 @@ constexpr std::uint32_t tilesFor(std::uint32_t value, std::uint32_t step) { retu
 
 void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
   const std::uint32_t M = plan.M, N = plan.N, K = plan.K;
+  requireIterations(stream.device(), "matmul", tilesFor(K, 4));
   const std::uint32_t panelsA = tilesFor(M, 16), panelsB = tilesFor(N, 64), steps = tilesFor(K, 4);
   struct {
     std::uint32_t M, N, steps, laneA, stepA, panelA, rowB, panelB, extent1, extent2;

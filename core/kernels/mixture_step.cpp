@@ -38,7 +38,7 @@ namespace {
 // lavapipe gives up a shader's loops after 65535 iterations in all (its loop limiter), silently. The iterations of a step at most: two per
 // noise term, nine per four components when they are read in a loop, some for the few. Dispatches are cut to stay below; that also keeps
 // them short.
-constexpr std::int64_t mostIterations = 48000;
+constexpr std::int64_t sliceIterations = 48000;
 
 std::int64_t iterationsOf(const DevicePlan& plan, const MixtureTable& mixture) {
   const std::int64_t evaluation = mixture.count <= 16 ? 4 * mixture.count : 9 * (mixture.count / 4);
@@ -64,7 +64,7 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
   const std::uint32_t lanes = stream.device().isCpu() ? 8 : 64;
   const gpu::Groups groups{static_cast<std::uint32_t>((n + 4 * lanes - 1) / (4 * lanes)), 1, 1};
   const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
-  const std::int64_t slice = std::max<std::int64_t>(1, mostIterations / iterationsOf(plan, mixture));
+  const std::int64_t slice = std::max<std::int64_t>(1, sliceIterations / iterationsOf(plan, mixture));
 
   for (std::int64_t done = 0; done < count; done += slice) {
     const std::int64_t steps = std::min(slice, count - done);

@@ -17,6 +17,7 @@ struct RowPlan {
   RowMode mode = RowMode::invocationPerRow;
   gpu::Groups groups;
   std::string shader;
+  std::int64_t iterations = 0;   // of the busiest invocation, for at most three walks over a row, one of which stores element by element
 };
 
 // `rows` rows of `n` elements (mode column: `rows` counts columns). Short rows are walked by one invocation each, long ones by a group.
@@ -29,6 +30,7 @@ inline RowPlan planRows(const gpu::Device& device, std::string_view kernel, std:
   // A lane that walks a row alone saves the exchange between lanes; a group that shares it reads neighbouring memory.
   plan.mode = columns ? RowMode::column : n <= lanes * 4 ? RowMode::invocationPerRow : RowMode::groupPerRow;
   const std::int64_t groups = plan.mode == RowMode::groupPerRow ? rows : (rows + lanes - 1) / lanes;
+  plan.iterations = plan.mode == RowMode::column ? 4 * n : plan.mode == RowMode::groupPerRow ? 7 * (n / (4 * lanes) + 1) : 7 * (n / 4 + 1);
   constexpr std::int64_t widest = 32768;
   plan.groups = {static_cast<std::uint32_t>(std::min(groups, widest)), static_cast<std::uint32_t>((groups + widest - 1) / widest), 1};
   return plan;

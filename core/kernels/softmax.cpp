@@ -7,7 +7,9 @@
 #include <stdexcept>
 
 #include "core/kernels/check_support.h"
+#include "core/kernels/elementwise.h"
 #include "core/kernels/kernel.h"
+#include "core/kernels/reduce.h"
 #include "core/kernels/rows.h"
 
 namespace orrery::kernels {
@@ -27,6 +29,22 @@ int checkedAxis(const Tensor& x, int axis, const SoftmaxOptions& options) {
   return wrapped;
 }
 
+// Rows too long for one loop: the same by reductions and elementwise kernels, which split their work.
+Tensor softmaxInParts(gpu::Stream& stream, const Tensor& x, int axis, const SoftmaxOptions& options, Tensor* logSumExp) {
+  Tensor scores = affine(stream, x, static_cast<float>(options.scale / options.temperature), 0);
+  if (!options.mask.empty()) scores = binary(stream, Binary::add, scores, options.mask);
+  const Tensor largest = reduce(stream, scores, axis, Reduction::max);
+  auto kept = x.shape().extents();
+  kept[static_cast<std::size_t>(axis)] = 1;
+  // A row in which all are hidden has the largest score -1e30; a floor above it makes all of its weights 0.
+  const Tensor floor = binary(stream, Binary::max, largest, Tensor::from(Shape{1}, {-1e29f})).reshaped(Shape(kept));
+  const Tensor weights = unary(stream, Unary::exp, binary(stream, Binary::sub, scores, floor));
+  const Tensor sums = reduce(stream, weights, axis, Reduction::sum);
+  const Tensor positive = binary(stream, Binary::max, sums, Tensor::from(Shape{1}, {1e-30f}));
+  if (logSumExp != nullptr) *logSumExp = binary(stream, Binary::add, largest, unary(stream, Unary::log, positive));
+  return binary(stream, Binary::div, weights, positive.reshaped(Shape(kept)));
+}
+
 }  // namespace
 
 Tensor softmax(gpu::Stream& stream, const Tensor& x, int axis, const SoftmaxOptions& options, Tensor* logSumExp) {
@@ -40,6 +58,7 @@ Tensor softmax(gpu::Stream& stream, const Tensor& x, int axis, const SoftmaxOpti
   const std::int64_t rows = split.outer * split.inner;
   const bool masked = !options.mask.empty();
   const RowPlan plan = planRows(stream.device(), "softmax", options.variant, rows, split.n, split.inner > 1);
+  if (plan.iterations > mostIterations(stream.device())) return softmaxInParts(stream, x, wrapped, options, logSumExp);
   const struct {
     std::uint32_t rows, n, inner, maskRows;
     float scale;
@@ -106,6 +125,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
       {Shape{4, 1024}, -1, 1, true},
       {Shape{300, 4}, 0},
       {Shape{7, 5, 3}, 1, 0.5},
+      {Shape{30000, 3}, 0},
+      {Shape{2, 400003}, -1},
   };
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
