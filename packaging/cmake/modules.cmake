@@ -85,7 +85,7 @@ function(orrery_tests)
       set_tests_properties(${area} PROPERTIES LABELS "${area}")
     endif()
     set_tests_properties(${area} PROPERTIES ENVIRONMENT
-      "ORRERY_VALIDATION=1;LC_ALL=C.UTF-8;XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-home/cache;XDG_CONFIG_HOME=${CMAKE_BINARY_DIR}/test-home/config;XDG_STATE_HOME=${CMAKE_BINARY_DIR}/test-home/state"
+      "ORRERY_VALIDATION=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0;LC_ALL=C.UTF-8;XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-home/cache;XDG_CONFIG_HOME=${CMAKE_BINARY_DIR}/test-home/config;XDG_STATE_HOME=${CMAKE_BINARY_DIR}/test-home/state"
       TIMEOUT 900)
   endforeach()
 endfunction()

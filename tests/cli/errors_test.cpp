@@ -54,7 +54,8 @@ TEST_CASE("Files that are not there end with 1") {
   checkRefused(runProgram({"map", "--gt", folder.path("gt.json"), "--dt", folder.path("dt.json")}), 1, {"gt.json"});
   // Every file well is checked before anything is computed.
   for (const auto& id : labIds()) {
-    for (const auto& parameter : runProgram({"show", id, "--json"}).json()["parameters"]) {
+    const auto shown = runProgram({"show", id, "--json"}).json();
+    for (const auto& parameter : shown["parameters"]) {
       if (parameter["kind"] != "file") continue;
       const std::string name = parameter["id"];
       checkRefused(runProgram({"render", id, "--set", name + "=" + folder.path("none"), "-o", folder.path("a.svg")}), 1, {name, "none"});
