@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <stdexcept>
 
 #include "core/kernels/check_support.h"
@@ -15,7 +16,7 @@ namespace orrery::kernels {
 
 namespace {
 
-constexpr std::uint32_t affineOperation = 16;
+constexpr std::uint32_t affineOperation = 17;
 
 Tensor runUnary(gpu::Stream& stream, std::uint32_t operation, const Tensor& x, float scale, float shift) {
   assert(x.dtype() == DType::f32);
@@ -94,6 +95,23 @@ Tensor unary(gpu::Stream& stream, Unary operation, const Tensor& x) {
   return runUnary(stream, static_cast<std::uint32_t>(operation), x, 1, 0);
 }
 
+Tensor unaryGradient(gpu::Stream& stream, Unary operation, const Tensor& x, const Tensor& gradient) {
+  if (x.dtype() != DType::f32 || gradient.dtype() != DType::f32 || x.shape() != gradient.shape()) {
+    throw std::invalid_argument("elementwise: the gradient " + gradient.shape().toString() + " does not fit " + x.shape().toString());
+  }
+  Tensor result(x.shape());
+  if (x.empty()) return result;
+  const struct {
+    std::uint32_t count;
+  } push{static_cast<std::uint32_t>(x.count())};
+  stream.dispatch("kernels/elementwise_gradient",
+                  {{x.device(stream), gpu::Access::read},
+                   {gradient.device(stream), gpu::Access::read},
+                   {result.deviceForWriting(stream), gpu::Access::write}},
+                  push, stridedGroups(x.count(), 1024), {static_cast<std::uint32_t>(operation)});
+  return result;
+}
+
 Tensor affine(gpu::Stream& stream, const Tensor& x, float scale, float shift) { return runUnary(stream, affineOperation, x, scale, shift); }
 
 Tensor binary(gpu::Stream& stream, Binary operation, const Tensor& a, const Tensor& b) {
@@ -112,9 +130,7 @@ Tensor binary(gpu::Stream& stream, Binary operation, const Tensor& a, const Tens
   return result;
 }
 
-namespace {
-
-double referenceUnary(Unary operation, double x) {
+double unaryReference(Unary operation, double x) {
   switch (operation) {
     case Unary::neg:
       return -x;
@@ -139,7 +155,7 @@ double referenceUnary(Unary operation, double x) {
     case Unary::gelu:
       return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
     case Unary::geluTanh:
-      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
     case Unary::silu:
       return x / (1 + std::exp(-x));
     case Unary::abs:
@@ -148,9 +164,56 @@ double referenceUnary(Unary operation, double x) {
       return x * x;
     case Unary::reciprocal:
       return 1 / x;
+    case Unary::softplus:
+      return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
   }
   return 0;
 }
+
+double unaryDerivativeReference(Unary operation, double x) {
+  const double sigmoid = 1 / (1 + std::exp(-x));
+  switch (operation) {
+    case Unary::neg:
+      return -1;
+    case Unary::exp:
+      return std::exp(x);
+    case Unary::log:
+      return 1 / x;
+    case Unary::sqrt:
+      return 0.5 / std::sqrt(x);
+    case Unary::rsqrt:
+      return -0.5 / (x * std::sqrt(x));
+    case Unary::sin:
+      return std::cos(x);
+    case Unary::cos:
+      return -std::sin(x);
+    case Unary::tanh:
+      return 1 - std::tanh(x) * std::tanh(x);
+    case Unary::sigmoid:
+      return sigmoid * (1 - sigmoid);
+    case Unary::relu:
+      return x > 0 ? 1 : 0;
+    case Unary::gelu:
+      return 0.5 * std::erfc(-x / std::sqrt(2.0)) + x * std::exp(-0.5 * x * x) / std::sqrt(2 * std::numbers::pi);
+    case Unary::geluTanh: {
+      const double scale = std::sqrt(2 / std::numbers::pi), t = std::tanh(scale * (x + 0.044715 * x * x * x));
+      return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * scale * (1 + 3 * 0.044715 * x * x);
+    }
+    case Unary::silu:
+      return sigmoid * (1 + x * (1 - sigmoid));
+    case Unary::abs:
+      return x > 0 ? 1 : x < 0 ? -1 : 0;
+    case Unary::square:
+      return 2 * x;
+    case Unary::reciprocal:
+      return -1 / (x * x);
+    case Unary::softplus:
+      return sigmoid;
+  }
+  return 0;
+}
+
+namespace {
 
 double referenceBinary(Binary operation, double a, double b) {
   switch (operation) {
@@ -219,14 +282,29 @@ constexpr UnaryCase unaryCases[] = {{Unary::neg, "neg", -9, 9, 0},
                                     {Unary::silu, "silu", -9, 9, 4e-6},
                                     {Unary::abs, "abs", -9, 9, 0},
                                     {Unary::square, "square", -9, 9, 2e-7},
-                                    {Unary::reciprocal, "reciprocal", 0.1, 9, 1e-6}};
+                                    {Unary::reciprocal, "reciprocal", 0.1, 9, 1e-6},
+                                    {Unary::softplus, "softplus", -40, 40, 4e-6}};
 
 CheckCase unaryCheck(const UnaryCase& c, std::int64_t count) {
   return {std::string(c.name) + " [" + std::to_string(count) + "]", c.tolerance, [c, count](gpu::Stream& stream) {
             const auto values = testFloats(count, 3, c.low, c.high);
             std::vector<double> expected;
-            for (const float v : values) expected.push_back(referenceUnary(c.operation, static_cast<double>(v)));
+            for (const float v : values) expected.push_back(unaryReference(c.operation, static_cast<double>(v)));
             return compare(unary(stream, c.operation, Tensor::from(Shape{count}, values)), expected);
+          }};
+}
+
+// The derivatives are made of the same functions: two or three of their roundings meet.
+CheckCase gradientCheck(const UnaryCase& c, std::int64_t count) {
+  return {"gradient of " + std::string(c.name) + " [" + std::to_string(count) + "]", std::max(3 * c.tolerance, 1e-6), [c, count](gpu::Stream& stream) {
+            auto values = testFloats(count, 5, c.low, c.high);
+            if (c.low < 0 && count > 4) values[4] = 0;
+            const auto gradients = testFloats(count, 6, -2, 2);
+            std::vector<double> expected;
+            for (std::size_t i = 0; i < values.size(); ++i) {
+              expected.push_back(static_cast<double>(gradients[i]) * unaryDerivativeReference(c.operation, static_cast<double>(values[i])));
+            }
+            return compare(unaryGradient(stream, c.operation, Tensor::from(Shape{count}, values), Tensor::from(Shape{count}, gradients)), expected);
           }};
 }
 
@@ -244,6 +322,8 @@ CheckCase binaryCheck(Binary operation, const char* name, Shape a, Shape b, doub
 std::vector<CheckCase> checks(gpu::Device&) {
   std::vector<CheckCase> cases;
   for (const UnaryCase& c : unaryCases) cases.push_back(unaryCheck(c, 1027));
+  for (const UnaryCase& c : unaryCases) cases.push_back(gradientCheck(c, 1027));
+  cases.push_back(gradientCheck(unaryCases[1], 1));
   cases.push_back(unaryCheck(unaryCases[1], 1));
   cases.push_back(unaryCheck(unaryCases[1], 3));
   cases.push_back({"affine [515]", 2e-7, [](gpu::Stream& stream) {  // one rounding each for the product and the sum

@@ -24,11 +24,17 @@ enum class Unary : std::uint32_t {
   abs,
   square,
   reciprocal,
+  softplus,  // ln(1 + exp(x))
 };
 enum class Binary : std::uint32_t { add, sub, mul, div, pow, min, max };  // min and max give NaN when either is NaN
 
 // y = f(x), same shape.
 Tensor unary(gpu::Stream& stream, Unary operation, const Tensor& x);
+// gradient * f'(x), same shape: how a gradient passes through y = f(x). relu and abs have f'(0) = 0, as in PyTorch.
+Tensor unaryGradient(gpu::Stream& stream, Unary operation, const Tensor& x, const Tensor& gradient);
+// f(x) and f'(x) in double precision: the references.
+double unaryReference(Unary operation, double x);
+double unaryDerivativeReference(Unary operation, double x);
 // y = scale * x + shift, same shape.
 Tensor affine(gpu::Stream& stream, const Tensor& x, float scale, float shift);
 // y = f(a, b), broadcast: shapes are aligned at the last axis, an extent of 1 (or a missing one) repeats. Needs a broadcast shape (see

@@ -38,6 +38,7 @@ vec4 apply(vec4 x) {
     case 13u: return abs(x);
     case 14u: return x * x;
     case 15u: return 1.0 / x;
+    case 16u: return max(x, 0.0) + log(1.0 + exp(-abs(x)));
     default: return p.scale * x + p.shift;
   }
 }
