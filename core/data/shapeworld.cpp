@@ -30,10 +30,6 @@ constexpr std::array<std::array<int, 3>, 8> colours{
     {{220, 50, 47}, {240, 140, 30}, {235, 215, 50}, {60, 170, 70}, {40, 190, 200}, {50, 90, 210}, {150, 70, 190}, {240, 240, 240}}};
 constexpr std::array<std::array<int, 3>, 4> tints{{{72, 80, 92}, {96, 78, 70}, {74, 88, 70}, {48, 50, 64}}};
 
-std::uint32_t domainOf(const Options& options) {
-  return 0x53570000u | static_cast<std::uint32_t>(options.profile) << 8 | static_cast<std::uint32_t>(options.split);
-}
-
 // Draw n of a stream = word n & 3 of block n >> 2.
 class Draws {
  public:
@@ -218,6 +214,10 @@ std::vector<Annotation> drawAll(const Scene& scene, Raster& raster, bool keepMas
 }
 
 }  // namespace
+
+std::uint32_t domainOf(const Options& options) {
+  return 0x53570000u | static_cast<std::uint32_t>(options.profile) << 8 | static_cast<std::uint32_t>(options.split);
+}
 
 Scene makeScene(std::uint32_t index, const Options& options) {
   Scene scene;

@@ -36,6 +36,9 @@ struct Options {
   unsigned templates = 31;           // bit i allows caption template i
 };
 
+// The last counter word of every draw: splits and profiles never share one.
+std::uint32_t domainOf(const Options& options);
+
 struct Object {
   ShapeClass shape = ShapeClass::circle;
   int colour = 0;                    // index into colourNames
