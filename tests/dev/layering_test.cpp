@@ -22,6 +22,7 @@ const std::map<std::string, Names> allowed = {
     {"core/gpu", {"core/base"}},
     {"core/tensor", {"core/base", "core/gpu"}},
     {"core/kernels", {"core/base", "core/gpu", "core/tensor"}},
+    {"core/nn", {"core/base", "core/gpu", "core/tensor", "core/kernels"}},
     {"core/modelfile", {"core/base", "core/tensor"}},
     {"core/data", {"core/base", "core/tensor"}},
     {"core/metrics", {"core/base", "core/tensor", "core/data"}},
@@ -29,10 +30,10 @@ const std::map<std::string, Names> allowed = {
     {"core/render", {"core/base", "core/gpu", "core/tensor", "core/figure"}},
     {"core/session", {"core/base", "core/gpu", "core/tensor", "core/figure"}},
     {"core/labs",
-     {"core/base", "core/gpu", "core/tensor", "core/kernels", "core/modelfile", "core/data", "core/metrics", "core/figure", "core/session"}},
+     {"core/base", "core/gpu", "core/tensor", "core/kernels", "core/nn", "core/modelfile", "core/data", "core/metrics", "core/figure", "core/session"}},
     {"app/export", {"core/base", "core/gpu", "core/tensor", "core/figure", "core/render", "core/session"}},
 };
-const Names coreButLabs = {"core/base",  "core/gpu",     "core/tensor", "core/kernels", "core/modelfile",
+const Names coreButLabs = {"core/base",  "core/gpu",     "core/tensor", "core/kernels", "core/nn",     "core/modelfile",
                            "core/data",  "core/metrics", "core/figure", "core/render",  "core/session"};
 
 Names allowedFor(const std::string& module) {

@@ -1,0 +1,49 @@
+#pragma once
+// Differentiable operations: a kernel going forward, and its gradient on the tape. Names and meanings follow PyTorch. Shapes as in the kernels;
+// a shape that does not fit throws std::invalid_argument with both shapes. All values are f32.
+
+#include "core/kernels/elementwise.h"
+#include "core/kernels/reduce.h"
+#include "core/nn/tape.h"
+
+namespace orrery::nn {
+
+// Elementwise, broadcasting as NumPy does; the gradient of a repeated axis is summed.
+Variable add(const Variable& a, const Variable& b);
+Variable sub(const Variable& a, const Variable& b);
+Variable mul(const Variable& a, const Variable& b);
+Variable div(const Variable& a, const Variable& b);
+Variable affine(const Variable& x, double scale, double shift);   // scale x + shift
+Variable apply(kernels::Unary function, const Variable& x);
+inline Variable relu(const Variable& x) { return apply(kernels::Unary::relu, x); }
+inline Variable gelu(const Variable& x) { return apply(kernels::Unary::gelu, x); }
+inline Variable tanh(const Variable& x) { return apply(kernels::Unary::tanh, x); }
+inline Variable sigmoid(const Variable& x) { return apply(kernels::Unary::sigmoid, x); }
+inline Variable silu(const Variable& x) { return apply(kernels::Unary::silu, x); }
+inline Variable softplus(const Variable& x) { return apply(kernels::Unary::softplus, x); }
+inline Variable square(const Variable& x) { return apply(kernels::Unary::square, x); }
+
+// Same values, other shape with the same count.
+Variable reshape(const Variable& x, const Shape& shape);
+
+// a [..., M, K] b [..., K, N] -> [..., M, N]; leading axes broadcast.
+Variable matmul(const Variable& a, const Variable& b);
+// x [..., in], weight [out, in], bias [out] (may be empty) -> x weight^T + bias, [..., out].
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+
+// Without the axis; over all elements: shape [].
+Variable sum(const Variable& x, int axis);
+Variable sum(const Variable& x);
+Variable mean(const Variable& x, int axis);
+Variable mean(const Variable& x);
+Variable softmax(const Variable& x, int axis = -1);
+Variable logSumExp(const Variable& x);   // along the last axis
+
+// Losses: the mean over everything, shape [].
+// logits [n, classes], targets u32 [n]; a target of at least `classes` is ignored, but counts in n.
+Variable crossEntropy(const Variable& logits, const Tensor& targets);
+Variable mseLoss(const Variable& prediction, const Variable& target);
+// mean of softplus(x) - x y: binary cross entropy of sigmoid(x) with y in [0, 1].
+Variable bceWithLogits(const Variable& logits, const Variable& target);
+
+}  // namespace orrery::nn
