@@ -1,0 +1,263 @@
+// Correlation of images with small kernels and the gradient to its weights. On CPU devices an implicit matrix product over packed images,
+// lanes along the pixels (conv2d.comp) or the channels (conv2d_weight_gradient.comp); on GPUs shared-memory tiles (conv2d_tiled.comp). It
+// is checked through conv2d and its gradients.
+
+#include "core/kernels/correlation.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/kernels/fill.h"
+#include "core/kernels/kernel.h"
+#include "core/kernels/reduce.h"
+#include "core/kernels/texel_pack.h"
+
+namespace orrery::kernels {
+namespace {
+
+std::uint32_t word(std::int64_t value) { return static_cast<std::uint32_t>(value); }
+std::int64_t blocks(std::int64_t value, std::int64_t step) { return (value + step - 1) / step; }
+
+// How a correlation walks packed images: see conv_weights.comp for a step.
+struct Packing {
+  std::int64_t taps = 1, R = 1, stepsX = 1, phasesY = 1, phasesX = 1, rows = 0, rowTexels = 0;
+  bool misaligned = false;
+  std::int64_t planeTexels() const { return phasesY * phasesX * rows * rowTexels; }  // of one channel
+};
+
+Packing packingFor(const Correlation& c) {
+  const auto [sy, sx] = c.stride;
+  const auto [dy, dx] = c.dilation;
+  Packing p;
+  if (dx == 1 || c.kw == 1) {
+    const std::int64_t perPhase = blocks(c.kw, sx), steps = blocks(perPhase, 4);
+    p.taps = blocks(perPhase, steps);
+    p.R = std::min(sx, c.kw);
+    p.stepsX = p.R * steps;
+    p.misaligned = steps > 1 && p.taps % 4 != 0;
+    p.phasesX = p.R;
+  } else {
+    p.R = p.stepsX = c.kw;
+    p.misaligned = true;
+    p.phasesX = sx;
+  }
+  p.phasesY = dy == 1 ? std::min(sy, c.kh) : sy;
+  p.rows = c.OH + (c.kh - 1) * dy / sy;
+  p.rowTexels = blocks(c.OW + (c.kw - 1) * dx / sx, 4);
+  return p;
+}
+
+void requireRange(gpu::Stream& stream, std::int64_t floats, const char* what) {
+  if (static_cast<std::uint64_t>(floats) * 4 > stream.device().maxBufferRange()) {
+    throw std::length_error("conv2d: " + std::string(what) + " of " + std::to_string(floats / 262144) +
+                            " MiB is more than this device can bind at once; use smaller batches");
+  }
+}
+
+gpu::Groups groupsOf64(std::int64_t items) {
+  const std::int64_t groups = blocks(items, 64), widest = 32768;
+  return {word(std::min(groups, widest)), word(blocks(groups, widest)), 1};
+}
+
+Tensor packImages(gpu::Stream& stream, const Tensor& x, const Correlation& c, const Packing& p) {
+  constexpr std::int64_t tail = 4;  // texels of zeros that the last steps may read
+  const std::int64_t texels = c.N * c.groups * c.channels * p.planeTexels();
+  requireRange(stream, 4 * texels, "a padded copy of the images");
+  Tensor packed(Shape{texels + tail, 4});
+  const struct {
+    std::uint32_t count, texels, rowTexels, rows, phasesX, phasesY;
+    std::int32_t height, width, strideY, strideX, paddingY, paddingX, upY, upX;
+  } push{word(texels + tail),
+         word(texels),
+         word(p.rowTexels),
+         word(p.rows),
+         word(p.phasesX),
+         word(p.phasesY),
+         static_cast<std::int32_t>(c.H),
+         static_cast<std::int32_t>(c.W),
+         static_cast<std::int32_t>(c.stride[0]),
+         static_cast<std::int32_t>(c.stride[1]),
+         static_cast<std::int32_t>(c.padding[0]),
+         static_cast<std::int32_t>(c.padding[1]),
+         static_cast<std::int32_t>(c.up[0]),
+         static_cast<std::int32_t>(c.up[1])};
+  stream.dispatch("kernels/conv_pack", {{x.device(stream), gpu::Access::read}, {packed.deviceForWriting(stream), gpu::Access::write}}, push,
+                  groupsOf64(push.count), {c.stride[1] == 1 && c.up[1] == 1 ? 1u : 0u});
+  return packed;
+}
+
+Tensor correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c) {
+  const Packing p = packingFor(c);
+  const std::int64_t steps = c.channels * c.kh * p.stepsX, panel = c.rows > 8 ? 16 : c.rows > 1 ? 8 : 1, panels = blocks(c.rows, panel);
+  requireIterations(stream.device(), "conv2d", steps);
+  if (c.channels * p.planeTexels() >= 1 << 24) throw std::length_error("conv2d: an image of more than 2^24 texels");  // exact in f32
+  const Tensor images = packImages(stream, x, c, p);
+
+  Tensor weights(Shape{c.groups * panels * steps * (panel + 1), 4});
+  const struct {
+    std::uint32_t count, panel, panels, steps, rows, kh, kw, taps, R, stepsX, groupStride, rowStride, channelStride, flip;
+    std::uint32_t strideY, strideX, dilationY, dilationX, phasesX, phasesY, packedRows, rowTexels;
+  } pack{word(weights.count() / 4),
+         word(panel),
+         word(panels),
+         word(steps),
+         word(c.rows),
+         word(c.kh),
+         word(c.kw),
+         word(p.taps),
+         word(p.R),
+         word(p.stepsX),
+         word(c.groupStride),
+         word(c.rowStride),
+         word(c.channelStride),
+         c.flip ? 1u : 0u,
+         word(c.stride[0]),
+         word(c.stride[1]),
+         word(c.dilation[0]),
+         word(c.dilation[1]),
+         word(p.phasesX),
+         word(p.phasesY),
+         word(p.rows),
+         word(p.rowTexels)};
+  stream.dispatch("kernels/conv_weights",
+                  {{weight.device(stream), gpu::Access::read}, {weights.deviceForWriting(stream), gpu::Access::write}}, pack,
+                  groupsOf64(pack.count));
+
+  Tensor result(Shape{c.N, c.groups * c.rows, c.OH, c.OW});
+  const std::int64_t quadsPerRow = blocks(c.OW, 4), quads = c.N * c.OH * quadsPerRow, tiles = blocks(quads, 16);
+  const std::int64_t tileRows = std::min<std::int64_t>(tiles, 32768), layers = blocks(tiles, tileRows);
+  if (layers * c.groups > 65535) throw std::length_error("conv2d: more groups than one dispatch holds");
+  const struct {
+    std::uint32_t rows, groups, steps, tileRows, quads, quadsPerRow, outHeight, outWidth, imageTexels, groupTexels, rowTexels;
+  } push{word(c.rows),
+         word(c.groups),
+         word(steps),
+         word(tileRows),
+         word(quads),
+         word(quadsPerRow),
+         word(c.OH),
+         word(c.OW),
+         word(c.groups * c.channels * p.planeTexels()),
+         word(c.channels * p.planeTexels()),
+         word(p.rowTexels)};
+  stream.dispatch(c.OW % 4 == 0 ? "kernels/conv2d" : "kernels/conv2d@ragged",
+                  {{images.device(stream), gpu::Access::read},
+                   {weights.device(stream), gpu::Access::read},
+                   {(bias.empty() ? weight : bias).device(stream), gpu::Access::read},
+                   {result.deviceForWriting(stream), gpu::Access::write}},
+                  push, {word(panels), word(tileRows), word(layers * c.groups)},
+                  {word(panel), word(p.taps), p.misaligned ? 1u : 0u, quadsPerRow % 2 == 0 ? 1u : 0u, bias.empty() ? 0u : 1u});
+  return result;
+}
+
+// What conv2d_tiled.comp takes.
+struct TiledPush {
+  std::uint32_t rows, groups, channels, N, kh, kw, outHeight, outWidth;
+  std::int32_t height, width, upY, upX, strideY, strideX, paddingY, paddingX, dilationY, dilationX;
+  std::uint32_t groupStride, rowStride, channelStride, flip, images, tileRows;
+};
+
+TiledPush tiledPush(const Correlation& c, std::int64_t images, std::int64_t tileRows) {
+  const auto number = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
+  return {word(c.rows),
+          word(c.groups),
+          word(c.channels),
+          word(c.N),
+          word(c.kh),
+          word(c.kw),
+          word(c.OH),
+          word(c.OW),
+          number(c.H),
+          number(c.W),
+          number(c.up[0]),
+          number(c.up[1]),
+          number(c.stride[0]),
+          number(c.stride[1]),
+          number(c.padding[0]),
+          number(c.padding[1]),
+          number(c.dilation[0]),
+          number(c.dilation[1]),
+          word(c.groupStride),
+          word(c.rowStride),
+          word(c.channelStride),
+          c.flip ? 1u : 0u,
+          word(images),
+          word(tileRows)};
+}
+
+Tensor correlateTiled(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c) {
+  requireIterations(stream.device(), "conv2d", c.channels * c.kh * c.kw / 16 * 28);
+  Tensor result(Shape{c.N, c.groups * c.rows, c.OH, c.OW});
+  const std::int64_t tiles = blocks(c.N * c.OH * c.OW, 64), tileRows = std::min<std::int64_t>(tiles, 32768),
+                     layers = blocks(tiles, tileRows);
+  if (layers * c.groups > 65535) throw std::length_error("conv2d: more groups than one dispatch holds");
+  stream.dispatch("kernels/conv2d_tiled",
+                  {{weight.device(stream), gpu::Access::read},
+                   {x.device(stream), gpu::Access::read},
+                   {(bias.empty() ? weight : bias).device(stream), gpu::Access::read},
+                   {result.deviceForWriting(stream), gpu::Access::write}},
+                  tiledPush(c, 0, tileRows), {word(blocks(c.rows, 64)), word(tileRows), word(layers * c.groups)},
+                  {0, bias.empty() ? 0u : 1u});
+  return result;
+}
+
+bool runsScalar(gpu::Stream& stream, std::string_view variant) {
+  return (variant.empty() ? variantFor(stream.device()) : variant) == "scalar" && eightLanesExchange(stream.device());
+}
+
+}  // namespace
+
+Tensor correlate(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c,
+                 std::string_view variant) {
+  const Shape shape{c.N, c.groups * c.rows, c.OH, c.OW};
+  requireRange(stream, shape.count(), "a result");
+  if (shape.count() == 0) return Tensor(shape);
+  return runsScalar(stream, variant) ? correlateScalar(stream, x, weight, bias, c) : correlateTiled(stream, x, weight, bias, c);
+}
+
+Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, const Tensor& x, const Correlation& c,
+                                 std::string_view variant) {
+  const Shape shape{c.groups * c.rows, c.channels, c.kh, c.kw};
+  if (shape.count() == 0) return Tensor(shape);
+  if (gradient.empty()) return fill(stream, shape, 0.0f);
+  const bool scalar = runsScalar(stream, variant), depthwise = c.channels == 1 && c.groups > 1;
+
+  // One part per image keeps the chains of sums short, unless the partial results become large.
+  constexpr std::int64_t partialBudget = 4 << 20;  // elements
+  const std::int64_t most = std::clamp<std::int64_t>(partialBudget / shape.count(), 1, scalar && !depthwise ? 65535 / c.groups : 65535);
+  const std::int64_t images = blocks(c.N, std::min(c.N, std::max<std::int64_t>(most, 1))), parts = blocks(c.N, images);
+  Tensor partial(Shape{parts, shape.count()});
+  if (scalar) {
+    const Packing p = packingFor(c);
+    const std::int64_t quadsPerRow = blocks(c.OW, 4);
+    requireIterations(stream.device(), "conv2dWeightGradient", images * (1 + c.OH * (1 + quadsPerRow)));
+    const Tensor packed = packImages(stream, x, c, p), padded = padRowsToTexels(stream, gradient);
+    const struct {
+      std::uint32_t rows, groups, channels, kh, kw, R, stepsX, images, N;
+      std::uint32_t strideY, strideX, dilationY, dilationX, phasesX, phasesY, packedRows, rowTexels, quadsPerRow, outHeight;
+    } push{word(c.rows),    word(c.groups), word(c.channels),  word(c.kh),        word(c.kw),          word(p.R),           word(p.stepsX),
+           word(images),    word(c.N),      word(c.stride[0]), word(c.stride[1]), word(c.dilation[0]), word(c.dilation[1]), word(p.phasesX),
+           word(p.phasesY), word(p.rows),   word(p.rowTexels), word(quadsPerRow), word(c.OH)};
+    const std::int64_t lanes = depthwise ? c.groups : c.channels;
+    stream.dispatch("kernels/conv2d_weight_gradient",
+                    {{padded.device(stream), gpu::Access::read},
+                     {packed.device(stream), gpu::Access::read},
+                     {partial.deviceForWriting(stream), gpu::Access::write}},
+                    push,
+                    {word(depthwise ? c.rows : blocks(c.rows, 16)), word(blocks(lanes, 8) * c.kh * p.stepsX),
+                     word(depthwise ? parts : parts * c.groups)},
+                    {word(p.taps), p.misaligned ? 1u : 0u, depthwise ? 1u : 0u});
+  } else {
+    requireIterations(stream.device(), "conv2dWeightGradient", images * c.OH * c.OW / 16 * 28);
+    stream.dispatch("kernels/conv2d_tiled",
+                    {{gradient.device(stream), gpu::Access::read},
+                     {x.device(stream), gpu::Access::read},
+                     {x.device(stream), gpu::Access::read},
+                     {partial.deviceForWriting(stream), gpu::Access::write}},
+                    tiledPush(c, images, 1), {word(blocks(c.rows, 64)), word(blocks(c.channels * c.kh * c.kw, 64)), word(parts * c.groups)},
+                    {1, 0});
+  }
+  return (parts == 1 ? partial : reduce(stream, partial, 0, Reduction::sum)).reshaped(shape);
+}
+
+}  // namespace orrery::kernels

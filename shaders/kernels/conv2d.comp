@@ -1,0 +1,133 @@
+#version 450
+//! variant pairs -DPAIRS=1
+//! variant ragged -DRAGGED=1
+#extension GL_KHR_shader_subgroup_shuffle : require
+#extension GL_GOOGLE_include_directive : require
+// Convolution for CPU devices, as an implicit matrix product: one workgroup of 8 lanes makes PANEL output channels x 64 output pixels. Lane l holds
+// two quads of pixels of all channels in named accumulators. A step brings up to four taps that are neighbours in the packed image
+// (conv_pack.comp): two texels per quad hold all of their pixels, the taps differ by a constant shift; a texel per output channel holds their
+// weights (conv_weights.comp), handed out by constant shuffles. No shared memory, no barriers, no index arithmetic in the loop.
+#include "stores.glsl"
+layout(constant_id = 0) const uint PANEL = 16u;      // 16, 8 or 1
+layout(constant_id = 1) const uint TAPS = 4u;
+layout(constant_id = 2) const uint MISALIGNED = 0u;  // steps begin inside of a texel
+layout(constant_id = 3) const uint ADJACENT = 0u;    // a lane's two quads lie next to each other
+layout(constant_id = 4) const uint BIAS = 0u;
+layout(local_size_x = 8) in;
+layout(set = 0, binding = 0) uniform samplerBuffer x4;
+layout(set = 0, binding = 1) uniform samplerBuffer w4;
+layout(set = 0, binding = 2) uniform samplerBuffer bias4;
+#ifdef RAGGED
+layout(set = 0, binding = 3, std430) writeonly buffer Result { float y[]; };
+#else
+layout(set = 0, binding = 3, std430) writeonly buffer Result4 { FOUR y4[]; };
+#endif
+layout(push_constant) uniform Push {
+  uint rows, groups, steps, tileRows;      // tileRows: tiles of 16 quads along one axis of the dispatch
+  uint quads, quadsPerRow, outHeight, outWidth;
+  uint imageTexels, groupTexels, rowTexels;
+};
+
+#define ROWS_1_TO_7(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+#define ROWS_8_TO_15(F) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
+#define ZERO(r) vec4 s##r = vec4(0), t##r = vec4(0);
+#define ROW(r) \
+  { \
+    float v0 = subgroupShuffle(a.x, r & 7); \
+    s##r += v0 * p0; t##r += v0 * q0; \
+    if (TAPS > 1u) { float v1 = subgroupShuffle(a.y, r & 7); s##r += v1 * p1; t##r += v1 * q1; } \
+    if (TAPS > 2u) { float v2 = subgroupShuffle(a.z, r & 7); s##r += v2 * p2; t##r += v2 * q2; } \
+    if (TAPS > 3u) { float v3 = subgroupShuffle(a.w, r & 7); s##r += v3 * p3; t##r += v3 * q3; } \
+  }
+#ifdef RAGGED
+#define PUT(at, value, x) \
+  for (uint i = 0u; i < 4u; ++i) { \
+    if (x + i < outWidth) y[at + i] = value[i]; \
+  }
+#define STORE(r) \
+  if (row + r < rows) { \
+    float b = BIAS != 0u ? subgroupShuffle(r < 8 ? biasLow : biasHigh, r & 7) : 0.0; \
+    if (first) { PUT(at0 + r * plane, (s##r + b), x0) } \
+    if (second) { PUT(at1 + r * plane, (t##r + b), x1) } \
+  }
+#else
+#define STORE(r) \
+  if (row + r < rows) { \
+    float b = BIAS != 0u ? subgroupShuffle(r < 8 ? biasLow : biasHigh, r & 7) : 0.0; \
+    if (first) y4[at0 + r * plane] = asFour(s##r + b); \
+    if (second) y4[at1 + r * plane] = asFour(t##r + b); \
+  }
+#endif
+
+vec4 joined(vec4 low, vec4 high, int shift) {
+  return shift == 0 ? low : shift == 1 ? vec4(low.yzw, high.x) : shift == 2 ? vec4(low.zw, high.xy) : vec4(low.w, high.xyz);
+}
+
+void main() {
+  uint lane = gl_LocalInvocationID.x, panels = gl_NumWorkGroups.x, row = gl_WorkGroupID.x * PANEL;
+  uint group = gl_WorkGroupID.z % groups, tile = gl_WorkGroupID.z / groups * tileRows + gl_WorkGroupID.y;
+  uint quad0 = tile * 16u + lane * 2u, quad1 = quad0 + 1u;
+  bool first = quad0 < quads, second = quad1 < quads;
+  quad0 = min(quad0, quads - 1u);
+  quad1 = min(quad1, quads - 1u);
+  uint line0 = quad0 / quadsPerRow, line1 = quad1 / quadsPerRow, x0 = quad0 - line0 * quadsPerRow, x1 = quad1 - line1 * quadsPerRow;
+  uint n0 = line0 / outHeight, n1 = line1 / outHeight, y0 = line0 - n0 * outHeight, y1 = line1 - n1 * outHeight;
+  int atX0 = int(n0 * imageTexels + group * groupTexels + y0 * rowTexels + x0);
+  int atX1 = int(n1 * imageTexels + group * groupTexels + y1 * rowTexels + x1);
+  int atW = int((group * panels + gl_WorkGroupID.x) * steps * (PANEL + 1u));
+  int low = atW + int(min(lane, PANEL - 1u));
+
+  ZERO(0) ROWS_1_TO_7(ZERO) ROWS_8_TO_15(ZERO)
+  for (uint step = 0u; step < steps; ++step) {
+    vec4 place = texelFetch(w4, atW + int(PANEL));
+    int offset = int(place.x);
+    int from0 = atX0 + offset, from1 = atX1 + offset;
+    vec4 p0 = texelFetch(x4, from0), pNext = vec4(0), q0, qNext = vec4(0);
+    if (TAPS > 1u || MISALIGNED != 0u || ADJACENT != 0u) pNext = texelFetch(x4, from0 + 1);
+    if (ADJACENT != 0u) q0 = pNext; else q0 = texelFetch(x4, from1);
+    if (TAPS > 1u || MISALIGNED != 0u) qNext = texelFetch(x4, from1 + 1);
+    if (MISALIGNED != 0u) {
+      int shift = int(place.y);
+      vec4 pLast = ADJACENT != 0u ? qNext : texelFetch(x4, from0 + 2), qLast = texelFetch(x4, from1 + 2);
+      p0 = joined(p0, pNext, shift);
+      pNext = joined(pNext, pLast, shift);
+      q0 = joined(q0, qNext, shift);
+      qNext = joined(qNext, qLast, shift);
+    }
+    vec4 p1 = vec4(p0.yzw, pNext.x), p2 = vec4(p0.zw, pNext.xy), p3 = vec4(p0.w, pNext.xyz);
+    vec4 q1 = vec4(q0.yzw, qNext.x), q2 = vec4(q0.zw, qNext.xy), q3 = vec4(q0.w, qNext.xyz);
+    vec4 a = texelFetch(w4, low);
+    ROW(0)
+    if (PANEL > 1u) { ROWS_1_TO_7(ROW) }
+    if (PANEL > 8u) {
+      a = texelFetch(w4, low + 8);
+      ROWS_8_TO_15(ROW)
+    }
+    atW += int(PANEL) + 1;
+    low += int(PANEL) + 1;
+  }
+
+  // Store, with the bias of each row.
+  uint channel = group * rows + row;
+  float biasLow = 0.0, biasHigh = 0.0;
+  if (BIAS != 0u) {
+    uint at = group * rows + min(row + lane, rows - 1u);
+    biasLow = texelFetch(bias4, int(at >> 2))[at & 3u];
+    at = group * rows + min(row + lane + 8u, rows - 1u);
+    biasHigh = texelFetch(bias4, int(at >> 2))[at & 3u];
+  }
+#ifdef RAGGED
+  x0 *= 4u;
+  x1 *= 4u;
+  uint plane = outHeight * outWidth;
+  uint at0 = ((n0 * groups * rows + channel) * outHeight + y0) * outWidth + x0;
+  uint at1 = ((n1 * groups * rows + channel) * outHeight + y1) * outWidth + x1;
+#else
+  uint plane = outHeight * quadsPerRow;
+  uint at0 = ((n0 * groups * rows + channel) * outHeight + y0) * quadsPerRow + x0;
+  uint at1 = ((n1 * groups * rows + channel) * outHeight + y1) * quadsPerRow + x1;
+#endif
+  STORE(0)
+  if (PANEL > 1u) { ROWS_1_TO_7(STORE) }
+  if (PANEL > 8u) { ROWS_8_TO_15(STORE) }
+}

@@ -1,0 +1,97 @@
+#version 450
+#extension GL_KHR_shader_subgroup_shuffle : require
+#extension GL_GOOGLE_include_directive : require
+// dL/dw of a convolution for CPU devices: one workgroup of 8 lanes sums, over the pixels of some images, 16 output channels x 8 input channels x up
+// to four taps that are neighbours in the packed image (conv_pack.comp). Lane l reads input channel l; the output channels' gradients are
+// handed out by constant shuffles. DEPTHWISE: a group has one input channel, lane l takes group l and its own gradient.
+// Result: one sum per part of the images, [parts][O][channels][kh][kw]; the caller adds the parts.
+layout(constant_id = 0) const uint TAPS = 4u;
+layout(constant_id = 1) const uint MISALIGNED = 0u;
+layout(constant_id = 2) const uint DEPTHWISE = 0u;
+layout(local_size_x = 8) in;
+layout(set = 0, binding = 0) uniform samplerBuffer gradient4;   // rows of whole texels, zeros behind their end
+layout(set = 0, binding = 1) uniform samplerBuffer x4;          // packed
+layout(set = 0, binding = 2, std430) writeonly buffer Result { float result[]; };
+layout(push_constant) uniform Push {
+  uint rows, groups, channels, kh, kw;
+  uint R, stepsX, images, N;                                    // images per part
+  uint strideY, strideX, dilationY, dilationX, phasesX, phasesY, packedRows, rowTexels;
+  uint quadsPerRow, outHeight;
+};
+
+#define ROWS_1_TO_7(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+#define ROWS_8_TO_15(F) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
+#define ZERO(r) vec4 s##r = vec4(0);
+#define HANDED(value, r) (DEPTHWISE != 0u ? value : subgroupShuffle(value, r & 7))
+#define ROW(r) s##r += HANDED(a.x, r) * b0; s##r += HANDED(a.y, r) * b1; s##r += HANDED(a.z, r) * b2; s##r += HANDED(a.w, r) * b3;
+#define STORE(r) \
+  if (valid && row + r < rows) { \
+    uint at = base + r * rowStride; \
+    for (uint t = 0u; t < TAPS; ++t) { \
+      if (kx + R * t < kw) result[at + R * t] = s##r[t]; \
+    } \
+  }
+
+vec4 joined(vec4 low, vec4 high, uint shift) {
+  return shift == 0u ? low : shift == 1u ? vec4(low.yzw, high.x) : shift == 2u ? vec4(low.zw, high.xy) : vec4(low.w, high.xyz);
+}
+
+void main() {
+  uint lane = gl_LocalInvocationID.x;
+  uint step = gl_WorkGroupID.y % (kh * stepsX), block = gl_WorkGroupID.y / (kh * stepsX);
+  uint part, group, channel, row;
+  bool valid;
+  if (DEPTHWISE != 0u) {
+    row = gl_WorkGroupID.x;
+    part = gl_WorkGroupID.z;
+    channel = 0u;
+    valid = block * 8u + lane < groups;
+    group = min(block * 8u + lane, groups - 1u);
+  } else {
+    row = gl_WorkGroupID.x * 16u;
+    group = gl_WorkGroupID.z % groups;
+    part = gl_WorkGroupID.z / groups;
+    valid = block * 8u + lane < channels;
+    channel = min(block * 8u + lane, channels - 1u);
+  }
+  uint g = step % stepsX, ky = step / stepsX, b = g / R, kx = g % R + R * b * TAPS;
+  uint y = ky * dilationY, x = kx * dilationX, column = x / strideX, shift = column % 4u;
+  uint planes = phasesY * phasesX, planeTexels = packedRows * rowTexels, O = groups * rows, C = groups * channels;
+  uint inside = ((y % strideY) * phasesX + x % strideX) * planeTexels + y / strideY * rowTexels + column / 4u;
+
+  ZERO(0) ROWS_1_TO_7(ZERO) ROWS_8_TO_15(ZERO)
+  uint end = min(N, (part + 1u) * images);
+  for (uint n = part * images; n < end; ++n) {
+    int atX = int((n * C + group * channels + channel) * planes * planeTexels + inside);
+    uint lineTexels = outHeight * quadsPerRow, low = DEPTHWISE != 0u ? row : min(row + lane, rows - 1u);
+    int atG = int((n * O + group * rows + low) * lineTexels);
+    int atG2 = int((n * O + group * rows + min(row + lane + 8u, rows - 1u)) * lineTexels);
+    for (uint line = 0u; line < outHeight; ++line) {
+      for (uint q = 0u; q < quadsPerRow; ++q) {
+        int from = atX + int(q);
+        vec4 b0 = texelFetch(x4, from), next = vec4(0);
+        next = texelFetch(x4, from + 1);
+        if (MISALIGNED != 0u) {
+          b0 = joined(b0, next, shift);
+          next = joined(next, texelFetch(x4, from + 2), shift);
+        }
+        vec4 b1 = vec4(b0.yzw, next.x), b2 = vec4(b0.zw, next.xy), b3 = vec4(b0.w, next.xyz);
+        vec4 a = texelFetch(gradient4, atG + int(q));
+        ROW(0)
+        if (DEPTHWISE == 0u) {
+          ROWS_1_TO_7(ROW)
+          a = texelFetch(gradient4, atG2 + int(q));
+          ROWS_8_TO_15(ROW)
+        }
+      }
+      atX += int(rowTexels);
+      atG += int(quadsPerRow);
+      atG2 += int(quadsPerRow);
+    }
+  }
+
+  uint rowStride = channels * kh * kw;
+  uint base = ((part * O + group * rows + row) * channels + channel) * kh * kw + ky * kw + kx;
+  STORE(0)
+  if (DEPTHWISE == 0u) { ROWS_1_TO_7(STORE) ROWS_8_TO_15(STORE) }
+}
