@@ -123,10 +123,12 @@ Tensor binary(gpu::Stream& stream, Binary operation, const Tensor& a, const Tens
   if (result.empty()) return result;
   const BinaryPush push = planBroadcast(a.shape(), b.shape(), *shape);
   const bool even = push.rank == 1 && push.strideA[0] == 1 && push.strideB[0] == 1;
+  const auto wholeRows = [&](const std::array<std::uint32_t, 6>& strides) { return strides[0] == 0 || (strides[0] == 1 && strides[1] % 4 == 0); };
+  const bool rows = push.rank <= 2 && push.extent[0] % 4 == 0 && wholeRows(push.strideA) && wholeRows(push.strideB);
   stream.dispatch(
       "kernels/elementwise_binary",
       {{a.device(stream), gpu::Access::read}, {b.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
-      push, stridedGroups(result.count(), 1024), {static_cast<std::uint32_t>(operation), even ? 0u : 1u});
+      push, stridedGroups(result.count(), 1024), {static_cast<std::uint32_t>(operation), even ? 0u : rows ? 2u : 1u});
   return result;
 }
 
@@ -344,6 +346,10 @@ std::vector<CheckCase> checks(gpu::Device&) {
     cases.push_back(binaryCheck(o.operation, o.name, Shape{3, 1, 5, 1}, Shape{7, 1, 11}, o.tolerance));
   }
   cases.push_back(binaryCheck(Binary::sub, "sub", Shape{65, 33}, Shape{1}, 1.2e-7));
+  cases.push_back(binaryCheck(Binary::sub, "sub", Shape{65, 36}, Shape{36}, 1.2e-7));
+  cases.push_back(binaryCheck(Binary::sub, "sub", Shape{65, 1}, Shape{65, 36}, 1.2e-7));
+  cases.push_back(binaryCheck(Binary::sub, "sub", Shape{36}, Shape{65, 1}, 1.2e-7));
+  cases.push_back(binaryCheck(Binary::sub, "sub", Shape{64}, Shape{1}, 1.2e-7));
   cases.push_back(binaryCheck(Binary::sub, "sub", Shape{33}, Shape{65, 33}, 1.2e-7));
   cases.push_back(binaryCheck(Binary::sub, "sub", Shape{65, 1}, Shape{65, 33}, 1.2e-7));
   cases.push_back(binaryCheck(Binary::sub, "sub", Shape{2, 1, 3, 1, 5}, Shape{2, 4, 1, 7, 1}, 1.2e-7));

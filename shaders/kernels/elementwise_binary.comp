@@ -1,6 +1,7 @@
 #version 450
 //! variant pairs -DPAIRS=1
-// y = f(a, b) with NumPy broadcasting: a stride of 0 repeats an axis. MODE 0: both operands have the shape of the result.
+// y = f(a, b) with NumPy broadcasting: a stride of 0 repeats an axis. MODE 0: both operands have the shape of the result. MODE 2: at most two
+// axes, rows of whole texels, an operand's rows read as they are or one element repeated along them. MODE 1: anything.
 #extension GL_GOOGLE_include_directive : require
 #include "stores.glsl"
 #include "texels.glsl"
@@ -48,11 +49,22 @@ vec4 apply4(vec4 a, vec4 b) {
 
 void main() {
   uint stride = gl_NumWorkGroups.x * 64u;
+  uint quads = p.count / 4u;
   if (MODE == 0u) {
-    uint quads = p.count / 4u;
     for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) out4[i] = asFour(apply4(texelFetch(a4, int(i)), texelFetch(b4, int(i))));
     uint rest = quads * 4u + gl_GlobalInvocationID.x;
     if (gl_GlobalInvocationID.x < 4u && rest < p.count) out1[rest] = apply1(LOAD(a4, rest), LOAD(b4, rest));
+    return;
+  }
+  if (MODE == 2u) {
+    uint rowQuads = p.extent[0] / 4u;
+    for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) {
+      uint row = i / rowQuads, column = i - row * rowQuads;
+      uint atA = row * p.strideA[1], atB = row * p.strideB[1];
+      vec4 a = p.strideA[0] != 0u ? texelFetch(a4, int(atA / 4u + column)) : vec4(LOAD(a4, atA));
+      vec4 b = p.strideB[0] != 0u ? texelFetch(b4, int(atB / 4u + column)) : vec4(LOAD(b4, atB));
+      out4[i] = asFour(apply4(a, b));
+    }
     return;
   }
   for (uint i = gl_GlobalInvocationID.x; i < p.count; i += stride) {
