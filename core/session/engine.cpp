@@ -196,8 +196,9 @@ Expected<void> Engine::update(const Values& values, Monitor& monitor) {
     if (!shaders.empty()) device_->warm(shaders);
   }
 
-  current_ = false;
   Context context(*this, values, monitor);
+  const bool stays = current_ && applied_ && timeline_.frames > 1 && lab_->keepsTime(context);
+  current_ = false;
   auto done = lab_->update(context);
   if (done && monitor.cancelled()) done = cancelledError();
   if (!done) {
@@ -213,6 +214,7 @@ Expected<void> Engine::update(const Values& values, Monitor& monitor) {
   applied_ = values;
   touched_.clear();
   current_ = true;
+  if (stays) return {};
   frame_ = 0;
   timeline_ = lab_->timeline();
   frames_.clear();

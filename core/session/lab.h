@@ -75,6 +75,9 @@ class Lab {
   // last picture and shows the error in a card; the lab must stay usable.
   virtual Expected<void> update(LabContext& context) = 0;
 
+  // Whether what changed alters the picture only: then update() leaves the lab at its frame and the kept frames stay.
+  virtual bool keepsTime(const LabContext&) const { return false; }
+
   // One step of the lab's own time; false when it was already at the last frame.
   virtual Expected<bool> advance(LabContext&) { return false; }
   virtual Timeline timeline() const { return {}; }

@@ -53,6 +53,10 @@ function(orrery_tests)
   find_package(Catch2 REQUIRED)
   add_library(test_support OBJECT ${CMAKE_SOURCE_DIR}/tests/support/main.cpp)
   target_link_libraries(test_support PUBLIC orrery_options Catch2::Catch2)
+  set(longest 900)
+  if(ORRERY_SANITIZE)
+    set(longest 3600)   # instrumented code is several times slower
+  endif()
   file(GLOB areas CONFIGURE_DEPENDS LIST_DIRECTORIES true ${CMAKE_SOURCE_DIR}/tests/*)
   foreach(folder IN LISTS areas)
     get_filename_component(area ${folder} NAME)
@@ -86,6 +90,6 @@ function(orrery_tests)
     endif()
     set_tests_properties(${area} PROPERTIES ENVIRONMENT
       "ORRERY_VALIDATION=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0;LC_ALL=C.UTF-8;XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-home/cache;XDG_CONFIG_HOME=${CMAKE_BINARY_DIR}/test-home/config;XDG_STATE_HOME=${CMAKE_BINARY_DIR}/test-home/state"
-      TIMEOUT 900)
+      TIMEOUT ${longest})
   endforeach()
 endfunction()

@@ -1,0 +1,215 @@
+// The claims of the lab training/mlp-playground: it learns what can be learnt and not what cannot, its timeline returns to the same bits, what
+// changes the picture only does not train again, and a loss that runs away is stopped and named.
+
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "core/labs/training/planar_tasks.h"
+#include "core/session/session.h"
+#include "tests/support/catch.h"
+#include "tests/support/scratch.h"
+
+using namespace orrery;
+using namespace orrery::training;
+
+namespace {
+
+std::shared_ptr<gpu::Device> device() {
+  static const std::shared_ptr<gpu::Device> shared = [] {
+    auto opened = gpu::Device::open();
+    REQUIRE(opened);
+    return *opened;
+  }();
+  return shared;
+}
+
+std::unique_ptr<Session> openLab(const Changes& changes = {}) {
+  SessionOptions options;
+  options.sharedDevice = device();
+  auto session = Session::open("training/mlp-playground", options);
+  REQUIRE(session);
+  const auto waited = (*session)->wait();
+  REQUIRE(waited);
+  if (!changes.empty()) REQUIRE((*session)->set(changes));
+  return std::move(*session);
+}
+
+std::map<std::string, double> metricsAt(Session& session, std::int64_t frame) {
+  session.seek(frame);
+  const auto done = session.wait();
+  if (!done) FAIL(done.error().message);
+  std::map<std::string, double> metrics;
+  for (const Metric& metric : session.picture()->metrics) metrics[metric.name] = metric.value;
+  return metrics;
+}
+
+std::vector<float> arrayNamed(Session& session, const std::string& name) {
+  for (const auto& [key, tensor] : arraysOf(session.picture()->figure)) {
+    if (key == name) return tensor.toFloats();
+  }
+  FAIL("no array " << name);
+  return {};
+}
+
+const Value whole(std::int64_t v) { return Value(v); }
+const Value text(const char* v) { return Value(std::string(v)); }
+
+}  // namespace
+
+TEST_CASE("two moons are learnt to 97 % of the held-out points, and the loss falls below a tenth of guessing") {
+  auto session = openLab();
+  const auto first = metricsAt(*session, 0);
+  CHECK(first.at("step") == 0);
+  CHECK(first.at("loss.train") == Approx(std::log(2)).margin(0.15));   // a fresh network guesses
+  const auto last = metricsAt(*session, 200);
+  CHECK(last.at("step") == 1000);
+  CHECK(last.at("accuracy.held-out") >= 0.97);
+  CHECK(last.at("loss.train") < 0.1 * std::log(2));
+  CHECK(last.at("parameters") == 3 * 16 + 17 * 16 + 17);
+  for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("exclusive or needs a hidden layer") {
+  const Changes common{{"task", text("xor")}, {"noise", 0.0}, {"learning-rate", 0.03}, {"steps", whole(600)}, {"steps-per-frame", whole(50)}};
+  auto line = openLab(common);
+  REQUIRE(line->set("layers", whole(0)));
+  // A line is right on three of the four quadrants at most.
+  CHECK(metricsAt(*line, 12).at("accuracy.held-out") < 0.8);
+  auto bent = openLab(common);
+  REQUIRE(bent->set({{"layers", whole(1)}, {"width", whole(8)}}));
+  CHECK(metricsAt(*bent, 12).at("accuracy.held-out") > 0.95);
+}
+
+TEST_CASE("a regression learns the surface: a hundredth of the targets' variance stays") {
+  auto session = openLab({{"task", text("bumps")}, {"noise", 0.0}, {"width", whole(32)}, {"points", whole(2000)}, {"steps", whole(1500)},
+                          {"steps-per-frame", whole(100)}, {"batch", whole(256)}});
+  const auto before = metricsAt(*session, 0);
+  const auto after = metricsAt(*session, 15);
+  CHECK(after.at("loss.held-out") < 0.03 * before.at("loss.held-out"));
+  CHECK(after.count("accuracy.train") == 0);
+}
+
+TEST_CASE("the timeline goes back and forth to the same bits, and a seed is a run") {
+  const Changes changes{{"steps", whole(60)}, {"steps-per-frame", whole(3)}, {"clip", 1.0}, {"schedule", text("cosine")}, {"warmup", whole(10)}};
+  auto session = openLab(changes);
+  metricsAt(*session, 20);
+  const auto end = arrayNamed(*session, "weights.weight-2.value");
+  const auto middle = metricsAt(*session, 7);
+  const auto atSeven = arrayNamed(*session, "weights.weight-2.value");
+  CHECK(middle.at("step") == 21);
+  CHECK(atSeven != end);
+  metricsAt(*session, 20);
+  CHECK(arrayNamed(*session, "weights.weight-2.value") == end);
+  auto again = openLab(changes);
+  metricsAt(*again, 7);
+  CHECK(arrayNamed(*again, "weights.weight-2.value") == atSeven);
+  CHECK(arrayNamed(*again, "surface.output.value") == (metricsAt(*session, 7), arrayNamed(*session, "surface.output.value")));
+  REQUIRE(again->set("seed", whole(7)));
+  metricsAt(*again, 7);
+  CHECK(arrayNamed(*again, "weights.weight-2.value") != atSeven);
+}
+
+TEST_CASE("another layer or unit in the picture does not train again") {
+  auto session = openLab({{"steps", whole(400)}, {"steps-per-frame", whole(20)}});
+  metricsAt(*session, 20);
+  const auto weights = arrayNamed(*session, "weights.weight-1.value"), units = arrayNamed(*session, "units.unit-1.value");
+  REQUIRE(session->set({{"layer", whole(2)}, {"unit", whole(3)}}));
+  REQUIRE(session->wait());
+  CHECK(session->picture()->frame == 20);
+  CHECK(arrayNamed(*session, "weights.weight-1.value") == weights);
+  CHECK(arrayNamed(*session, "units.unit-1.value") != units);
+  CHECK_FALSE(arrayNamed(*session, "surface.activation.value").empty());
+  // A click on the second tile chooses unit 2, on it again the output.
+  PointerEvent click;
+  click.kind = PointerEvent::Kind::click;
+  click.panel = "units";
+  click.x = 1.5, click.y = 0.5;
+  session->pointer(click);
+  REQUIRE(session->wait());
+  CHECK(std::get<std::int64_t>(session->value("unit")) == 2);
+  session->pointer(click);
+  REQUIRE(session->wait());
+  CHECK(std::get<std::int64_t>(session->value("unit")) == 0);
+}
+
+TEST_CASE("a loss that runs away stops the training, says at which step, and the lab stays usable") {
+  auto session = openLab({{"task", text("bumps")}, {"optimizer", text("sgd")}, {"activation", text("relu")}, {"learning-rate", 10.0},
+                          {"momentum", 0.99}, {"layers", whole(4)}, {"width", whole(64)}});
+  session->seek(200);
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  INFO(done.error().message);
+  CHECK(done.error().message.find("no longer a number after step") != std::string::npos);
+  CHECK(done.error().message.find("Lower the learning rate 10") != std::string::npos);
+  REQUIRE(session->set("learning-rate", 0.001));
+  session->seek(3);
+  REQUIRE(session->wait());
+  CHECK(std::isfinite(metricsAt(*session, 3).at("loss.train")));
+}
+
+TEST_CASE("points from a file: classes or regression by the label, and a sentence for what is missing") {
+  const orrery::testing::Scratch folder;
+  const auto classes = taskFromFile(folder.write("classes.csv", "x,y,label\n0,0,0\n10,0,1\n0,20,1\n10,20,0\n"), 1);
+  REQUIRE(classes);
+  CHECK(classes->classes);
+  REQUIRE(classes->size() == 4);
+  float most = 0;
+  for (const float v : classes->xy) most = std::max(most, std::abs(v));
+  CHECK(most == 1);   // the longer side fills the square, the other keeps its proportion
+  const auto regression = taskFromFile(folder.write("regression.csv", "0,0,5\n1,1,9\n2,0,7\n"), 1);
+  REQUIRE(regression);
+  CHECK_FALSE(regression->classes);
+  float low = 2, high = -2;
+  for (const float t : regression->target) low = std::min(low, t), high = std::max(high, t);
+  CHECK(low == -1);
+  CHECK(high == 1);
+  const auto refused = taskFromFile(folder.write("two.csv", "1,2\n3,4\n"), 1);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("three columns are needed") != std::string::npos);
+  CHECK(refused.error().message.find("found 2") != std::string::npos);
+
+  auto session = openLab({{"task", text("file")}, {"file", Value(Asset{folder.path("classes.csv"), {}})}, {"steps", whole(20)}});
+  const auto metrics = metricsAt(*session, 4);
+  CHECK(metrics.at("step") == 20);
+  REQUIRE(session->set("file", Value(Asset{})));
+  const auto none = session->wait();
+  REQUIRE_FALSE(none);
+  CHECK(none.error().message.find("Choose a file first") != std::string::npos);
+}
+
+TEST_CASE("built-in tasks: the same for a seed, balanced, in the square, and any leading part is a fair sample") {
+  for (const char* name : {"moons", "circles", "xor", "spiral", "blobs", "saddle", "waves", "bumps"}) {
+    INFO(name);
+    const PlanarTask a = builtInTask(name, 1000, 0.02, 5), b = builtInTask(name, 1000, 0.02, 5), c = builtInTask(name, 400, 0.02, 5);
+    CHECK(a.xy == b.xy);
+    CHECK(a.xy != builtInTask(name, 1000, 0.02, 6).xy);
+    CHECK(std::equal(c.xy.begin(), c.xy.end(), a.xy.begin()));
+    for (const float v : a.xy) CHECK(std::abs(v) < 1.2f);
+    if (!a.classes) continue;
+    double ones = 0;
+    for (const float t : a.target) ones += static_cast<double>(t);
+    CHECK(std::abs(ones - 500) < 65);   // four deviations of a fair coin thrown 1000 times
+  }
+}
+
+TEST_CASE("every task, activation, optimizer and preset runs") {
+  auto session = openLab({{"steps", whole(10)}, {"points", whole(64)}});
+  for (const auto& parameter : session->lab().parameters) {
+    const auto* choice = std::get_if<Choice>(&parameter.domain);
+    if (choice == nullptr) continue;
+    for (const auto& option : choice->options) {
+      if (option.id == "file") continue;
+      INFO(parameter.id << " " << option.id);
+      REQUIRE(session->set(parameter.id, Value(option.id)));
+      CHECK(std::isfinite(metricsAt(*session, 2).at("loss.held-out")));
+    }
+    REQUIRE(session->set(parameter.id, parameter.initial));
+  }
+  for (const auto& preset : session->lab().presets) {
+    INFO(preset.id);
+    REQUIRE(session->applyPreset(preset.id));
+    session->seek(1);
+    REQUIRE(session->wait());
+  }
+}
