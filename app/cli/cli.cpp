@@ -127,9 +127,9 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   addJson(renderCommand);
 
   DataOptions dataOptions;
-  auto* dataCommand = command("data", tr("Write the arrays behind every mark, and the lab's metrics"));
+  auto* dataCommand = command("data", tr("Write the arrays behind every mark and the lab's metrics, or the lab's data set"));
   addScene(*dataCommand, dataOptions.scene);
-  dataCommand->add_option("-o,--output", dataOptions.output, tr("The file to write: .json, .csv or .npz"))->required();
+  dataCommand->add_option("-o,--output", dataOptions.output, tr("The file to write: .json, .csv or .npz; a folder (ending in /) for a lab's data set"))->required();
   addJson(dataCommand);
 
   MapOptions mapOptions;

@@ -34,7 +34,7 @@ nlohmann::json jsonOf(const LabEntry& lab) {
   for (const auto& view : lab.views) views.push_back({{"id", view.id}, {"title", tr(view.title)}});
   for (const auto& acceptance : lab.accepts) accepts.push_back({{"kinds", tr(acceptance.kinds)}, {"parameter", acceptance.parameter}});
   return {{"id", lab.id},       {"title", tr(lab.title)}, {"wing", lab.wing()}, {"summary", tr(lab.summary)}, {"parameters", parameters},
-          {"presets", presets}, {"views", views},         {"accepts", accepts}};
+          {"presets", presets}, {"views", views},         {"accepts", accepts},   {"files", lab.files}};
 }
 
 // "2 to 2000", "one of a, b": the domain for people.
@@ -116,6 +116,7 @@ int showLab(const std::string& id, bool json) {
   if (!lab.accepts.empty()) text += "\n" + tr("Accepts") + "\n";
   for (const auto& acceptance : lab.accepts) table.row({acceptance.parameter, tr(acceptance.kinds)});
   flush();
+  if (!lab.files.empty()) text += "\n" + tr("Data set") + "\n  " + lab.files + "\n";
   return print(text);
 }
 

@@ -1,8 +1,9 @@
-// orrery render, data: a scene as a figure, and the numbers behind it.
+// orrery render, data: a scene as a figure, the numbers behind it, and the data set of a lab that has one.
 
 #include <QGuiApplication>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -83,6 +84,28 @@ int report(const exporting::Written& written, const Picture& picture, const LabE
       {{"path", written.path}, {"lab", lab.id}, {"frame", picture.frame}, {"frames", picture.frames}, {"notes", written.notes}});
 }
 
+bool meansFolder(const std::string& path) {
+  std::error_code ignored;
+  return path.ends_with('/') || std::filesystem::is_directory(path, ignored);
+}
+
+// A folder as the output: the lab's own files instead of the numbers behind the figure.
+int dataSet(const DataOptions& options) {
+  const auto scene = readScene(options.scene);
+  if (!scene) return fail(scene.error());
+  if (scene->lab->files.empty()) {
+    return usage(trf("the lab '{}' writes no data set into a folder; give a file that ends in .json, .csv or .npz", scene->lab->id));
+  }
+  // Opened and let go: told before computing, and nothing left behind.
+  if (const auto writable = FolderWriter::open(options.output); !writable) return fail(writable.error());
+  const auto computed = compute(*scene, options.scene.device);
+  if (!computed) return fail(computed.error());
+  const auto written = writeFiles(*computed->session, options.output);
+  if (!written) return fail(written.error());
+  if (!options.json) return print(trf("{}: {} files, {}", written->folder, written->files, scene->lab->files) + "\n");
+  return printJson({{"path", written->folder}, {"lab", scene->lab->id}, {"files", written->files}, {"bytes", written->bytes}, {"formats", scene->lab->files}});
+}
+
 }  // namespace
 
 int render(const RenderOptions& options) {
@@ -144,6 +167,7 @@ int render(const RenderOptions& options) {
 }
 
 int data(const DataOptions& options) {
+  if (meansFolder(options.output)) return dataSet(options);
   const auto ending = knownEnding(options.output, {"json", "csv", "npz"});
   if (!ending) return fail(ending.error());
   const auto scene = readScene(options.scene);

@@ -171,4 +171,16 @@ Expected<Computed> compute(const Scene& scene, const gpu::DeviceOptions& device)
   return computed;
 }
 
+Expected<FilesWritten> writeFiles(Session& session, const std::string& folder) {
+  ProgressLine line;
+  const Watch watch(session, [&] {
+    const auto progress = session.progress();
+    if (progress.busy && !progress.what.empty()) line.show(progress.what, progress.fraction);
+  });
+  std::optional<Expected<FilesWritten>> result;
+  session.writeFiles(folder, [&](Expected<FilesWritten> written) { result = std::move(written); });
+  if (auto done = session.wait(); !done) return done.error();
+  return *std::move(result);
+}
+
 }  // namespace orrery::cli

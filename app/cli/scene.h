@@ -38,6 +38,9 @@ struct Computed {
 // Opens the device, computes, goes to the frame. Progress on stderr.
 Expected<Computed> compute(const Scene& scene, const gpu::DeviceOptions& device);
 
+// The lab's data set for the values computed, into this folder. Progress on stderr.
+Expected<FilesWritten> writeFiles(Session& session, const std::string& folder);
+
 // "id=value" of --set for this lab.
 Expected<std::pair<std::string, Value>> readSetting(const LabEntry& lab, const std::string& setting);
 

@@ -261,6 +261,7 @@ void MainWindow::refreshActions() {
   Session* session = pane ? &pane->session() : nullptr;
   for (const ActionEntry& entry : actions_->entries())
     if (entry.action->property("needsLab").toBool()) entry.action->setEnabled(session);
+  actions_->find("export-data-set")->setEnabled(session && !session->lab().files.empty());
   const auto picture = session ? session->picture() : nullptr;
   for (const ActionEntry& entry : actions_->entries())
     if (entry.action->property("needsTime").toBool()) entry.action->setEnabled(picture && picture->frames > 1);

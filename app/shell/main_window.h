@@ -62,6 +62,8 @@ class MainWindow : public QMainWindow {
   // Files.
   void exportFigure(const QString& panel = {});
   void exportData();
+  void exportDataSet();
+  void writeDataSet(const QString& folder);
   void copyFigureNow();
   bool saveScene(bool as = false);
   void chooseFiles();

@@ -113,6 +113,7 @@ void MainWindow::buildMenus() {
   lab(a.add(file, "export-figure", tr("Export figure…"), "export", key("Ctrl+E"), [this] { exportFigure(); }));
   lab(a.add(file, "copy-figure", tr("Copy figure"), "copy", key("Ctrl+Shift+C"), [this] { copyFigureNow(); }));
   lab(a.add(file, "export-data", tr("Export data…"), "data", key("Ctrl+Alt+E"), [this] { exportData(); }));
+  a.add(file, "export-data-set", tr("Export data set…"), "folder", {}, [this] { exportDataSet(); });
   file->addSeparator();
   a.add(file, "close-tab", tr("Close tab"), "close", key("Ctrl+W"), [this] { closeTab(tabs_->currentIndex()); });
   a.add(file, "quit", tr("Quit"), {}, key("Ctrl+Q"), [this] { close(); });

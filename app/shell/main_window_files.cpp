@@ -6,6 +6,7 @@
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QMimeData>
+#include <QPointer>
 #include <QStackedWidget>
 #include <QTabBar>
 #include <QUrl>
@@ -180,6 +181,30 @@ void MainWindow::exportData() {
   writeDataFile(pane->session(), path, this, [this](const Expected<exporting::Written>& written) {
     if (!written) return showError(tr("The data were not exported"), written.error());
     status_->say(tr("Exported %1").arg(QFileInfo(QString::fromStdString(written->path)).fileName()));
+  });
+}
+
+void MainWindow::exportDataSet() {
+  StagePane* pane = currentPane();
+  if (!pane || pane->session().lab().files.empty()) return;
+  const QString start = settings_.value("export/folder", QDir::homePath()).toString();
+  const QString folder = QFileDialog::getExistingDirectory(this, tr("Folder for %1").arg(QString::fromStdString(pane->session().lab().files)), start);
+  if (!folder.isEmpty()) writeDataSet(folder);
+}
+
+void MainWindow::writeDataSet(const QString& folder) {
+  StagePane* pane = currentPane();
+  if (!pane) return;
+  pane->session().writeFiles(folder.toStdString(), [guard = QPointer<MainWindow>(this)](const Expected<FilesWritten>& written) {
+    onWindow(guard, [guard, written] {
+      if (written) {
+        guard->status_->say(tr("Exported %1 files to %2").arg(written->files).arg(QString::fromStdString(written->folder)));
+      } else if (written.error().code == ErrorCode::cancelled) {
+        guard->status_->say(tr("Cancelled: nothing was written"));
+      } else {
+        guard->showError(tr("The data set was not exported"), written.error());
+      }
+    });
   });
 }
 

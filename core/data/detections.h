@@ -32,6 +32,7 @@ struct TruthBox {
   std::int64_t id = 0;
   bool crowd = false;            // COCO iscrowd: absorbs any number of detections, overlap counted over the detection's area
   bool difficult = false;        // VOC difficult: ignored, but not a crowd
+  bool truncated = false;        // VOC truncated: reaches beyond the image; only kept, no rule reads it
 };
 
 struct ScoredBox {

@@ -14,6 +14,39 @@
 
 namespace orrery {
 
+ShapeWorldTruth shapeWorldClasses() {
+  ShapeWorldTruth result;
+  for (std::size_t k = 0; k < shapeworld::classNames.size(); ++k) {
+    result.truth.classes.push_back({static_cast<std::int64_t>(k) + 1, std::string(shapeworld::classNames[k])});
+  }
+  return result;
+}
+
+void addShapeWorldImage(ShapeWorldTruth& to, std::uint32_t index, int size, const std::vector<shapeworld::Annotation>& notes, bool masks) {
+  const auto image = static_cast<std::uint32_t>(to.truth.images.size());
+  to.truth.images.push_back({static_cast<std::int64_t>(index) + 1, fmt::format("shapeworld_{:06}.png", index), size, size});
+  for (const auto& note : notes) {
+    TruthBox box;
+    box.x = note.x0, box.y = note.y0, box.width = note.x1 - note.x0, box.height = note.y1 - note.y0;
+    box.area = note.area;
+    box.image = image;
+    box.category = static_cast<std::uint32_t>(note.classId);
+    box.id = static_cast<std::int64_t>(to.truth.boxes.size()) + 1;
+    box.crowd = note.crowd;
+    box.difficult = note.difficult && !note.crowd;
+    box.truncated = note.truncated;
+    to.truth.boxes.push_back(box);
+    if (!masks) continue;
+    std::vector<std::uint8_t> whole(static_cast<std::size_t>(size * size));
+    const int width = note.x1 - note.x0;
+    for (int y = note.y0; y < note.y1; ++y) {
+      const auto from = note.mask.begin() + static_cast<std::ptrdiff_t>((y - note.y0) * width);
+      std::copy(from, from + width, whole.begin() + static_cast<std::ptrdiff_t>(y * size + note.x0));
+    }
+    to.segmentations.push_back(cocoRle(whole, size, size));
+  }
+}
+
 ShapeWorldTruth shapeWorldTruth(const shapeworld::Options& options, std::uint32_t first, std::uint32_t count, int size, bool masks) {
   // Draw the scenes on every core; their order does not matter to them.
   std::vector<std::vector<shapeworld::Annotation>> notes(count);
@@ -30,32 +63,8 @@ ShapeWorldTruth shapeWorldTruth(const shapeworld::Options& options, std::uint32_
     work();
   }
 
-  ShapeWorldTruth result;
-  for (std::size_t k = 0; k < shapeworld::classNames.size(); ++k) {
-    result.truth.classes.push_back({static_cast<std::int64_t>(k) + 1, std::string(shapeworld::classNames[k])});
-  }
-  for (std::uint32_t i = 0; i < count; ++i) {
-    result.truth.images.push_back({static_cast<std::int64_t>(first + i) + 1, fmt::format("shapeworld_{:06}.png", first + i), size, size});
-    for (const auto& note : notes[i]) {
-      TruthBox box;
-      box.x = note.x0, box.y = note.y0, box.width = note.x1 - note.x0, box.height = note.y1 - note.y0;
-      box.area = note.area;
-      box.image = i;
-      box.category = static_cast<std::uint32_t>(note.classId);
-      box.id = static_cast<std::int64_t>(result.truth.boxes.size()) + 1;
-      box.crowd = note.crowd;
-      box.difficult = note.difficult && !note.crowd;
-      result.truth.boxes.push_back(box);
-      if (!masks) continue;
-      std::vector<std::uint8_t> whole(static_cast<std::size_t>(size * size));
-      const int width = note.x1 - note.x0;
-      for (int y = note.y0; y < note.y1; ++y) {
-        const auto from = note.mask.begin() + static_cast<std::ptrdiff_t>((y - note.y0) * width);
-        std::copy(from, from + width, whole.begin() + static_cast<std::ptrdiff_t>(y * size + note.x0));
-      }
-      result.segmentations.push_back(cocoRle(whole, size, size));
-    }
-  }
+  ShapeWorldTruth result = shapeWorldClasses();
+  for (std::uint32_t i = 0; i < count; ++i) addShapeWorldImage(result, first + i, size, notes[i], masks);
   return result;
 }
 

@@ -14,6 +14,10 @@ struct ShapeWorldTruth {
   GroundTruth truth;                          // image id = index + 1, category id = class + 1, annotation ids from 1
   std::vector<std::string> segmentations;     // COCO RLE of each box, when wanted
 };
+// No images yet, the four classes.
+ShapeWorldTruth shapeWorldClasses();
+// Adds the picture of scene `index` with these annotations; `masks`: their RLE too.
+void addShapeWorldImage(ShapeWorldTruth& to, std::uint32_t index, int size, const std::vector<shapeworld::Annotation>& notes, bool masks);
 // Pictures first .. first + count - 1 at this size. Uses a few threads.
 ShapeWorldTruth shapeWorldTruth(const shapeworld::Options& options, std::uint32_t first, std::uint32_t count, int size, bool masks = false);
 

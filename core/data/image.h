@@ -1,6 +1,8 @@
 #pragma once
 // Pictures from strangers: PNG and JPEG by their content, with a limit on their size. Other formats register an ImageDecoder.
 
+#include <cstdint>
+#include <span>
 #include <string>
 
 #include "core/base/expected.h"
@@ -31,6 +33,9 @@ Expected<Image> readImage(const std::string& path, bool headerOnly = false);
 
 // Mean luminance (0.2126, 0.7152, 0.0722 of the sRGB values) in 0..1 as [height, width] f32, composed over white.
 Tensor luminance(const Image& image);
+
+// An 8-bit RGB picture (row-major, 3 bytes a pixel) as the bytes of a PNG file. Equal pixels give equal bytes.
+std::string encodeRgbPng(std::span<const std::uint8_t> rgb, int width, int height);
 
 // Error with id E-IM-03 when the size is out of bounds.
 Expected<void> checkImageSize(std::int64_t width, std::int64_t height);

@@ -1,7 +1,8 @@
-// PNG through libpng; 16 bits are reduced to 8, palettes and grey expanded.
+// PNG through libpng. Reading: 16 bits are reduced to 8, palettes and grey expanded. Writing: 8-bit RGB.
 
 #include <png.h>
 
+#include <cassert>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -82,6 +83,36 @@ Expected<Image> decode(const std::string& path, bool headerOnly) {
 
 const Registration<ImageDecoder> decoder{{"png", "PNG image", probe, decode}};
 
+void append(png_structp png, png_bytep data, png_size_t size) {
+  static_cast<std::string*>(png_get_io_ptr(png))->append(reinterpret_cast<const char*>(data), size);
+}
+
+// As above: what has a destructor is made by the caller.
+bool encodeFrom(png_structp png, png_infop info, int width, int height, std::vector<png_bytep>& rows, std::string& out) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  png_set_write_fn(png, &out, append, nullptr);
+  png_set_compression_level(png, 6);
+  png_set_IHDR(png, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(png, info);
+  png_write_image(png, rows.data());
+  png_write_end(png, nullptr);
+  return true;
+}
+
 }  // namespace
+
+std::string encodeRgbPng(std::span<const std::uint8_t> rgb, int width, int height) {
+  assert(rgb.size() == static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
+  std::string out;
+  Failure failure;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &failure, onError, onWarning);
+  png_infop info = png_create_info_struct(png);
+  std::vector<png_bytep> rows;
+  for (int y = 0; y < height; ++y) rows.push_back(const_cast<png_bytep>(rgb.data()) + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3);
+  if (!encodeFrom(png, info, width, height, rows, out)) out.clear();
+  png_destroy_write_struct(&png, &info);
+  return out;
+}
 
 }  // namespace orrery

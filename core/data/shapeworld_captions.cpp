@@ -16,13 +16,13 @@ std::string colourAndShape(const Object& o) {
 
 std::string withArticle(const std::string& words) { return (words.starts_with("orange") ? "an " : "a ") + words; }
 
-std::string relation(const Object& first, const Object& second) {
+}  // namespace
+
+std::string relationOf(const Object& first, const Object& second) {
   const int dx = second.cx - first.cx, dy = second.cy - first.cy;
   if (std::abs(dx) >= std::abs(dy)) return dx >= 0 ? "left of" : "right of";
   return dy > 0 ? "above" : "below";
 }
-
-}  // namespace
 
 std::string captionOf(const Scene& scene, unsigned templates, const std::function<int(int)>& pick) {
   std::vector<int> allowed;
@@ -39,7 +39,7 @@ std::string captionOf(const Scene& scene, unsigned templates, const std::functio
     case 0: return withArticle(colourAndShape(o));
     case 1: return sized;
     case 2: return sized + ground;
-    case 3: return withArticle(colourAndShape(o)) + " " + relation(o, scene.objects[1]) + " " + withArticle(colourAndShape(scene.objects[1]));
+    case 3: return withArticle(colourAndShape(o)) + " " + relationOf(o, scene.objects[1]) + " " + withArticle(colourAndShape(scene.objects[1]));
     default: {
       const std::size_t n = scene.objects.size();
       return std::string(vocabulary()[21 + n]) + (n == 1 ? " shape" : " shapes") + ground;

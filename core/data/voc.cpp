@@ -239,7 +239,7 @@ Expected<GroundTruth> readVocGroundTruth(const std::string& path, const Detectio
       const auto [entry, added] = classes.emplace(object.name, static_cast<std::uint32_t>(classNames.size()));
       if (added) classNames.push_back(object.name);
       truth.boxes.push_back({object.x, object.y, object.width, object.height, object.width * object.height, image, entry->second,
-                             static_cast<std::int64_t>(truth.boxes.size()) + 1, false, object.difficult});
+                             static_cast<std::int64_t>(truth.boxes.size()) + 1, false, object.difficult, object.truncated});
     }
   }
   if (skipped > 0) truth.notes.insert(truth.notes.begin(), trf("{} of {} files usable; {} skipped", files.size() - skipped, files.size(), skipped));
@@ -340,6 +340,7 @@ std::string vocAnnotationXml(const GroundTruth& truth, std::size_t image) {
     if (box.image != image) continue;
     auto object = root.append_child("object");
     add(object, "name", truth.classes[box.category].name);
+    add(object, "truncated", box.truncated ? "1" : "0");
     add(object, "difficult", box.difficult || box.crowd ? "1" : "0");
     auto bounds = object.append_child("bndbox");
     add(bounds, "xmin", fmt::format("{}", box.x + 1));

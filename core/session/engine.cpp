@@ -120,6 +120,29 @@ Engine::Result Engine::step(int count, Monitor& monitor) {
   });
 }
 
+Expected<FilesWritten> Engine::writeFiles(const Values& values, const std::string& folder, Monitor& monitor) {
+  FilesWritten written;
+  if (!current_ || !applied_ || *applied_ != values) {
+    if (auto reached = reach(values, std::nullopt, monitor); !reached) return reached.error();
+  }
+  const auto done = guarded([&]() -> Result {
+    // After a recovery the lab is a fresh one: bring it back first.
+    if (!current_) {
+      if (auto updated = update(values, monitor); !updated) return updated.error();
+    }
+    auto writer = FolderWriter::open(folder);
+    if (!writer) return writer.error();
+    Context context(*this, values, monitor);
+    if (auto wrote = lab_->writeFiles(context, *writer); !wrote) return wrote.error();
+    auto committed = writer->commit();
+    if (!committed) return committed.error();
+    written = *committed;
+    return std::shared_ptr<const Picture>();
+  });
+  if (!done) return done.error();
+  return written;
+}
+
 Changes Engine::pointer(const PointerEvent& event, const Values& values) const { return lab_ ? lab_->pointer(event, values) : Changes{}; }
 
 void Engine::setDevice(std::shared_ptr<gpu::Device> device) {

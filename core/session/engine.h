@@ -35,6 +35,9 @@ class Engine {
   // `count` steps of the lab's own time from where it is. At the end: null.
   Expected<std::shared_ptr<const Picture>> step(int count, Monitor& monitor);
 
+  // The lab's data set for these values into a folder: all of it, or nothing.
+  Expected<FilesWritten> writeFiles(const Values& values, const std::string& folder, Monitor& monitor);
+
   // Forgets a frame that was asked for and not reached.
   void dropTarget() { explicitFrame_.reset(); }
 

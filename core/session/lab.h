@@ -11,6 +11,7 @@
 
 #include "core/base/expected.h"
 #include "core/base/file_format.h"
+#include "core/base/folder_writer.h"
 #include "core/base/registry.h"
 #include "core/base/text.h"
 #include "core/figure/figure.h"
@@ -91,6 +92,11 @@ class Lab {
   virtual Figure figure() const = 0;
   virtual std::vector<Metric> metrics() const { return {}; }
 
+  // Writes the files LabEntry::files names, for the values of the last update. Checks context.cancelled(), says context.progress().
+  virtual Expected<void> writeFiles(LabContext&, FolderWriter&) {
+    return makeError(ErrorCode::unsupported, tr("this lab writes no data set"));
+  }
+
   // A press, drag or click in a panel: which parameters change. Pure. Called on the session's worker.
   virtual Changes pointer(const PointerEvent&, const Values&) const { return {}; }
 };
@@ -122,6 +128,7 @@ struct LabEntry {
   std::vector<Acceptance> accepts;
   std::vector<std::string> shaders;         // warmed before the first update
   std::function<std::unique_ptr<Lab>()> make;
+  std::string files;                        // the data set writeFiles() writes: "PNG + COCO + VOC + YOLO"; empty = none
 
   std::string wing() const { return id.substr(0, id.find('/')); }
   const Parameter* find(std::string_view parameter) const;

@@ -308,6 +308,10 @@ void Session::onWorker(std::function<void()> job) {
   state_->wake.notify_all();
 }
 
+void Session::writeFiles(std::string folder, std::function<void(Expected<FilesWritten>)> then) {
+  onWorker([state = state_.get(), folder = std::move(folder), then = std::move(then)] { then(state->writeFiles(folder)); });
+}
+
 void Session::observe(std::function<void()> observer) {
   const std::scoped_lock lock(state_->mutex);
   state_->observer = std::move(observer);

@@ -99,6 +99,10 @@ class Session {
   // Waits until everything posted has been computed (and seeks reached). The error of the newest update, if any.
   Expected<void> wait();
 
+  // Writes the lab's data set (LabEntry::files) for the values as they are now into a folder, on the worker, with progress(); cancel() stops it.
+  // Everything arrives or nothing. `then` is called on the worker; wait() includes it.
+  void writeFiles(std::string folder, std::function<void(Expected<FilesWritten>)> then);
+
   // Runs a function on the worker between updates, e.g. to probe marks (which may download). Not called after destruction began.
   void onWorker(std::function<void()> job);
 

@@ -81,6 +81,7 @@ struct Session::State {
   // On the worker, without the lock.
   void run();
   void tell();
+  Expected<FilesWritten> writeFiles(const std::string& folder);
 
  private:
   class Watch;

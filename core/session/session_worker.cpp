@@ -60,6 +60,7 @@ class Session::State::Watch : public Monitor {
     return state_.seek.value_or(current);
   }
 
+  bool stopped() const { return state_.cancelled; }
   bool superseded() const { return superseded_ && !state_.cancelled; }
 
  private:
@@ -171,6 +172,29 @@ bool Session::State::runGuarded(const std::function<void()>& job) {
     // What a probe could not find out is not shown; the picture stands.
     return true;
   }
+}
+
+// A job of the queue: newer values do not stop it, only cancel() and the end of the session.
+Expected<FilesWritten> Session::State::writeFiles(const std::string& folder) {
+  class Writing : public Watch {
+   public:
+    using Watch::Watch;
+    bool cancelled() override { return stopped(); }
+  };
+  Values snapshot;
+  {
+    const std::scoped_lock lock(mutex);
+    snapshot = values;
+    cancelled = quit;
+    fraction = -1;
+    what.clear();
+  }
+  Writing watch(*this);
+  auto written = engine.writeFiles(snapshot, folder, watch);
+  const std::scoped_lock lock(mutex);
+  cancelled = quit;
+  announce = true;
+  return written;
 }
 
 // A press, drag or click becomes parameter changes; everything from press to release is one step of undo.
