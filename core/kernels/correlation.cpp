@@ -61,47 +61,46 @@ gpu::Groups groupsOf64(std::int64_t items) {
 
 Tensor packImages(gpu::Stream& stream, const Tensor& x, const Correlation& c, const Packing& p) {
   constexpr std::int64_t tail = 4;  // texels of zeros that the last steps may read
-  const std::int64_t texels = c.N * c.groups * c.channels * p.planeTexels();
+  const std::int64_t planes = c.N * c.groups * c.channels * p.phasesY * p.phasesX, plane = p.rows * p.rowTexels, texels = planes * plane;
   requireRange(stream, 4 * texels, "a padded copy of the images");
+  if (plane >= 1 << 22) throw std::length_error("conv2d: an image of more than 2^22 texels a channel");  // exact in conv_pack.comp
   Tensor packed(Shape{texels + tail, 4});
+  const auto number = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
   const struct {
-    std::uint32_t count, texels, rowTexels, rows, phasesX, phasesY;
+    std::uint32_t count, planes, tail, rowTexels, phasesX, phasesY;
     std::int32_t height, width, strideY, strideX, paddingY, paddingX, upY, upX;
-  } push{word(texels + tail),
-         word(texels),
-         word(p.rowTexels),
-         word(p.rows),
-         word(p.phasesX),
-         word(p.phasesY),
-         static_cast<std::int32_t>(c.H),
-         static_cast<std::int32_t>(c.W),
-         static_cast<std::int32_t>(c.stride[0]),
-         static_cast<std::int32_t>(c.stride[1]),
-         static_cast<std::int32_t>(c.padding[0]),
-         static_cast<std::int32_t>(c.padding[1]),
-         static_cast<std::int32_t>(c.up[0]),
-         static_cast<std::int32_t>(c.up[1])};
+    float perRow;
+  } push{word(plane),          word(planes),         word(tail),      word(p.rowTexels),   word(p.phasesX),
+         word(p.phasesY),      number(c.H),          number(c.W),     number(c.stride[0]), number(c.stride[1]),
+         number(c.padding[0]), number(c.padding[1]), number(c.up[0]), number(c.up[1]),     1.0f / static_cast<float>(p.rowTexels)};
+  constexpr std::int64_t widest = 32768;
   stream.dispatch("kernels/conv_pack", {{x.device(stream), gpu::Access::read}, {packed.deviceForWriting(stream), gpu::Access::write}}, push,
-                  groupsOf64(push.count), {c.stride[1] == 1 && c.up[1] == 1 ? 1u : 0u});
+                  {word(blocks(plane, 64)), word(std::min(planes + 1, widest)), word(blocks(planes + 1, widest))},
+                  {c.stride[1] == 1 && c.up[1] == 1 ? 1u : 0u});
   return packed;
 }
 
 Tensor correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c) {
   const Packing p = packingFor(c);
-  const std::int64_t steps = c.channels * c.kh * p.stepsX, panel = c.rows > 8 ? 16 : c.rows > 1 ? 8 : 1, panels = blocks(c.rows, panel);
+  const std::int64_t steps = blocks(c.channels * c.kh * p.stepsX, 2) * 2,
+                     panel = c.rows > 8   ? 16
+                             : c.rows > 1 ? 8
+                                          : 1,
+                     panels = blocks(c.rows, panel);
   requireIterations(stream.device(), "conv2d", steps);
   if (c.channels * p.planeTexels() >= 1 << 24) throw std::length_error("conv2d: an image of more than 2^24 texels");  // exact in f32
   const Tensor images = packImages(stream, x, c, p);
 
   Tensor weights(Shape{c.groups * panels * steps * (panel + 1), 4});
   const struct {
-    std::uint32_t count, panel, panels, steps, rows, kh, kw, taps, R, stepsX, groupStride, rowStride, channelStride, flip;
+    std::uint32_t count, panel, panels, steps, rows, channels, kh, kw, taps, R, stepsX, groupStride, rowStride, channelStride, flip;
     std::uint32_t strideY, strideX, dilationY, dilationX, phasesX, phasesY, packedRows, rowTexels;
   } pack{word(weights.count() / 4),
          word(panel),
          word(panels),
          word(steps),
          word(c.rows),
+         word(c.channels),
          word(c.kh),
          word(c.kw),
          word(p.taps),

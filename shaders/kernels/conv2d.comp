@@ -31,14 +31,34 @@ layout(push_constant) uniform Push {
 #define ROWS_1_TO_7(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
 #define ROWS_8_TO_15(F) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
 #define ZERO(r) vec4 s##r = vec4(0), t##r = vec4(0);
+#define TAP(r, weights, i, p, q) { float v = subgroupShuffle(weights[i], r & 7); s##r += v * p; t##r += v * q; }
 #define ROW(r) \
-  { \
-    float v0 = subgroupShuffle(a.x, r & 7); \
-    s##r += v0 * p0; t##r += v0 * q0; \
-    if (TAPS > 1u) { float v1 = subgroupShuffle(a.y, r & 7); s##r += v1 * p1; t##r += v1 * q1; } \
-    if (TAPS > 2u) { float v2 = subgroupShuffle(a.z, r & 7); s##r += v2 * p2; t##r += v2 * q2; } \
-    if (TAPS > 3u) { float v3 = subgroupShuffle(a.w, r & 7); s##r += v3 * p3; t##r += v3 * q3; } \
-  }
+  TAP(r, a, 0, pA, qA) \
+  if (TAPS > 1u) TAP(r, a, 1, pB, qB) \
+  if (TAPS > 2u) TAP(r, a, 2, pC, qC) \
+  if (TAPS > 3u) TAP(r, a, 3, pD, qD) \
+  TAP(r, c, 0, mA, nA) \
+  if (TAPS > 1u) TAP(r, c, 1, mB, nB) \
+  if (TAPS > 2u) TAP(r, c, 2, mC, nC) \
+  if (TAPS > 3u) TAP(r, c, 3, mD, nD)
+// The pixels of a step: quads pA .. pD and qA .. qD, each one element further on.
+#define PIXELS(p, q, at) \
+  vec4 p##place = texelFetch(w4, at); \
+  int p##from = atX0 + int(p##place.x), q##from = atX1 + int(p##place.x); \
+  vec4 p##A = texelFetch(x4, p##from), p##next = vec4(0), q##A, q##next = vec4(0); \
+  if (TAPS > 1u || MISALIGNED != 0u || ADJACENT != 0u) p##next = texelFetch(x4, p##from + 1); \
+  if (ADJACENT != 0u) q##A = p##next; else q##A = texelFetch(x4, q##from); \
+  if (TAPS > 1u || MISALIGNED != 0u) q##next = texelFetch(x4, q##from + 1); \
+  if (MISALIGNED != 0u) { \
+    int shift = int(p##place.y); \
+    vec4 p##last = ADJACENT != 0u ? q##next : texelFetch(x4, p##from + 2), q##last = texelFetch(x4, q##from + 2); \
+    p##A = joined(p##A, p##next, shift); \
+    p##next = joined(p##next, p##last, shift); \
+    q##A = joined(q##A, q##next, shift); \
+    q##next = joined(q##next, q##last, shift); \
+  } \
+  vec4 p##B = vec4(p##A.yzw, p##next.x), p##C = vec4(p##A.zw, p##next.xy), p##D = vec4(p##A.w, p##next.xyz); \
+  vec4 q##B = vec4(q##A.yzw, q##next.x), q##C = vec4(q##A.zw, q##next.xy), q##D = vec4(q##A.w, q##next.xyz);
 #ifdef RAGGED
 #define PUT(at, value, x) \
   for (uint i = 0u; i < 4u; ++i) { \
@@ -71,40 +91,27 @@ void main() {
   quad0 = min(quad0, quads - 1u);
   quad1 = min(quad1, quads - 1u);
   uint line0 = quad0 / quadsPerRow, line1 = quad1 / quadsPerRow, x0 = quad0 - line0 * quadsPerRow, x1 = quad1 - line1 * quadsPerRow;
-  uint n0 = line0 / outHeight, n1 = line1 / outHeight, y0 = line0 - n0 * outHeight, y1 = line1 - n1 * outHeight;
-  int atX0 = int(n0 * imageTexels + group * groupTexels + y0 * rowTexels + x0);
-  int atX1 = int(n1 * imageTexels + group * groupTexels + y1 * rowTexels + x1);
+  uint image0 = line0 / outHeight, image1 = line1 / outHeight, y0 = line0 - image0 * outHeight, y1 = line1 - image1 * outHeight;
+  int atX0 = int(image0 * imageTexels + group * groupTexels + y0 * rowTexels + x0);
+  int atX1 = int(image1 * imageTexels + group * groupTexels + y1 * rowTexels + x1);
   int atW = int((group * panels + gl_WorkGroupID.x) * steps * (PANEL + 1u));
   int low = atW + int(min(lane, PANEL - 1u));
 
   ZERO(0) ROWS_1_TO_7(ZERO) ROWS_8_TO_15(ZERO)
-  for (uint step = 0u; step < steps; ++step) {
-    vec4 place = texelFetch(w4, atW + int(PANEL));
-    int offset = int(place.x);
-    int from0 = atX0 + offset, from1 = atX1 + offset;
-    vec4 p0 = texelFetch(x4, from0), pNext = vec4(0), q0, qNext = vec4(0);
-    if (TAPS > 1u || MISALIGNED != 0u || ADJACENT != 0u) pNext = texelFetch(x4, from0 + 1);
-    if (ADJACENT != 0u) q0 = pNext; else q0 = texelFetch(x4, from1);
-    if (TAPS > 1u || MISALIGNED != 0u) qNext = texelFetch(x4, from1 + 1);
-    if (MISALIGNED != 0u) {
-      int shift = int(place.y);
-      vec4 pLast = ADJACENT != 0u ? qNext : texelFetch(x4, from0 + 2), qLast = texelFetch(x4, from1 + 2);
-      p0 = joined(p0, pNext, shift);
-      pNext = joined(pNext, pLast, shift);
-      q0 = joined(q0, qNext, shift);
-      qNext = joined(qNext, qLast, shift);
-    }
-    vec4 p1 = vec4(p0.yzw, pNext.x), p2 = vec4(p0.zw, pNext.xy), p3 = vec4(p0.w, pNext.xyz);
-    vec4 q1 = vec4(q0.yzw, qNext.x), q2 = vec4(q0.zw, qNext.xy), q3 = vec4(q0.w, qNext.xyz);
-    vec4 a = texelFetch(w4, low);
+  // Two steps a round: an accumulator is fetched and put back once for both.
+  for (uint step = 0u; step < steps; step += 2u) {
+    PIXELS(p, q, atW + int(PANEL))
+    PIXELS(m, n, atW + 2 * int(PANEL) + 1)
+    vec4 a = texelFetch(w4, low), c = texelFetch(w4, low + int(PANEL) + 1);
     ROW(0)
     if (PANEL > 1u) { ROWS_1_TO_7(ROW) }
     if (PANEL > 8u) {
       a = texelFetch(w4, low + 8);
+      c = texelFetch(w4, low + int(PANEL) + 9);
       ROWS_8_TO_15(ROW)
     }
-    atW += int(PANEL) + 1;
-    low += int(PANEL) + 1;
+    atW += 2 * (int(PANEL) + 1);
+    low += 2 * (int(PANEL) + 1);
   }
 
   // Store, with the bias of each row.
@@ -120,12 +127,12 @@ void main() {
   x0 *= 4u;
   x1 *= 4u;
   uint plane = outHeight * outWidth;
-  uint at0 = ((n0 * groups * rows + channel) * outHeight + y0) * outWidth + x0;
-  uint at1 = ((n1 * groups * rows + channel) * outHeight + y1) * outWidth + x1;
+  uint at0 = ((image0 * groups * rows + channel) * outHeight + y0) * outWidth + x0;
+  uint at1 = ((image1 * groups * rows + channel) * outHeight + y1) * outWidth + x1;
 #else
   uint plane = outHeight * quadsPerRow;
-  uint at0 = ((n0 * groups * rows + channel) * outHeight + y0) * quadsPerRow + x0;
-  uint at1 = ((n1 * groups * rows + channel) * outHeight + y1) * quadsPerRow + x1;
+  uint at0 = ((image0 * groups * rows + channel) * outHeight + y0) * quadsPerRow + x0;
+  uint at1 = ((image1 * groups * rows + channel) * outHeight + y1) * quadsPerRow + x1;
 #endif
   STORE(0)
   if (PANEL > 1u) { ROWS_1_TO_7(STORE) }

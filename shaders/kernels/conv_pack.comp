@@ -11,41 +11,47 @@ layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) uniform samplerBuffer x4;
 layout(set = 0, binding = 1, std430) writeonly buffer Packed { FOUR packed[]; };
 layout(push_constant) uniform Push {
-  uint count, texels;                      // output texels with and without the zeros behind the end
-  uint rowTexels, rows, phasesX, phasesY;  // of the packed planes
+  uint count;                              // texels of a plane, the zeros behind the last one apart
+  uint planes, tail;                       // planes, and texels of zeros behind the last one
+  uint rowTexels, phasesX, phasesY;        // of the packed planes
   int height, width, strideY, strideX, paddingY, paddingX, upY, upX;
+  float perRow;                            // 1 / rowTexels
 };
 
 void main() {
-  uint t = gl_GlobalInvocationID.x + gl_GlobalInvocationID.y * (gl_NumWorkGroups.x * 64u);
-  if (t >= count) return;
-  vec4 value = vec4(0);
-  uint column = t % rowTexels, rest = t / rowTexels;
-  uint row = rest % rows;
-  rest /= rows;
-  uint px = rest % phasesX;
-  rest /= phasesX;
+  // One workgroup per plane and piece of it: what is uniform needs no division.
+  uint t = gl_GlobalInvocationID.x, packedPlane = gl_WorkGroupID.y + gl_WorkGroupID.z * gl_NumWorkGroups.y;
+  if (packedPlane > planes || t >= (packedPlane == planes ? tail : count)) return;
+  uint at = packedPlane * count + t;
+  if (packedPlane == planes) {
+    packed[at] = asFour(vec4(0));
+    return;
+  }
+  uint px = packedPlane % phasesX, rest = packedPlane / phasesX;
   uint py = rest % phasesY, plane = rest / phasesY;
+  // Exact below 2^22: half a texel is more than the product's rounding. An integer division goes lane by lane on CPU devices.
+  uint row = uint((float(t) + 0.5) * perRow), column = t - row * rowTexels;
   int y = int(row) * strideY + int(py) - paddingY;
-  bool inside = t < texels && y >= 0 && (upY == 1 || y % upY == 0);
-  if (upY != 1) y /= upY;
+  bool inside = y >= 0;
+  if (upY != 1) {
+    inside = inside && y % upY == 0;
+    y /= upY;
+  }
   inside = inside && y < height;
-  int base = (int(plane) * height + y) * width;
-  if (inside) {
-    int x = int(column) * 4 * strideX + int(px) - paddingX;
-    if (PLAIN != 0u) {
-      int at = base + x;
-      // A texel before the first one is only read where it does not count.
-      vec4 low = texelFetch(x4, max(at >> 2, 0)), high = texelFetch(x4, max((at >> 2) + 1, 0));
-      ivec4 place = ivec4(x) + ivec4(0, 1, 2, 3);
-      bvec4 valid = bvec4(uvec4(lessThan(place, ivec4(width))) * uvec4(greaterThanEqual(place, ivec4(0))));
-      value = mix(vec4(0), joinTexels(low, high, uint(at)), valid);
-    } else {
-      for (int i = 0; i < 4; ++i) {
-        int place = x + i * strideX, from = upX == 1 ? place : place / upX;
-        if (place >= 0 && from < width && from * upX == place) value[i] = LOAD(x4, uint(base + from));
-      }
+  int base = (int(plane) * height + y) * width, x = int(column) * 4 * strideX + int(px) - paddingX;
+  vec4 value = vec4(0);
+  if (PLAIN != 0u) {
+    // Where a texel does not count, neither does where it is read.
+    int from = inside ? base + x : 0;
+    vec4 low = texelFetch(x4, max(from >> 2, 0)), high = texelFetch(x4, max((from >> 2) + 1, 0));
+    ivec4 place = ivec4(x) + ivec4(0, 1, 2, 3);
+    bvec4 valid = lessThan(uvec4(place), uvec4(inside ? width : 0));
+    value = mix(vec4(0), joinTexels(low, high, uint(from)), valid);
+  } else if (inside) {
+    for (int i = 0; i < 4; ++i) {
+      int place = x + i * strideX, from = upX == 1 ? place : place / upX;
+      if (place >= 0 && from < width && from * upX == place) value[i] = LOAD(x4, uint(base + from));
     }
   }
-  packed[t] = asFour(value);
+  packed[at] = asFour(value);
 }

@@ -10,8 +10,8 @@ layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) uniform samplerBuffer weight4;
 layout(set = 0, binding = 1, std430) writeonly buffer Packed { FOUR packed[]; };
 layout(push_constant) uniform Push {
-  uint count, panel, panels, steps;        // steps of one group: channels * kh * stepsX
-  uint rows, kh, kw, taps, R, stepsX;
+  uint count, panel, panels, steps;        // steps of one group: channels * kh * stepsX, and one of zeros when that is odd
+  uint rows, channels, kh, kw, taps, R, stepsX;
   uint groupStride, rowStride, channelStride, flip;
   uint strideY, strideX, dilationY, dilationX;
   uint phasesX, phasesY, packedRows, rowTexels;
@@ -28,7 +28,9 @@ void main() {
   uint ky = above % kh, channel = above / kh;
   uint r = g % R, b = g / R;
   vec4 value = vec4(0);
-  if (part == panel) {
+  if (channel >= channels) {
+    value = vec4(0);
+  } else if (part == panel) {
     uint y = ky * dilationY, x = (r + R * b * taps) * dilationX;
     uint column = x / strideX;
     uint plane = (channel * phasesY + y % strideY) * phasesX + x % strideX;
