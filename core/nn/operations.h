@@ -2,6 +2,8 @@
 // Differentiable operations: a kernel going forward, and its gradient on the tape. Names and meanings follow PyTorch. Shapes as in the kernels;
 // a shape that does not fit throws std::invalid_argument with both shapes. All values are f32.
 
+#include <vector>
+
 #include "core/kernels/elementwise.h"
 #include "core/kernels/reduce.h"
 #include "core/nn/tape.h"
@@ -30,6 +32,19 @@ Variable reshape(const Variable& x, const Shape& shape);
 Variable matmul(const Variable& a, const Variable& b);
 // x [..., in], weight [out, in], bias [out] (may be empty) -> x weight^T + bias, [..., out].
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+
+// a [..., M, K] b [..., N, K]^T -> [..., M, N].
+Variable matmulTransposed(const Variable& a, const Variable& b);
+// Axis i of the result is axis axes[i] of x.
+Variable permute(const Variable& x, const std::vector<int>& axes);
+
+// (x - mean) / sqrt(variance + epsilon) gain + shift along the last axis (Ba, Kiros and Hinton 2016).
+Variable layerNorm(const Variable& x, const Variable& gain, const Variable& shift, double epsilon = 1e-5);
+// softmax(q k^T / sqrt(d)) v per head: q [..., n, d], k [..., m, d], v [..., m, e] -> [..., n, e] (Vaswani et al. 2017, eq. 1). `mask`, when given,
+// is added to the scores: [n, m], -1e30 hides.
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& mask = {});
+// Rows of a table by index u32 [...]: [rows, d] -> [..., d].
+Variable embedding(const Variable& table, const Tensor& index);
 
 // Without the axis; over all elements: shape [].
 Variable sum(const Variable& x, int axis);

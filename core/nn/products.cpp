@@ -37,6 +37,16 @@ Variable matmul(const Variable& a, const Variable& b) {
   });
 }
 
+Variable matmulTransposed(const Variable& a, const Variable& b) {
+  Tape& tape = a.tape();
+  return tape.record(kernels::matmul(tape.stream(), a.value(), b.value(), {.transposeB = true}), {a, b}, [a, b](gpu::Stream& s, const Tensor& g) {
+    Gradients result(2);
+    if (a.needsGradient()) result[0] = batchesSummedTo(s, kernels::matmul(s, g, b.value()), a.shape());
+    if (b.needsGradient()) result[1] = batchesSummedTo(s, kernels::matmul(s, g, a.value(), {.transposeA = true}), b.shape());
+    return result;
+  });
+}
+
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
   Tape& tape = x.tape();
   const Shape& shape = x.shape();
@@ -110,6 +120,17 @@ std::vector<GradientCase> cases() {
                     for (int i = 0; i < 2; ++i) {
                       for (int j = 0; j < 3; ++j) multiply(in[0].data() + i * 12, in[1].data() + j * 20, 3, 4, 5, result);
                     }
+                    return result;
+                  }});
+  list.push_back({"matmul with the second operand transposed",
+                  {{Shape{2, 3, 4}}, {Shape{5, 4}}},
+                  [](std::span<const Variable> in) { return matmulTransposed(in[0], in[1]); },
+                  [](std::span<const Values> in) {
+                    Values b, result;
+                    for (std::size_t k = 0; k < 4; ++k) {
+                      for (std::size_t n = 0; n < 5; ++n) b.push_back(in[1][n * 4 + k]);
+                    }
+                    for (int i = 0; i < 2; ++i) multiply(in[0].data() + i * 12, b.data(), 3, 4, 5, result);
                     return result;
                   }});
   for (const bool biased : {false, true}) {

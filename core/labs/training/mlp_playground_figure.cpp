@@ -161,7 +161,7 @@ Panel MlpPlayground::unitsPanel() const {
     panel.marks.push_back(tile);
     if (static_cast<std::int64_t>(u) + 1 == unit_) {
       auto frame = std::make_shared<BoxesMark>("chosen");
-      frame->boxes.push_back({x - 0.04, y - 0.04, 1.08, 1.08, Paint::of(Role::accent), false, {}, {}, 0});
+      frame->boxes.push_back({x - 0.04, y - 0.04, 1.08, 1.08, Paint::of(Role::accent), false, {}, trf("unit {}", u + 1), 0});
       frame->lineWidth = 1.5f;
       panel.marks.push_back(frame);
     }

@@ -1,0 +1,139 @@
+// What transformers are made of, with gradients: permutation, layer norm, attention, embedding.
+
+#include <cmath>
+
+#include "core/kernels/embedding.h"
+#include "core/kernels/group_norm.h"
+#include "core/kernels/layer_norm.h"
+#include "core/kernels/matmul.h"
+#include "core/kernels/permute.h"
+#include "core/kernels/softmax.h"
+#include "core/kernels/softmax_gradient.h"
+#include "core/nn/gradient_case.h"
+#include "core/nn/operations.h"
+
+namespace orrery::nn {
+namespace {
+
+using Gradients = std::vector<Tensor>;
+
+}  // namespace
+
+Variable permute(const Variable& x, const std::vector<int>& axes) {
+  Tape& tape = x.tape();
+  return tape.record(kernels::permute(tape.stream(), x.value(), axes), {x}, [axes](gpu::Stream& s, const Tensor& g) {
+    return Gradients{kernels::permute(s, g, kernels::inversePermutation(axes))};
+  });
+}
+
+Variable layerNorm(const Variable& x, const Variable& gain, const Variable& shift, double epsilon) {
+  Tape& tape = x.tape();
+  kernels::LayerNormOptions options;
+  options.epsilon = epsilon, options.gain = gain.value(), options.shift = shift.value();
+  return tape.record(kernels::layerNorm(tape.stream(), x.value(), options), {x, gain, shift}, [x, options](gpu::Stream& s, const Tensor& g) {
+    kernels::NormGradients gradients = kernels::layerNormGradient(s, g, x.value(), options);
+    return Gradients{gradients.input, gradients.gain, gradients.shift};
+  });
+}
+
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& mask) {
+  Tape& tape = q.tape();
+  gpu::Stream& stream = tape.stream();
+  kernels::SoftmaxOptions options;
+  options.scale = 1 / std::sqrt(static_cast<double>(q.shape()[-1]));
+  options.mask = mask;
+  // The weights are kept for the way back.
+  const Tensor scores = kernels::matmul(stream, q.value(), k.value(), {.transposeB = true});
+  const Tensor weights = kernels::softmax(stream, scores, -1, options);
+  return tape.record(kernels::matmul(stream, weights, v.value()), {q, k, v}, [q, k, v, weights, scale = options.scale](gpu::Stream& s, const Tensor& g) {
+    const Tensor toWeights = kernels::matmul(s, g, v.value(), {.transposeB = true});
+    const Tensor toScores = kernels::softmaxGradient(s, toWeights, weights, -1, scale);
+    return Gradients{kernels::matmul(s, toScores, k.value()), kernels::matmul(s, toScores, q.value(), {.transposeA = true}),
+                     kernels::matmul(s, weights, g, {.transposeA = true})};
+  });
+}
+
+Variable embedding(const Variable& table, const Tensor& index) {
+  Tape& tape = table.tape();
+  return tape.record(kernels::embedding(tape.stream(), table.value(), index), {table}, [table, index](gpu::Stream& s, const Tensor& g) {
+    return Gradients{kernels::embeddingGradient(s, g, index, table.shape()[0])};
+  });
+}
+
+namespace {
+
+using Values = std::vector<double>;
+
+std::vector<GradientCase> cases() {
+  std::vector<GradientCase> list;
+  list.push_back({"permute [2, 3, 5] to [5, 2, 3]",
+                  {{Shape{2, 3, 5}}},
+                  [](std::span<const Variable> in) { return permute(in[0], {2, 0, 1}); },
+                  [](std::span<const Values> in) {
+                    Values result;
+                    for (std::size_t k = 0; k < 5; ++k) {
+                      for (std::size_t ij = 0; ij < 6; ++ij) result.push_back(in[0][ij * 5 + k]);
+                    }
+                    return result;
+                  }});
+  list.push_back({"layer norm [3, 2, 9]",
+                  {{Shape{3, 2, 9}, -2, 2}, {Shape{9}, 0.5, 2}, {Shape{9}}},
+                  [](std::span<const Variable> in) { return layerNorm(in[0], in[1], in[2]); },
+                  [](std::span<const Values> in) {
+                    Values result;
+                    for (std::size_t row = 0; row < 6; ++row) {
+                      const auto x = std::span(in[0]).subspan(row * 9, 9);
+                      double mean = 0, variance = 0;
+                      for (const double v : x) mean += v / 9;
+                      for (const double v : x) variance += (v - mean) * (v - mean) / 9;
+                      for (std::size_t i = 0; i < 9; ++i) result.push_back((x[i] - mean) / std::sqrt(variance + 1e-5) * in[1][i] + in[2][i]);
+                    }
+                    return result;
+                  }});
+  for (const bool masked : {false, true}) {
+    std::vector<float> mask(5 * 7, 0);
+    for (std::size_t i = 0; i < 5; ++i) {
+      for (std::size_t j = i + 3; j < 7; ++j) mask[i * 7 + j] = -1e30f;
+    }
+    list.push_back({masked ? "attention of 2 heads, 5 queries, 7 keys, masked" : "attention of 2 heads, 5 queries, 7 keys",
+                    {{Shape{2, 5, 3}, -2, 2}, {Shape{2, 7, 3}, -2, 2}, {Shape{2, 7, 4}}},
+                    [masked, mask](std::span<const Variable> in) {
+                      return attention(in[0], in[1], in[2], masked ? Tensor::from(Shape{5, 7}, mask) : Tensor());
+                    },
+                    [masked](std::span<const Values> in) {
+                      Values result;
+                      for (std::size_t h = 0; h < 2; ++h) {
+                        for (std::size_t i = 0; i < 5; ++i) {
+                          Values weight(7, 0);
+                          double sum = 0;
+                          for (std::size_t j = 0; j < (masked ? i + 3 : 7) && j < 7; ++j) {
+                            double score = 0;
+                            for (std::size_t d = 0; d < 3; ++d) score += in[0][(h * 5 + i) * 3 + d] * in[1][(h * 7 + j) * 3 + d];
+                            sum += weight[j] = std::exp(score / std::sqrt(3.0));
+                          }
+                          for (std::size_t e = 0; e < 4; ++e) {
+                            double y = 0;
+                            for (std::size_t j = 0; j < 7; ++j) y += weight[j] / sum * in[2][(h * 7 + j) * 4 + e];
+                            result.push_back(y);
+                          }
+                        }
+                      }
+                      return result;
+                    }});
+  }
+  const std::vector<std::uint32_t> index{3, 0, 3, 1, 5, 3};
+  list.push_back({"embedding of [6, 4], a row picked three times",
+                  {{Shape{6, 4}}},
+                  [index](std::span<const Variable> in) { return embedding(in[0], Tensor::from(Shape{2, 3}, index)); },
+                  [index](std::span<const Values> in) {
+                    Values result;
+                    for (const std::uint32_t i : index) result.insert(result.end(), in[0].begin() + 4 * i, in[0].begin() + 4 * i + 4);
+                    return result;
+                  }});
+  return list;
+}
+
+const Registration<Differentiable> registration{{"sequence", cases}};
+
+}  // namespace
+}  // namespace orrery::nn
