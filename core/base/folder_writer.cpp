@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -34,6 +36,21 @@ std::error_code makeFolders(const fs::path& folder, std::vector<std::string>& ma
   return failure;
 }
 
+constexpr const char* stagingName = ".orrery-partial-";
+
+// Removes what killed processes left behind: staging folders whose process number is no longer in use.
+void removeAbandoned(const fs::path& folder) {
+  std::error_code ignored;
+  std::vector<fs::path> abandoned;
+  for (fs::directory_iterator entry(folder, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(stagingName)) continue;
+    const int process = std::atoi(name.c_str() + std::strlen(stagingName));
+    if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH) abandoned.push_back(entry->path());
+  }
+  for (const auto& one : abandoned) fs::remove_all(one, ignored);
+}
+
 bool staysInside(const std::string& name) {
   const fs::path path(name);
   return !name.empty() && path.is_relative() && std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
@@ -50,8 +67,12 @@ Expected<FolderWriter> FolderWriter::open(const std::string& folder) {
   std::error_code failure;
   if (fs::exists(trimmed, failure) && !fs::is_directory(trimmed, failure)) return refused(trimmed, tr("it is not a folder"));
   if (const auto made = makeFolders(trimmed, writer.made_)) return refused(trimmed, made.message());
-  const std::string staging = trimmed + "/.orrery-partial-" + std::to_string(::getpid());
-  fs::remove_all(staging, failure);        // left behind by a killed process of the same number
+  removeAbandoned(trimmed);
+  // Two writers of one process get folders of their own.
+  std::string staging;
+  for (int number = 0; staging.empty() || fs::exists(staging, failure); ++number) {
+    staging = fmt::format("{}/{}{}-{}", trimmed, stagingName, ::getpid(), number);
+  }
   if (!fs::create_directory(staging, failure)) return refused(trimmed, failure.message());
   writer.staging_ = staging;
   return writer;

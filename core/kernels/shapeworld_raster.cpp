@@ -17,7 +17,7 @@ namespace orrery::kernels {
 
 namespace {
 
-constexpr std::int64_t headWords = 8, objectWords = 4;
+constexpr std::int64_t headWords = 8, objectWords = 4, preparedWords = 12;
 constexpr std::uint32_t imagesOut = 0, pixelsOut = 1, ownersOut = 2;
 
 Tensor raster(gpu::Stream& stream, const Tensor& scenes, int size, std::uint32_t output) {
@@ -26,13 +26,25 @@ Tensor raster(gpu::Stream& stream, const Tensor& scenes, int size, std::uint32_t
   const std::int64_t batch = scenes.shape()[0];
   Tensor result = output == imagesOut ? Tensor(Shape{batch, 3, size, size}) : Tensor(Shape{batch, size, size}, DType::u32);
   if (result.empty()) return result;
+  const std::int64_t capacity = (scenes.shape()[1] - headWords) / objectWords;
+  const auto unit = static_cast<std::uint32_t>(2048 / size), places = static_cast<std::uint32_t>(capacity);
+
+  // Look up once per object what every pixel needs of it. A table without objects still binds a buffer.
+  Tensor objects(Shape{std::max<std::int64_t>(batch * capacity, 1), preparedWords}, DType::u32);
+  const struct {
+    std::uint32_t count, unit, capacity;
+  } prepare{static_cast<std::uint32_t>(batch * capacity), unit, places};
+  stream.dispatch("kernels/shapeworld_prepare",
+                  {{scenes.device(stream), gpu::Access::read}, {objects.deviceForWriting(stream), gpu::Access::write}}, prepare,
+                  {static_cast<std::uint32_t>((batch * capacity + 63) / 64), 1, 1});
   const struct {
     std::uint32_t size, unit, capacity;
-  } push{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(2048 / size),
-         static_cast<std::uint32_t>((scenes.shape()[1] - headWords) / objectWords)};
+  } push{static_cast<std::uint32_t>(size), unit, places};
   stream.dispatch("kernels/shapeworld_raster",
-                  {{scenes.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
-                  {static_cast<std::uint32_t>((size * size + 63) / 64), static_cast<std::uint32_t>(batch), 1}, {output});
+                  {{scenes.device(stream), gpu::Access::read},
+                   {objects.device(stream), gpu::Access::read},
+                   {result.deviceForWriting(stream), gpu::Access::write}},
+                  push, {static_cast<std::uint32_t>((size * size + 63) / 64), static_cast<std::uint32_t>(batch), 1}, {output});
   return result;
 }
 
@@ -149,7 +161,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
     int size;
   };
   std::vector<CheckCase> cases;
-  for (const Problem& p : {Problem{12, 5, 32}, Problem{5, 12, 64}, Problem{3, 20, 128}, Problem{7, 1, 8}}) {
+  for (const Problem& p : {Problem{12, 5, 32}, Problem{5, 12, 64}, Problem{3, 20, 128}, Problem{7, 1, 8}, Problem{2, 0, 16}}) {
     const std::string name = " of " + std::to_string(p.batch) + " scenes, " + std::to_string(p.size) + " px";
     const auto table = testTable(p.batch, p.capacity, 11);
     const auto scenes = [p, table] { return Tensor::from(Shape{p.batch, headWords + objectWords * p.capacity}, table); };

@@ -1,34 +1,17 @@
 #version 450
-// One pixel per invocation of ShapeWorld v1, integers only; the row of the table is described in core/kernels/shapeworld_raster.h.
-// A lattice of 2048 x 2048 units, `unit` of them per pixel, 4 x 4 samples at x unit + unit (2 i + 1) / 8. Every shape but the circle is a set of
-// half planes n.p <= limit with n = (sin t, -cos t) at evenly spaced t: the square and the triangle allow no plane to fail, the star one of five.
-// What is skipped is skipped by loops of no iteration: lavapipe executes both sides of a branch, but leaves a loop when no lane is in it.
+// One pixel per invocation of ShapeWorld v1, integers only; the rows of `scenes` are described in core/kernels/shapeworld_raster.h, those of
+// `objects` in shapeworld_prepare.comp. A lattice of 2048 x 2048 units, `unit` of them per pixel, 4 x 4 samples at x unit + unit (2 i + 1) / 8.
+// Inside: the circle by its radius, the square and the triangle when no half plane fails, the star when at most one of five does.
+// What is skipped is skipped by loops of no iteration: lavapipe executes both sides of a branch, but leaves a loop when no lane is in it. It also
+// reads constant arrays slowly: they are looked up once per object, in shapeworld_prepare.comp.
 #extension GL_GOOGLE_include_directive : require
 #include "philox.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint OUTPUT = 0;   // 0 images, 1 pixels, 2 owners
 layout(set = 0, binding = 0) uniform usamplerBuffer scenes;
-layout(set = 0, binding = 1) writeonly buffer Out { uint result[]; };
+layout(set = 0, binding = 1) uniform usamplerBuffer objects;
+layout(set = 0, binding = 2) writeonly buffer Out { uint result[]; };
 layout(push_constant) uniform Push { uint size, unit, capacity; } p;
-
-// floor(16384 cos(3k deg) + 1/2)
-const int cosine[120] = int[120](
-    16384, 16362, 16294, 16182, 16026, 15826, 15582, 15296, 14968, 14598, 14189, 13741, 13255, 12733, 12176, 11585, 10963, 10311, 9630, 8923,
-    8192, 7438, 6664, 5872, 5063, 4240, 3406, 2563, 1713, 857, 0, -857, -1713, -2563, -3406, -4240, -5063, -5872, -6664, -7438,
-    -8192, -8923, -9630, -10311, -10963, -11585, -12176, -12733, -13255, -13741, -14189, -14598, -14968, -15296, -15582, -15826, -16026, -16182, -16294, -16362,
-    -16384, -16362, -16294, -16182, -16026, -15826, -15582, -15296, -14968, -14598, -14189, -13741, -13255, -12733, -12176, -11585, -10963, -10311, -9630, -8923,
-    -8192, -7438, -6664, -5872, -5063, -4240, -3406, -2563, -1713, -857, 0, 857, 1713, 2563, 3406, 4240, 5063, 5872, 6664, 7438,
-    8192, 8923, 9630, 10311, 10963, 11585, 12176, 12733, 13255, 13741, 14189, 14598, 14968, 15296, 15582, 15826, 16026, 16182, 16294, 16362);
-
-const ivec3 colours[8] = ivec3[8](ivec3(220, 50, 47), ivec3(240, 140, 30), ivec3(235, 215, 50), ivec3(60, 170, 70), ivec3(40, 190, 200),
-                                  ivec3(50, 90, 210), ivec3(150, 70, 190), ivec3(240, 240, 240));
-const ivec3 tints[4] = ivec3[4](ivec3(72, 80, 92), ivec3(96, 78, 70), ivec3(74, 88, 70), ivec3(48, 50, 64));
-
-// By class; the circle has no planes.
-const ivec4 planeCount = ivec4(0, 4, 3, 5), planeFirst = ivec4(0, 0, 20, 0), planeStep = ivec4(0, 30, 40, 24);
-const ivec4 planeLimit = ivec4(0, 11585, 8192, 5063);
-// Radius of the inscribed circle in percent of the circumscribed one, rounded down.
-const ivec4 inscribed = ivec4(100, 70, 49, 30);
 
 // What the texture adds to the tint at lattice point (X, Y).
 int textureOffset(uvec4 style, uvec4 draw, int X, int Y) {
@@ -53,51 +36,54 @@ void main() {
   uint pixel = gl_GlobalInvocationID.x, scene = gl_WorkGroupID.y;
   if (pixel >= p.size * p.size) return;
   int unit = int(p.unit), x = int(pixel % p.size), y = int(pixel / p.size);
-  int row = int(scene * (2u + p.capacity));
-  int X = x * unit + unit / 2, Y = y * unit + unit / 2;
+  int X = x * unit + unit / 2, Y = y * unit + unit / 2, pitch = unit / 4;
 
   // Paint the background: tint plus texture at the pixel's centre.
+  int row = int(scene * (2u + p.capacity));
   uvec4 style = texelFetch(scenes, row);
-  ivec3 colour = clamp(tints[style.y & 3u] + textureOffset(style, texelFetch(scenes, row + 1), X, Y), 0, 255);
+  ivec3 tint = style.y == 0u ? ivec3(72, 80, 92) : style.y == 1u ? ivec3(96, 78, 70) : style.y == 2u ? ivec3(74, 88, 70) : ivec3(48, 50, 64);
+  ivec3 colour = clamp(tint + textureOffset(style, texelFetch(scenes, row + 1), X, Y), 0, 255);
   uint owner = 0u;
 
   // Lay the objects over it, from back to front.
   for (uint o = 0u; o < p.capacity; ++o) {
-    uvec4 object = texelFetch(scenes, row + 2 + int(o));
-    int r = int(object.y);
-    if (r == 0) break;
-    uint shape = object.x & 3u;
-    int dx = X - int(object.z), dy = Y - int(object.w), d2 = dx * dx + dy * dy;
-    // Far outside the circumscribed circle or deep inside the inscribed one, with a pixel of margin, no sample needs a look.
-    int outer = r + unit, inner = r * inscribed[shape] / 100 - unit;
-    bool beyond = d2 > outer * outer, within = inner > 0 && d2 < inner * inner;
-    bool edge = !beyond && !within;
+    int at = 3 * int(scene * p.capacity + o);
+    uvec4 place = texelFetch(objects, at);
+    if (place.z == 0u) break;
+    int dx = X - int(place.x), dy = Y - int(place.y), d2 = dx * dx + dy * dy;
 
-    // Half planes: n.p at the first sample, then its steps to the right and down; bits of `once` and `twice` are samples outside of one and of two.
-    uint once = 0u, twice = 0u;
-    int fromX = dx - unit / 2 + unit / 8, fromY = dy - unit / 2 + unit / 8, pitch = unit / 4;
-    int planes = edge ? planeCount[shape] : 0, limit = planeLimit[shape] * r, angle = int(object.x >> 16) + planeFirst[shape];
-    for (int k = 0; k < planes; ++k, angle += planeStep[shape]) {
-      int nx = cosine[(angle + 90) % 120], ny = -cosine[angle % 120];
-      int at = nx * fromX + ny * fromY - limit, right = nx * pitch, down = ny * pitch;
-      uint outside = 0u;
-      for (int j = 0; j < 4; ++j) {
-        for (int i = 0; i < 4; ++i) outside |= uint(at + i * right + j * down > 0) << (4 * j + i);
+    // Far outside the circumscribed circle, with a pixel of margin, there is nothing to do.
+    for (uint once = 0u; once < (d2 > int(place.z) ? 0u : 1u); ++once) {
+      uvec4 normals = texelFetch(objects, at + 1), more = texelFetch(objects, at + 2);
+      int limit = int(more.y), fromX = dx - unit / 2 + unit / 8, fromY = dy - unit / 2 + unit / 8;
+      // Deep inside the inscribed circle no sample needs a look.
+      int planes = d2 < int(place.w) ? -1 : int(more.w & 255u);
+      // Bits of `first` and `second`: samples outside of at least one and of at least two half planes.
+      uint first = 0u, second = 0u;
+      for (int k = 0; k < planes; ++k) {
+        uint normal = k == 0 ? normals.x : k == 1 ? normals.y : k == 2 ? normals.z : k == 3 ? normals.w : more.x;
+        int nx = bitfieldExtract(int(normal), 0, 16), ny = int(normal) >> 16;
+        int start = nx * fromX + ny * fromY - limit, right = nx * pitch, down = ny * pitch;
+        uint outside = 0u;
+        for (int j = 0; j < 4; ++j) {
+          for (int i = 0; i < 4; ++i) outside |= uint(start + i * right + j * down > 0) << (4 * j + i);
+        }
+        second |= first & outside;
+        first |= outside;
       }
-      twice |= once & outside;
-      once |= outside;
-    }
-    // The circle.
-    for (int j = 0; j < (edge && shape == 0u ? 4 : 0); ++j) {
-      int py = fromY + j * pitch;
-      for (int i = 0; i < 4; ++i) {
-        int px = fromX + i * pitch;
-        once |= uint(px * px + py * py > r * r) << (4 * j + i);
+      // The circle.
+      for (int j = 0; j < (planes == 0 ? 4 : 0); ++j) {
+        int py = fromY + j * pitch;
+        for (int i = 0; i < 4; ++i) {
+          int px = fromX + i * pitch;
+          first |= uint(px * px + py * py > limit) << (4 * j + i);
+        }
       }
+      int covered = 16 - bitCount((more.w & 256u) != 0u ? second : first);
+      ivec3 front = ivec3(more.z & 255u, (more.z >> 8) & 255u, more.z >> 16);
+      colour = (colour * (16 - covered) + front * covered + 8) >> 4;
+      if (covered >= 8) owner = o + 1u;
     }
-    int covered = beyond ? 0 : within ? 16 : 16 - bitCount(shape == 3u ? twice : once);
-    colour = (colour * (16 - covered) + colours[(object.x >> 8) & 7u] * covered + 8) >> 4;
-    if (covered >= 8) owner = o + 1u;
   }
 
   uint pixels = p.size * p.size;

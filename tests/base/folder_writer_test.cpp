@@ -54,6 +54,27 @@ TEST_CASE("without commit nothing is left, not even the folders that were made")
   CHECK_FALSE(fs::exists(scratch.path("x")));
 }
 
+TEST_CASE("what a killed process left behind goes at the next writing, what a living one works on stays") {
+  const testing::Scratch scratch;
+  // No process has the largest number; process 1 always lives.
+  for (const char* name : {"set/.orrery-partial-4194304-0/a", "set/.orrery-partial-1-0/a"}) scratch.write(name, "x");
+  auto writer = FolderWriter::open(scratch.path("set"));
+  REQUIRE(writer);
+  CHECK_FALSE(fs::exists(scratch.path("set/.orrery-partial-4194304-0")));
+  CHECK(fs::exists(scratch.path("set/.orrery-partial-1-0")));
+  // A second writer into the same folder does not touch the first one's files.
+  REQUIRE(writer->write("one.txt", "1"));
+  {
+    auto other = FolderWriter::open(scratch.path("set"));
+    REQUIRE(other);
+    REQUIRE(other->write("two.txt", "2"));
+    REQUIRE(other->commit());
+  }
+  REQUIRE(writer->commit());
+  CHECK(fs::exists(scratch.path("set/one.txt")));
+  CHECK(fs::exists(scratch.path("set/two.txt")));
+}
+
 TEST_CASE("a disk that takes no more is one sentence, and the folder stays as it was") {
   const testing::Scratch scratch;
   fs::create_directories(scratch.path("kept"));

@@ -61,12 +61,12 @@ TEST_CASE("data writes a data set into a folder, and map scores it in COCO, VOC 
   const auto coco = runProgram({"map", "--gt", folder.path("set/instances.json"), "--dt", results, "--json"});
   INFO(coco.err);
   REQUIRE(coco.code == 0);
-  CHECK(coco.json()["ap"].get<double>() == Approx(1));
+  CHECK(coco.json()["map"].get<double>() == Approx(1));
   for (const std::string form : {"set/Annotations", "set/labels"}) {
     const auto other = runProgram({"map", "--gt", folder.path(form), "--dt", csv, "--json"});
     INFO(form << ": " << other.err);
     REQUIRE(other.code == 0);
-    CHECK(other.json()["ap"].get<double>() == Approx(1));
+    CHECK(other.json()["map"].get<double>() == Approx(1));
   }
 }
 
