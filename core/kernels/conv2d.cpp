@@ -29,6 +29,7 @@ Correlation forwardOf(const ConvGeometry& g) {
   c.H = g.H, c.W = g.W, c.kh = g.kh, c.kw = g.kw, c.OH = g.OH, c.OW = g.OW;
   c.stride = g.stride, c.padding = g.padding, c.dilation = g.dilation;
   c.channelStride = g.kh * g.kw, c.rowStride = g.channels() * c.channelStride, c.groupStride = g.outputs() * c.rowStride;
+  c.tapStepY = g.kw;
   return c;
 }
 
@@ -41,8 +42,46 @@ Correlation backwardOf(const ConvGeometry& g) {
   c.up = g.stride, c.dilation = g.dilation;
   c.padding = {g.dilation[0] * (g.kh - 1) - g.padding[0], g.dilation[1] * (g.kw - 1) - g.padding[1]};
   c.rowStride = g.kh * g.kw, c.channelStride = g.channels() * c.rowStride, c.groupStride = g.outputs() * c.channelStride;
-  c.flip = true;
+  c.tapStart = g.kh * g.kw - 1, c.tapStepY = -g.kw, c.tapStepX = -1;
   return c;
+}
+
+// The same for a stride without dilation, pixel by pixel modulo the stride: pixels iy = m stride + r - padding see only the taps
+// ky = r + j stride, and gather y[m - j] with them. No products with the zeros between gradients.
+Correlation phaseOf(const ConvGeometry& g, const std::array<std::int64_t, 2>& r) {
+  Correlation c = backwardOf(g);
+  const std::array<std::int64_t, 2> kernel{g.kh, g.kw}, image{g.H, g.W}, tapStep{g.kw, 1};
+  std::array<std::int64_t, 2> taps{}, extent{};
+  c.up = {1, 1};
+  c.resultStride = g.stride;
+  c.tapStart = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::int64_t s = g.stride[i];
+    taps[i] = r[i] < kernel[i] ? (kernel[i] - r[i] - 1) / s + 1 : 0;
+    const std::int64_t first = g.padding[i] > r[i] ? (g.padding[i] - r[i] + s - 1) / s : 0;  // the first m inside of the image
+    c.resultOffset[i] = first * s + r[i] - g.padding[i];
+    extent[i] = c.resultOffset[i] < image[i] ? (image[i] - 1 - c.resultOffset[i]) / s + 1 : 0;
+    c.padding[i] = taps[i] - 1 - first;
+    c.tapStart += (r[i] + s * (taps[i] - 1)) * tapStep[i];
+  }
+  c.tapStepY = -g.stride[0] * g.kw, c.tapStepX = -g.stride[1];
+  c.kh = taps[0], c.kw = taps[1], c.OH = extent[0], c.OW = extent[1];
+  return c;
+}
+
+// dL/dx of a convolution, or with a bias a transposed convolution.
+Tensor correlateBack(gpu::Stream& stream, const Tensor& gradient, const Tensor& weight, const Tensor& bias, const ConvGeometry& g,
+                     std::string_view variant) {
+  const auto [sy, sx] = g.stride;
+  const bool phases = sy * sx > 1 && g.dilation[0] == 1 && g.dilation[1] == 1 && sy <= g.kh && sx <= g.kw;  // every pixel has a tap
+  Tensor result(g.inputShape());
+  if (result.empty()) return result;
+  if (gradient.empty()) return fill(stream, g.inputShape(), 0.0f);
+  if (!phases) correlate(stream, gradient, weight, bias, backwardOf(g), result, variant);
+  for (std::int64_t ry = 0; phases && ry < sy; ++ry) {
+    for (std::int64_t rx = 0; rx < sx; ++rx) correlate(stream, gradient, weight, bias, phaseOf(g, {ry, rx}), result, variant);
+  }
+  return result;
 }
 
 // A 1 x 1 kernel over whole images is a matrix product.
@@ -94,7 +133,9 @@ Tensor conv2d(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const 
     const Shape image{g.N, g.groups, g.channels(), g.H * g.W}, matrix{1, g.groups, g.outputs(), g.channels()};
     return matmul(stream, weight.reshaped(matrix), x.reshaped(image), {.variant = options.variant}).reshaped(g.outputShape());
   }
-  return correlate(stream, x, weight, bias, forwardOf(g), options.variant);
+  Tensor result(g.outputShape());
+  correlate(stream, x, weight, bias, forwardOf(g), result, options.variant);
+  return result;
 }
 
 Tensor conv2dInputGradient(gpu::Stream& stream, const Tensor& gradient, const Tensor& weight, const Shape& input,
@@ -108,7 +149,7 @@ Tensor conv2dInputGradient(gpu::Stream& stream, const Tensor& gradient, const Te
     return matmul(stream, weight.reshaped(matrix), gradient.reshaped(image), {.transposeA = true, .variant = options.variant})
         .reshaped(input);
   }
-  return correlate(stream, gradient, weight, {}, backwardOf(g), options.variant);
+  return correlateBack(stream, gradient, weight, {}, g, options.variant);
 }
 
 Tensor conv2dWeightGradient(gpu::Stream& stream, const Tensor& gradient, const Tensor& x, const Shape& weight,
@@ -151,7 +192,7 @@ Tensor convTranspose2d(gpu::Stream& stream, const Tensor& x, const Tensor& weigh
   requireShape("convTranspose2d: weight", weight, g.weightShape());
   if (!bias.empty()) requireShape("convTranspose2d: bias", bias, Shape{g.C});
   if (g.O == 0 || g.C == 0) throw std::invalid_argument("convTranspose2d: " + weight.shape().toString() + " has no channels");
-  return correlate(stream, x, weight, bias, backwardOf(g), options.variant);
+  return correlateBack(stream, x, weight, bias, g, options.variant);
 }
 
 Tensor convTranspose2dInputGradient(gpu::Stream& stream, const Tensor& gradient, const Tensor& weight,

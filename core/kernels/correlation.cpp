@@ -16,6 +16,7 @@ namespace orrery::kernels {
 namespace {
 
 std::uint32_t word(std::int64_t value) { return static_cast<std::uint32_t>(value); }
+std::int32_t number(std::int64_t value) { return static_cast<std::int32_t>(value); }
 std::int64_t blocks(std::int64_t value, std::int64_t step) { return (value + step - 1) / step; }
 
 // How a correlation walks packed images: see conv_weights.comp for a step.
@@ -65,7 +66,6 @@ Tensor packImages(gpu::Stream& stream, const Tensor& x, const Correlation& c, co
   requireRange(stream, 4 * texels, "a padded copy of the images");
   if (plane >= 1 << 22) throw std::length_error("conv2d: an image of more than 2^22 texels a channel");  // exact in conv_pack.comp
   Tensor packed(Shape{texels + tail, 4});
-  const auto number = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
   const struct {
     std::uint32_t count, planes, tail, rowTexels, phasesX, phasesY;
     std::int32_t height, width, strideY, strideX, paddingY, paddingX, upY, upX;
@@ -80,7 +80,7 @@ Tensor packImages(gpu::Stream& stream, const Tensor& x, const Correlation& c, co
   return packed;
 }
 
-Tensor correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c) {
+void correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c, Tensor& result) {
   const Packing p = packingFor(c);
   const std::int64_t steps = blocks(c.channels * c.kh * p.stepsX, 2) * 2,
                      panel = c.rows > 8   ? 16
@@ -93,7 +93,8 @@ Tensor correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weigh
 
   Tensor weights(Shape{c.groups * panels * steps * (panel + 1), 4});
   const struct {
-    std::uint32_t count, panel, panels, steps, rows, channels, kh, kw, taps, R, stepsX, groupStride, rowStride, channelStride, flip;
+    std::uint32_t count, panel, panels, steps, rows, channels, kh, kw, taps, R, stepsX, groupStride, rowStride, channelStride;
+    std::int32_t tapStart, tapStepY, tapStepX;
     std::uint32_t strideY, strideX, dilationY, dilationX, phasesX, phasesY, packedRows, rowTexels;
   } pack{word(weights.count() / 4),
          word(panel),
@@ -109,7 +110,9 @@ Tensor correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weigh
          word(c.groupStride),
          word(c.rowStride),
          word(c.channelStride),
-         c.flip ? 1u : 0u,
+         number(c.tapStart),
+         number(c.tapStepY),
+         number(c.tapStepX),
          word(c.stride[0]),
          word(c.stride[1]),
          word(c.dilation[0]),
@@ -122,12 +125,13 @@ Tensor correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weigh
                   {{weight.device(stream), gpu::Access::read}, {weights.deviceForWriting(stream), gpu::Access::write}}, pack,
                   groupsOf64(pack.count));
 
-  Tensor result(Shape{c.N, c.groups * c.rows, c.OH, c.OW});
   const std::int64_t quadsPerRow = blocks(c.OW, 4), quads = c.N * c.OH * quadsPerRow, tiles = blocks(quads, 16);
   const std::int64_t tileRows = std::min<std::int64_t>(tiles, 32768), layers = blocks(tiles, tileRows);
   if (layers * c.groups > 65535) throw std::length_error("conv2d: more groups than one dispatch holds");
+  const std::int64_t planeHeight = result.shape()[2], planeWidth = result.shape()[3];
   const struct {
     std::uint32_t rows, groups, steps, tileRows, quads, quadsPerRow, outHeight, outWidth, imageTexels, groupTexels, rowTexels;
+    std::uint32_t planeHeight, planeWidth, stepY, stepX, offset;
   } push{word(c.rows),
          word(c.groups),
          word(steps),
@@ -138,55 +142,68 @@ Tensor correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weigh
          word(c.OW),
          word(c.groups * c.channels * p.planeTexels()),
          word(c.channels * p.planeTexels()),
-         word(p.rowTexels)};
-  stream.dispatch(c.OW % 4 == 0 ? "kernels/conv2d" : "kernels/conv2d@ragged",
+         word(p.rowTexels),
+         word(planeHeight),
+         word(planeWidth),
+         word(c.resultStride[0]),
+         word(c.resultStride[1]),
+         word(c.resultOffset[0] * planeWidth + c.resultOffset[1])};
+  const bool whole = c.OW % 4 == 0 && c.OW == planeWidth && c.OH == planeHeight;  // rows of whole texels, stored as such
+  stream.dispatch(whole ? "kernels/conv2d" : "kernels/conv2d@ragged",
                   {{images.device(stream), gpu::Access::read},
                    {weights.device(stream), gpu::Access::read},
                    {(bias.empty() ? weight : bias).device(stream), gpu::Access::read},
-                   {result.deviceForWriting(stream), gpu::Access::write}},
+                   {result.deviceForWriting(stream), whole ? gpu::Access::write : gpu::Access::readWrite}},
                   push, {word(panels), word(tileRows), word(layers * c.groups)},
                   {word(panel), word(p.taps), p.misaligned ? 1u : 0u, quadsPerRow % 2 == 0 ? 1u : 0u, bias.empty() ? 0u : 1u});
-  return result;
 }
 
 // What conv2d_tiled.comp takes.
 struct TiledPush {
   std::uint32_t rows, groups, channels, N, kh, kw, outHeight, outWidth;
   std::int32_t height, width, upY, upX, strideY, strideX, paddingY, paddingX, dilationY, dilationX;
-  std::uint32_t groupStride, rowStride, channelStride, flip, images, tileRows;
+  std::uint32_t groupStride, rowStride, channelStride;
+  std::int32_t tapStart, tapStepY, tapStepX;
+  std::uint32_t images, tileRows, planeHeight, planeWidth, stepY, stepX, offset;
 };
 
-TiledPush tiledPush(const Correlation& c, std::int64_t images, std::int64_t tileRows) {
-  const auto number = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
-  return {word(c.rows),
-          word(c.groups),
-          word(c.channels),
-          word(c.N),
-          word(c.kh),
-          word(c.kw),
-          word(c.OH),
-          word(c.OW),
-          number(c.H),
-          number(c.W),
-          number(c.up[0]),
-          number(c.up[1]),
-          number(c.stride[0]),
-          number(c.stride[1]),
-          number(c.padding[0]),
-          number(c.padding[1]),
-          number(c.dilation[0]),
-          number(c.dilation[1]),
-          word(c.groupStride),
-          word(c.rowStride),
-          word(c.channelStride),
-          c.flip ? 1u : 0u,
-          word(images),
-          word(tileRows)};
+TiledPush tiledPush(const Correlation& c, std::int64_t images, std::int64_t tileRows, const Shape& result) {
+  TiledPush push{word(c.rows),
+                 word(c.groups),
+                 word(c.channels),
+                 word(c.N),
+                 word(c.kh),
+                 word(c.kw),
+                 word(c.OH),
+                 word(c.OW),
+                 number(c.H),
+                 number(c.W),
+                 number(c.up[0]),
+                 number(c.up[1]),
+                 number(c.stride[0]),
+                 number(c.stride[1]),
+                 number(c.padding[0]),
+                 number(c.padding[1]),
+                 number(c.dilation[0]),
+                 number(c.dilation[1]),
+                 word(c.groupStride),
+                 word(c.rowStride),
+                 word(c.channelStride),
+                 number(c.tapStart),
+                 number(c.tapStepY),
+                 number(c.tapStepX),
+                 word(images),
+                 word(tileRows)};
+  if (result.rank() == 4) {
+    push.planeHeight = word(result[2]), push.planeWidth = word(result[3]);
+    push.stepY = word(c.resultStride[0]), push.stepX = word(c.resultStride[1]);
+    push.offset = word(c.resultOffset[0] * result[3] + c.resultOffset[1]);
+  }
+  return push;
 }
 
-Tensor correlateTiled(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c) {
+void correlateTiled(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c, Tensor& result) {
   requireIterations(stream.device(), "conv2d", c.channels * c.kh * c.kw / 16 * 28);
-  Tensor result(Shape{c.N, c.groups * c.rows, c.OH, c.OW});
   const std::int64_t tiles = blocks(c.N * c.OH * c.OW, 64), tileRows = std::min<std::int64_t>(tiles, 32768),
                      layers = blocks(tiles, tileRows);
   if (layers * c.groups > 65535) throw std::length_error("conv2d: more groups than one dispatch holds");
@@ -194,10 +211,9 @@ Tensor correlateTiled(gpu::Stream& stream, const Tensor& x, const Tensor& weight
                   {{weight.device(stream), gpu::Access::read},
                    {x.device(stream), gpu::Access::read},
                    {(bias.empty() ? weight : bias).device(stream), gpu::Access::read},
-                   {result.deviceForWriting(stream), gpu::Access::write}},
-                  tiledPush(c, 0, tileRows), {word(blocks(c.rows, 64)), word(tileRows), word(layers * c.groups)},
+                   {result.deviceForWriting(stream), gpu::Access::readWrite}},
+                  tiledPush(c, 0, tileRows, result.shape()), {word(blocks(c.rows, 64)), word(tileRows), word(layers * c.groups)},
                   {0, bias.empty() ? 0u : 1u});
-  return result;
 }
 
 bool runsScalar(gpu::Stream& stream, std::string_view variant) {
@@ -206,12 +222,15 @@ bool runsScalar(gpu::Stream& stream, std::string_view variant) {
 
 }  // namespace
 
-Tensor correlate(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c,
-                 std::string_view variant) {
-  const Shape shape{c.N, c.groups * c.rows, c.OH, c.OW};
-  requireRange(stream, shape.count(), "a result");
-  if (shape.count() == 0) return Tensor(shape);
-  return runsScalar(stream, variant) ? correlateScalar(stream, x, weight, bias, c) : correlateTiled(stream, x, weight, bias, c);
+void correlate(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c, Tensor& result,
+               std::string_view variant) {
+  requireRange(stream, result.count(), "a result");
+  if (c.N * c.groups * c.rows * c.OH * c.OW == 0) return;
+  if (runsScalar(stream, variant)) {
+    correlateScalar(stream, x, weight, bias, c, result);
+  } else {
+    correlateTiled(stream, x, weight, bias, c, result);
+  }
 }
 
 Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, const Tensor& x, const Correlation& c,
@@ -253,8 +272,8 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
                      {x.device(stream), gpu::Access::read},
                      {x.device(stream), gpu::Access::read},
                      {partial.deviceForWriting(stream), gpu::Access::write}},
-                    tiledPush(c, images, 1), {word(blocks(c.rows, 64)), word(blocks(c.channels * c.kh * c.kw, 64)), word(parts * c.groups)},
-                    {1, 0});
+                    tiledPush(c, images, 1, {}),
+                    {word(blocks(c.rows, 64)), word(blocks(c.channels * c.kh * c.kw, 64)), word(parts * c.groups)}, {1, 0});
   }
   return (parts == 1 ? partial : reduce(stream, partial, 0, Reduction::sum)).reshaped(shape);
 }

@@ -26,6 +26,7 @@ layout(push_constant) uniform Push {
   uint rows, groups, steps, tileRows;      // tileRows: tiles of 16 quads along one axis of the dispatch
   uint quads, quadsPerRow, outHeight, outWidth;
   uint imageTexels, groupTexels, rowTexels;
+  uint planeHeight, planeWidth, stepY, stepX, offset;   // `ragged`: the result's planes, and from one pixel to the next in them
 };
 
 #define ROWS_1_TO_7(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
@@ -62,7 +63,7 @@ layout(push_constant) uniform Push {
 #ifdef RAGGED
 #define PUT(at, value, x) \
   for (uint i = 0u; i < 4u; ++i) { \
-    if (x + i < outWidth) y[at + i] = value[i]; \
+    if (x + i < outWidth) y[at + i * stepX] = value[i]; \
   }
 #define STORE(r) \
   if (row + r < rows) { \
@@ -126,9 +127,9 @@ void main() {
 #ifdef RAGGED
   x0 *= 4u;
   x1 *= 4u;
-  uint plane = outHeight * outWidth;
-  uint at0 = ((image0 * groups * rows + channel) * outHeight + y0) * outWidth + x0;
-  uint at1 = ((image1 * groups * rows + channel) * outHeight + y1) * outWidth + x1;
+  uint plane = planeHeight * planeWidth;
+  uint at0 = (image0 * groups * rows + channel) * plane + y0 * stepY * planeWidth + x0 * stepX + offset;
+  uint at1 = (image1 * groups * rows + channel) * plane + y1 * stepY * planeWidth + x1 * stepX + offset;
 #else
   uint plane = outHeight * quadsPerRow;
   uint at0 = ((image0 * groups * rows + channel) * outHeight + y0) * quadsPerRow + x0;

@@ -13,7 +13,9 @@ layout(set = 0, binding = 3, std430) writeonly buffer Result { float c[]; };
 layout(push_constant) uniform Push {
   uint rows, groups, channels, N, kh, kw, outHeight, outWidth;
   int height, width, upY, upX, strideY, strideX, paddingY, paddingX, dilationY, dilationX;
-  uint groupStride, rowStride, channelStride, flip, images, tileRows;
+  uint groupStride, rowStride, channelStride;
+  int tapStart, tapStepY, tapStepX;
+  uint images, tileRows, planeHeight, planeWidth, stepY, stepX, offset;
 };
 
 const uint TILE = 64u, DEPTH = 16u;
@@ -59,8 +61,9 @@ void main() {
       nextB[e] = 0.0;
       if (MODE == 0u) {
         if (k < depth && m < rows) {
-          uint channel = k / taps, tap = k - channel * taps;
-          nextA[e] = left[group * groupStride + m * rowStride + channel * channelStride + (flip != 0u ? taps - 1u - tap : tap)];
+          uint channel = k / taps, tap = k - channel * taps, ky = tap / kw, kx = tap - ky * kw;
+          nextA[e] = left[group * groupStride + m * rowStride + channel * channelStride +
+                          uint(tapStart + int(ky) * tapStepY + int(kx) * tapStepX)];
         }
         k = start + t / TILE;
         uint j = column + t % TILE;
@@ -94,8 +97,9 @@ void main() {
     for (uint e = 0u; e < 4u; ++e) {
       uint j = column + 4u * x + e;
       if (j >= columns) break;
-      uint n = j / pixels;
-      uint at = MODE == 0u ? (n * groups * rows + channel) * pixels + (j - n * pixels) : (part * groups * rows + channel) * reach + j;
+      uint n = j / pixels, p = j - n * pixels, oy = p / outWidth;
+      uint at = MODE == 0u ? ((n * groups * rows + channel) * planeHeight + oy * stepY) * planeWidth + (p - oy * outWidth) * stepX + offset
+                           : (part * groups * rows + channel) * reach + j;
       c[at] = sum[e];
     }
   }

@@ -12,7 +12,8 @@ layout(set = 0, binding = 1, std430) writeonly buffer Packed { FOUR packed[]; };
 layout(push_constant) uniform Push {
   uint count, panel, panels, steps;        // steps of one group: channels * kh * stepsX, and one of zeros when that is odd
   uint rows, channels, kh, kw, taps, R, stepsX;
-  uint groupStride, rowStride, channelStride, flip;
+  uint groupStride, rowStride, channelStride;
+  int tapStart, tapStepY, tapStepX;
   uint strideY, strideX, dilationY, dilationX;
   uint phasesX, phasesY, packedRows, rowTexels;
 };
@@ -39,8 +40,8 @@ void main() {
   } else if (row < rows) {
     uint base = group * groupStride + row * rowStride + channel * channelStride;
     for (uint t = 0u; t < taps; ++t) {
-      uint kx = r + R * (b * taps + t), tap = ky * kw + kx;
-      if (kx < kw) value[t] = LOAD(weight4, base + (flip != 0u ? kh * kw - 1u - tap : tap));
+      uint kx = r + R * (b * taps + t);
+      if (kx < kw) value[t] = LOAD(weight4, base + uint(tapStart + int(ky) * tapStepY + int(kx) * tapStepX));
     }
   }
   packed[i] = asFour(value);
