@@ -90,7 +90,7 @@ LabEntry ShapeWorldLab::describe() {
        Choice{{{"32", "32 px"}, {"64", "64 px"}, {"128", "128 px"}}}},
       {"first", "First scene", "Index of the first picture of the grid", "View", std::int64_t{0}, Integer{0, 1'000'000}},
       {"columns", "Grid columns", "Pictures side by side", "View", std::int64_t{4}, Integer{1, 8}},
-      {"selected", "Chosen picture", "Its place in the grid; click a picture", "View", std::int64_t{7}, Integer{0, 47}},
+      {"selected", "Chosen picture", "Its place in the grid; click a picture", "View", std::int64_t{7}, Integer{0, 55}},
       {"boxes", "Boxes", "By class, or by what an evaluator must know about them", "View", std::string("class"),
        Choice{{{"none", "None"}, {"class", "By class"}, {"flags", "Difficult, truncated, crowd"}}}},
       {"captions", "Captions in the grid", "Below each picture", "View", false, Switch{}},
@@ -152,7 +152,7 @@ void ShapeWorldLab::makeTiles(LabContext& context) {
   size_ = std::stoi(context.text("size"));
   first_ = static_cast<std::uint32_t>(context.integer("first"));
   columns_ = context.integer("columns");
-  rows_ = std::max<std::int64_t>(1, (3 * columns_ + 2) / 4);
+  rows_ = columns_ <= 3 ? columns_ : columns_ - 1;
   tiles_.clear();
   std::vector<Scene> scenes;
   for (std::int64_t i = 0; i < columns_ * rows_; ++i) {
@@ -211,15 +211,15 @@ Figure ShapeWorldLab::figure() const {
     panel.row = row, panel.column = column, panel.rowSpan = rows, panel.columnSpan = columns;
     figure.panels.push_back(std::move(panel));
   };
-  place(gridPanel(), 0, 0, 10, 2);
-  place(scenePanel(), 0, 10, 6);
-  place(maskPanel(), 1, 10, 6);
-  place(wordsPanel(), 0, 16, 8, 2);
+  place(gridPanel(), 0, 0, 11, 2);
+  place(scenePanel(), 0, 11, 6);
+  place(maskPanel(), 1, 11, 6);
+  place(wordsPanel(), 0, 17, 7, 2);
   place(classPanel(), 2, 0, 4);
   place(colourPanel(), 2, 4, 5);
   place(sizePanel(), 2, 9, 4);
-  place(texturePanel(), 2, 13, 5);
-  place(pairPanel(), 2, 18, 6);
+  place(texturePanel(), 2, 13, 6);
+  place(pairPanel(), 2, 19, 5);
   figure.rowWeights = {1, 1, 0.9f};
   figure.columnWeights.assign(24, 1);
   return figure;

@@ -106,7 +106,7 @@ Panel ShapeWorldLab::colourPanel() const {
   std::vector<Paint> paints;
   for (std::size_t c = 0; c < 8; ++c) paints.push_back(colourOf(c));
   Panel panel = countPanel("colours", tr("Colours"), colourNames, counts_.colours, chancesOf(options_).colours, counts_.objects, paints);
-  panel.note = tr("grey: expected, two deviations");
+  panel.note = tr("grey: expected ± 2σ");
   return panel;
 }
 
@@ -131,29 +131,29 @@ Panel ShapeWorldLab::pairPanel() const {
   panel.legend = false;
   panel.x.scale = panel.y.scale = ScaleKind::categorical;
   panel.y.reversed = true;
-  for (const auto& name : colourNames) panel.x.categories.push_back(tr(name));
-  for (const auto& name : classNames) panel.y.categories.push_back(tr(name));
+  for (const auto& name : classNames) panel.x.categories.push_back(tr(name));
+  for (const auto& name : colourNames) panel.y.categories.push_back(tr(name));
   std::vector<float> value;
   double highest = 1;
   int empty = 0;
-  auto words = std::make_shared<TextMark>("numbers");
   for (const auto& row : counts_.pairs) {
     for (const double count : row) highest = std::max(highest, count), empty += count == 0;
   }
-  for (std::size_t k = 0; k < 4; ++k) {
-    for (std::size_t c = 0; c < 8; ++c) {
+  auto words = std::make_shared<TextMark>("numbers");
+  for (std::size_t c = 0; c < 8; ++c) {
+    for (std::size_t k = 0; k < 4; ++k) {
       const double count = counts_.pairs[k][c];
       value.push_back(static_cast<float>(count));
       // Viridis is dark below two thirds: white there, black above.
-      words->words.push_back({static_cast<double>(c), static_cast<double>(k), fmt::format("{:.0f}", count),
+      words->words.push_back({static_cast<double>(k), static_cast<double>(c), fmt::format("{:.0f}", count),
                               count < 0.66 * highest ? Paint::custom({1, 1, 1, 0.92f}) : Paint::custom({0.07f, 0.08f, 0.1f, 1}), HAlign::center, VAlign::middle,
-                              count >= 10000 ? 5.5f : 6.5f});
+                              6.5f});
     }
   }
   auto map = std::make_shared<HeatMapMark>("pairs");
-  map->value = Tensor::from(Shape{4, 8}, value);
-  map->x = {-0.5, 7.5};
-  map->y = {-0.5, 3.5};
+  map->value = Tensor::from(Shape{8, 4}, value);
+  map->x = {-0.5, 3.5};
+  map->y = {-0.5, 7.5};
   map->range = {0, highest};
   map->quantity = tr("objects");
   map->rowNames = panel.y.categories;

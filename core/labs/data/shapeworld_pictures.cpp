@@ -228,7 +228,7 @@ Panel ShapeWorldLab::wordsPanel() const {
   panel.frameless = true;
   panel.legend = false;
   panel.y.reversed = true;
-  panel.x.range = Range{0, 1};
+  panel.x.range = Range{-0.025, 1};
   const Scene& scene = chosen().scene;
   const auto captions = captionsOf(scene);
   const Questions questions = questionsOf(scene, options_);

@@ -122,7 +122,7 @@ TEST_CASE("presets show what they promise") {
   for (std::size_t k = 0; k < 4; ++k) {
     for (std::size_t c = 0; c < 8; ++c) {
       INFO("class " << k << " colour " << c);
-      CHECK((counts[k * 8 + c] == 0) == (c == (3 * k + 1) % 8));
+      CHECK((counts[c * 4 + k] == 0) == (c == (3 * k + 1) % 8));
     }
   }
 
