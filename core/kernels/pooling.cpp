@@ -38,12 +38,14 @@ Push pushFor(std::int64_t count, const Shape& input, const Shape& output, const 
           number(o.dilation[1])};
 }
 
-gpu::Groups groupsFor(gpu::Stream& stream, const char* name, std::int64_t count, const PoolOptions& o) {
+// `perY` x `perX` rounds for every element.
+gpu::Groups groupsFor(gpu::Stream& stream, const char* name, std::int64_t count, std::int64_t perY, std::int64_t perX) {
   const gpu::Groups groups = stridedGroups(count, 64);
-  requireIterations(stream.device(), name,
-                    (count / (std::int64_t{std::max(groups.x, 1u)} * 64) + 1) * (1 + o.kernel[0] * (1 + o.kernel[1])));
+  requireIterations(stream.device(), name, (count / (std::int64_t{std::max(groups.x, 1u)} * 64) + 1) * (1 + perY * (1 + perX)));
   return groups;
 }
+// Windows along one axis that a pixel may lie in.
+std::int64_t windowsOver(const PoolOptions& o, std::size_t axis) { return (o.kernel[axis] - 1) * o.dilation[axis] / strideOf(o, axis) + 1; }
 
 // The window of output pixel i along one axis, cut to the image, and its divisor.
 struct Window {
@@ -107,7 +109,8 @@ Tensor runUnpool(gpu::Stream& stream, const char* name, std::uint32_t mode, cons
                   {{values.device(stream), gpu::Access::read},
                    {indices.device(stream), gpu::Access::read},
                    {result.deviceForWriting(stream), gpu::Access::write}},
-                  pushFor(input.count(), input, output, options), groupsFor(stream, name, input.count(), options), {mode});
+                  pushFor(input.count(), input, output, options),
+                  groupsFor(stream, name, input.count(), windowsOver(options, 0), windowsOver(options, 1)), {mode});
   return result;
 }
 
@@ -138,7 +141,8 @@ MaxPooled maxPool2d(gpu::Stream& stream, const Tensor& x, const PoolOptions& opt
                   {{x.device(stream), gpu::Access::read},
                    {result.values.deviceForWriting(stream), gpu::Access::write},
                    {result.indices.deviceForWriting(stream), gpu::Access::write}},
-                  pushFor(shape.count(), x.shape(), shape, options), groupsFor(stream, "maxPool2d", shape.count(), options));
+                  pushFor(shape.count(), x.shape(), shape, options),
+                  groupsFor(stream, "maxPool2d", shape.count(), options.kernel[0], options.kernel[1]));
   return result;
 }
 

@@ -33,6 +33,7 @@ Segments segmentsOf(gpu::Stream& stream, const Tensor& keys, std::int64_t count)
 Tensor segmentSum(gpu::Stream& stream, const Segments& segments, const Tensor& source, const Tensor& weight, const Shape& shape,
                   const SegmentSum& s) {
   if (segments.entries == 0 || source.empty() || shape.count() == 0) return fill(stream, shape, 0.0f);
+  assert(s.fan == 1 || s.fan == 4);
   Tensor result(shape);
   // All entries may share a key: a window holds no more than one invocation may walk.
   const std::int64_t window = std::min<std::int64_t>(mostIterations(stream.device()) / 2, 1 << 30);
@@ -40,19 +41,20 @@ Tensor segmentSum(gpu::Stream& stream, const Segments& segments, const Tensor& s
   const std::int64_t count = s.batches * s.keys * s.channels, groups = (count + 63) / 64, widest = 32768;
   for (std::int64_t begin = 0; begin < segments.entries; begin += window) {
     const struct {
-      std::uint32_t count, windowBegin, windowEnd, keys, channels, fan;
+      std::uint32_t count, windowBegin, windowEnd, keys, channels;
       std::uint32_t sourceBatch, sourceEntry, sourceChannel, resultBatch, resultKey, resultChannel;
-    } push{word(count),         word(begin),         word(std::min(begin + window, segments.entries)),
-           word(s.keys),        word(s.channels),    word(s.fan),
-           word(s.sourceBatch), word(s.sourceEntry), word(s.sourceChannel),
-           word(s.resultBatch), word(s.resultKey),   word(s.resultChannel)};
+    } push{word(count),         word(begin),           word(std::min(begin + window, segments.entries)),
+           word(s.keys),        word(s.channels),      word(s.sourceBatch),
+           word(s.sourceEntry), word(s.sourceChannel), word(s.resultBatch),
+           word(s.resultKey),   word(s.resultChannel)};
     stream.dispatch("kernels/segment_sum",
                     {{segments.order.device(stream), gpu::Access::read},
                      {segments.starts.device(stream), gpu::Access::read},
                      {source.device(stream), gpu::Access::read},
                      {(weight.empty() ? source : weight).device(stream), gpu::Access::read},
                      {result.deviceForWriting(stream), begin == 0 ? gpu::Access::write : gpu::Access::readWrite}},
-                    push, {word(std::min(groups, widest)), word((groups + widest - 1) / widest), 1}, {weight.empty() ? 0u : 1u});
+                    push, {word(std::min(groups, widest)), word((groups + widest - 1) / widest), 1},
+                    {weight.empty() ? 0u : 1u, word(s.fan)});
   }
   return result;
 }

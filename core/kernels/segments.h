@@ -19,7 +19,7 @@ Segments segmentsOf(gpu::Stream& stream, const Tensor& keys, std::int64_t count)
 // result[batch, k, c] = sum over the entries e of segment batch * keys + k of weight[e] source[e / fan, c], elements found by these
 // strides.
 struct SegmentSum {
-  std::int64_t batches = 1, keys = 0, channels = 0, fan = 1;
+  std::int64_t batches = 1, keys = 0, channels = 0, fan = 1;         // fan: 1 or 4
   std::int64_t sourceBatch = 0, sourceEntry = 0, sourceChannel = 0;  // added for batch, e / fan, c
   std::int64_t resultBatch = 0, resultKey = 0, resultChannel = 0;
 };

@@ -5,6 +5,7 @@
 // in the packed image, zeros behind the end, then one texel with the step's place there: (texels, elements into the texel, 0, 0).
 // A step is (channel, ky, b, r) with taps kx = r + R (b TAPS + t), t < TAPS; R is the stride, or kw when the taps are not neighbours (dilation).
 #include "stores.glsl"
+#include "divide.glsl"
 #include "texels.glsl"
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) uniform samplerBuffer weight4;
@@ -21,13 +22,12 @@ layout(push_constant) uniform Push {
 void main() {
   uint i = gl_GlobalInvocationID.x + gl_GlobalInvocationID.y * (gl_NumWorkGroups.x * 64u);
   if (i >= count) return;
-  uint part = i % (panel + 1u), rest = i / (panel + 1u);
-  uint step = rest % steps;
-  rest /= steps;
-  uint row = rest % panels * panel + part, group = rest / panels;
-  uint g = step % stepsX, above = step / stepsX;
-  uint ky = above % kh, channel = above / kh;
-  uint r = g % R, b = g / R;
+  uint stepOfAll = divideBy(i, panel + 1u), part = i - stepOfAll * (panel + 1u);
+  uint panelOfAll = divideBy(stepOfAll, steps), step = stepOfAll - panelOfAll * steps;
+  uint group = divideBy(panelOfAll, panels), row = (panelOfAll - group * panels) * panel + part;
+  uint above = divideBy(step, stepsX), g = step - above * stepsX;
+  uint channel = divideBy(above, kh), ky = above - channel * kh;
+  uint b = divideBy(g, R), r = g - b * R;
   vec4 value = vec4(0);
   if (channel >= channels) {
     value = vec4(0);

@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // Bilinear samples of images at the places of a grid. One invocation per output pixel of an image, walking the channels.
 // MODE 0: the samples. 1: dL/dgrid. 2: the shares of dL/dx: four keys (image and pixel, or `none`) and weights per output pixel.
+#include "divide.glsl"
 #include "texels.glsl"
 layout(constant_id = 0) const uint MODE = 0u;
 layout(constant_id = 1) const uint BORDER = 0u;
@@ -32,7 +33,7 @@ bool inside(ivec2 p) { return p.x >= 0 && p.x < width && p.y >= 0 && p.y < heigh
 void main() {
   uint step = gl_NumWorkGroups.x * 64u;
   for (uint i = gl_GlobalInvocationID.x; i < count; i += step) {
-    uint n = i / pixels, pixel = i - n * pixels;
+    uint n = divideBy(i, pixels), pixel = i - n * pixels;
     vec2 px = placeOf(LOAD(grid4, 2u * i), width), py = placeOf(LOAD(grid4, 2u * i + 1u), height);
     ivec2 corner = ivec2(floor(vec2(px.x, py.x)));
     vec2 t = vec2(px.x, py.x) - vec2(corner);

@@ -1,6 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // The largest value of every window of an image plane and its place y W + x, the first of equals; NaN wins.
+#include "divide.glsl"
 #include "texels.glsl"
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) uniform samplerBuffer x4;
@@ -14,7 +15,8 @@ layout(push_constant) uniform Push {
 void main() {
   uint stride = gl_NumWorkGroups.x * 64u;
   for (uint i = gl_GlobalInvocationID.x; i < count; i += stride) {
-    int ox = int(i) % outWidth, rest = int(i) / outWidth, oy = rest % outHeight, plane = rest / outHeight;
+    uint line = divideBy(i, uint(outWidth)), image = divideBy(line, uint(outHeight));
+    int ox = int(i - line * uint(outWidth)), oy = int(line - image * uint(outHeight)), plane = int(image);
     int y0 = oy * strideY - paddingY, x0 = ox * strideX - paddingX;
     float best = 0.0;
     int place = -1;

@@ -3,6 +3,7 @@
 // Max pooling turned round, gathered: every pixel of the image asks the windows it lies in whether they took it.
 // MODE 0: the sum of their values (the gradient of max pooling), 1: the last one's value (unpooling), 2: no windows, y[i] = x[index[i]] within
 // its plane (the gradient of unpooling).
+#include "divide.glsl"
 #include "texels.glsl"
 layout(constant_id = 0) const uint MODE = 0u;
 layout(local_size_x = 64) in;
@@ -18,22 +19,23 @@ void main() {
   uint stride = gl_NumWorkGroups.x * 64u;
   for (uint i = gl_GlobalInvocationID.x; i < count; i += stride) {
     if (MODE == 2u) {
-      uint plane = i / uint(outHeight * outWidth);
+      uint plane = divideBy(i, uint(outHeight * outWidth));
       result[i] = LOAD(v4, plane * uint(height * width) + LOAD(indices, i));
       continue;
     }
-    int x = int(i) % width, rest = int(i) / width, y = rest % height, plane = rest / height;
+    uint line = divideBy(i, uint(width)), image = divideBy(line, uint(height));
+    int x = int(i - line * uint(width)), y = int(line - image * uint(height)), plane = int(image);
     uint place = uint(y * width + x);
+    // The windows that reach the pixel; which of them took it, their index tells.
+    int reachY = (kernelY - 1) * dilationY, reachX = (kernelX - 1) * dilationX;
+    int beginY = int(divideBy(uint(max(y + paddingY - reachY, 0) + strideY - 1), uint(strideY)));
+    int beginX = int(divideBy(uint(max(x + paddingX - reachX, 0) + strideX - 1), uint(strideX)));
+    int endY = min(outHeight - 1, int(divideBy(uint(y + paddingY), uint(strideY))));
+    int endX = min(outWidth - 1, int(divideBy(uint(x + paddingX), uint(strideX))));
     float sum = 0.0;
-    // From the last tap to the first: windows in the order of their places.
-    for (int ky = kernelY - 1; ky >= 0; --ky) {
-      int oy = y + paddingY - ky * dilationY;
-      bool row = oy >= 0 && oy % strideY == 0 && oy / strideY < outHeight;
-      oy /= strideY;
-      for (int kx = kernelX - 1; kx >= 0; --kx) {
-        int ox = x + paddingX - kx * dilationX;
-        if (!row || ox < 0 || ox % strideX != 0 || ox / strideX >= outWidth) continue;
-        uint at = uint((plane * outHeight + oy) * outWidth + ox / strideX);
+    for (int oy = beginY; oy <= endY; ++oy) {
+      for (int ox = beginX; ox <= endX; ++ox) {
+        uint at = uint((plane * outHeight + oy) * outWidth + ox);
         if (LOAD(indices, at) == place) sum = MODE == 0u ? sum + LOAD(v4, at) : LOAD(v4, at);
       }
     }

@@ -4,6 +4,7 @@
 // A sparse linear map along the middle axis of [outer, n, inner]: result[o, i, c] = sum over e in [starts_i, starts_(i + 1)) of
 // weight_e x[o, index_e, c]. QUADS: inner is a multiple of 4 and four columns go together.
 #include "stores.glsl"
+#include "divide.glsl"
 #include "texels.glsl"
 layout(constant_id = 0) const uint QUADS = 0u;
 layout(local_size_x = 64) in;
@@ -17,8 +18,7 @@ layout(push_constant) uniform Push { uint count, n, m, inner; };   // inner: of 
 void main() {
   uint stride = gl_NumWorkGroups.x * 64u;
   for (uint i = gl_GlobalInvocationID.x; i < count; i += stride) {
-    uint c = i % inner, rest = i / inner;
-    uint row = rest % m, o = rest / m;
+    uint rest = divideBy(i, inner), c = i - rest * inner, o = divideBy(rest, m), row = rest - o * m;
     uint begin = LOAD(places, row), end = LOAD(places, row + 1u), base = o * n * inner + c;
     if (QUADS != 0u) {
       vec4 sum = vec4(0);

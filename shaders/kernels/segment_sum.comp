@@ -1,8 +1,10 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // One sum per (segment, channel) over the entries of a window of the sorted order; later windows add to the earlier ones' sums.
+#include "divide.glsl"
 #include "texels.glsl"
 layout(constant_id = 0) const uint WEIGHTED = 0u;
+layout(constant_id = 1) const uint FAN = 1u;   // 1 or 4 entries of a source row
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) uniform usamplerBuffer order;
 layout(set = 0, binding = 1) uniform usamplerBuffer starts;
@@ -12,7 +14,7 @@ layout(set = 0, binding = 4, std430) buffer Result { float result[]; };
 layout(push_constant) uniform Push {
   uint count;
   uint windowBegin, windowEnd;          // entries
-  uint keys, channels, fan;
+  uint keys, channels;
   uint sourceBatch, sourceEntry, sourceChannel, resultBatch, resultKey, resultChannel;
 };
 
@@ -22,14 +24,14 @@ void main() {
   // The axis that is contiguous in the result is the fastest.
   uint c, segment;
   if (resultChannel == 1u) {
-    c = i % channels;
-    segment = i / channels;
+    segment = divideBy(i, channels);
+    c = i - segment * channels;
   } else {
-    uint key = i % keys, rest = i / keys;
-    c = rest % channels;
-    segment = rest / channels * keys + key;
+    uint rest = divideBy(i, keys), above = divideBy(rest, channels);
+    c = rest - above * channels;
+    segment = above * keys + i - rest * keys;
   }
-  uint batch = segment / keys, key = segment - batch * keys;
+  uint batch = divideBy(segment, keys), key = segment - batch * keys;
   uint begin = max(LOAD(starts, segment), windowBegin), end = min(LOAD(starts, segment + 1u), windowEnd);
   uint base = batch * sourceBatch + c * sourceChannel, at = batch * resultBatch + key * resultKey + c * resultChannel;
   float sum = 0.0;
@@ -39,7 +41,7 @@ void main() {
     uint stop = min(end, block + 64u);
     for (uint e = block; e < stop; ++e) {
       uint entry = LOAD(order, e);
-      float value = LOAD(source, base + entry / fan * sourceEntry);
+      float value = LOAD(source, base + (FAN == 4u ? entry >> 2 : entry) * sourceEntry);
       part += WEIGHTED != 0u ? value * LOAD(weight, entry) : value;
     }
     sum += part;

@@ -1,6 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // MODE 0: the first k places of every sorted row and the values there. 1: values [rows, k] go to their places in rows of n (zeros before).
+#include "divide.glsl"
 #include "texels.glsl"
 layout(constant_id = 0) const uint MODE = 0u;
 layout(local_size_x = 64) in;
@@ -13,7 +14,7 @@ layout(push_constant) uniform Push { uint count, n, k; };
 void main() {
   uint step = gl_NumWorkGroups.x * 64u;
   for (uint i = gl_GlobalInvocationID.x; i < count; i += step) {
-    uint row = i / k, j = i - row * k;
+    uint row = divideBy(i, k), j = i - row * k;
     if (MODE == 0u) {
       uint place = LOAD(places, row * n + j);
       values[i] = LOAD(x4, row * n + place);
