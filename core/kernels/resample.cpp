@@ -12,26 +12,30 @@ namespace {
 Tensor mapAxis(gpu::Stream& stream, const Tensor& x, const AxisMap& map, std::int64_t outer, std::int64_t inner) {
   Tensor result(Shape{outer, map.out, inner});
   if (result.empty()) return result;
-  std::vector<std::uint32_t> words = map.starts;
-  words.insert(words.end(), map.index.begin(), map.index.end());
-  std::vector<float> weight = map.weight;
-  if (weight.empty()) weight.push_back(0);  // something to bind
-  const Tensor places = Tensor::from(Shape{static_cast<std::int64_t>(words.size())}, words),
-               weights = Tensor::from(Shape{static_cast<std::int64_t>(weight.size())}, weight);
+  assert(map.in < 1 << 24);  // an index is kept as f32
+  // Rows of equally many texels of two entries: one fetch brings both.
+  std::size_t longest = 1;
+  for (std::size_t i = 0; i + 1 < map.starts.size(); ++i) longest = std::max<std::size_t>(longest, map.starts[i + 1] - map.starts[i]);
+  const std::size_t width = (longest + 1) / 2;
+  std::vector<float> entries(static_cast<std::size_t>(map.out) * width * 4, 0.0f);
+  for (std::size_t row = 0; row + 1 < map.starts.size(); ++row) {
+    for (std::uint32_t e = map.starts[row]; e < map.starts[row + 1]; ++e) {
+      const std::size_t at = row * width * 4 + (e - map.starts[row]) * 2;
+      entries[at] = static_cast<float>(map.index[e]), entries[at + 1] = map.weight[e];
+    }
+  }
+  const Tensor table = Tensor::from(Shape{map.out, static_cast<std::int64_t>(width), 4}, entries);
   const bool quads = inner % 4 == 0;
   const std::int64_t columns = quads ? inner / 4 : inner, count = outer * map.out * columns;
-  std::uint32_t longest = 0;
-  for (std::size_t i = 0; i + 1 < map.starts.size(); ++i) longest = std::max(longest, map.starts[i + 1] - map.starts[i]);
   const gpu::Groups groups = stridedGroups(count, 64);
-  requireIterations(stream.device(), "resample", (count / (std::int64_t{groups.x} * 64) + 1) * (std::int64_t{longest} + 1));
+  requireIterations(stream.device(), "resample", (count / (std::int64_t{groups.x} * 64) + 1) * (static_cast<std::int64_t>(width) + 1));
   const struct {
-    std::uint32_t count, n, m, inner;
+    std::uint32_t count, n, m, inner, width;
   } push{static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(map.in), static_cast<std::uint32_t>(map.out),
-         static_cast<std::uint32_t>(columns)};
+         static_cast<std::uint32_t>(columns), static_cast<std::uint32_t>(width)};
   stream.dispatch("kernels/resample",
                   {{x.device(stream), gpu::Access::read},
-                   {places.device(stream), gpu::Access::read},
-                   {weights.device(stream), gpu::Access::read},
+                   {table.device(stream), gpu::Access::read},
                    {result.deviceForWriting(stream), gpu::Access::write}},
                   push, groups, {quads ? 1u : 0u});
   return result;
