@@ -132,6 +132,15 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   dataCommand->add_option("-o,--output", dataOptions.output, tr("The file to write: .json, .csv or .npz; a folder (ending in /) for a lab's data set"))->required();
   addJson(dataCommand);
 
+  TrainOptions trainOptions;
+  auto* trainCommand = command("train", tr("Train one of the small models from its recipe; without a recipe, list them"));
+  trainCommand->add_option("recipe", trainOptions.recipe)->type_name("RECIPE");
+  trainCommand->add_option("--set", trainOptions.sets, tr("A setting of the recipe, setting=value; may be given several times"))->allow_extra_args(false);
+  trainCommand->add_option("--steps", trainOptions.steps, tr("Training steps (default: the recipe's)"))->check(CLI::PositiveNumber);
+  trainCommand->add_option("--resume", trainOptions.resume, tr("Go on from this checkpoint"))->type_name("FILE");
+  trainCommand->add_option("-o,--output", trainOptions.output, tr("The model to write: .safetensors; config.json is written beside it"));
+  addJson(trainCommand);
+
   MapOptions mapOptions;
   auto* mapCommand = command("map", tr("Average precision of detections by the COCO or VOC rules"));
   mapCommand->add_option("--gt", mapOptions.truth, tr("Ground truth: COCO JSON, VOC folder, YOLO folder or table"))->required();
@@ -192,6 +201,11 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
     dataOptions.scene.device = device;
     dataOptions.json = json;
     return data(dataOptions);
+  }
+  if (trainCommand->parsed()) {
+    trainOptions.device = device;
+    trainOptions.json = json;
+    return train(trainOptions);
   }
   if (mapCommand->parsed()) {
     mapOptions.json = json;

@@ -57,4 +57,14 @@ struct BenchOptions {
 };
 int bench(const BenchOptions& options);
 
+struct TrainOptions {
+  std::string recipe;  // empty: list them
+  std::vector<std::string> sets;
+  std::int64_t steps = 0;  // 0: the recipe's
+  std::string resume, output;
+  gpu::DeviceOptions device;
+  bool json = false;
+};
+int train(const TrainOptions& options);
+
 }  // namespace orrery::cli

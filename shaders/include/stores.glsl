@@ -5,10 +5,12 @@
 #define FOUR dvec2
 #define TWO double
 double asTwo(vec2 v) { return packDouble2x32(floatBitsToUint(v)); }
+dvec2 asFourWords(uvec4 v) { return dvec2(packDouble2x32(v.xy), packDouble2x32(v.zw)); }
 dvec2 asFour(vec4 v) { return dvec2(asTwo(v.xy), asTwo(v.zw)); }
 #else
 #define FOUR vec4
 #define TWO vec2
 vec2 asTwo(vec2 v) { return v; }
+vec4 asFourWords(uvec4 v) { return uintBitsToFloat(v); }
 vec4 asFour(vec4 v) { return v; }
 #endif

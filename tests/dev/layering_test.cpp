@@ -26,15 +26,16 @@ const std::map<std::string, Names> allowed = {
     {"core/modelfile", {"core/base", "core/tensor"}},
     {"core/data", {"core/base", "core/tensor"}},
     {"core/metrics", {"core/base", "core/tensor", "core/data"}},
+    {"core/models", {"core/base", "core/gpu", "core/tensor", "core/kernels", "core/nn", "core/modelfile", "core/data"}},
     {"core/figure", {"core/base", "core/tensor"}},
     {"core/render", {"core/base", "core/gpu", "core/tensor", "core/figure"}},
     {"core/session", {"core/base", "core/gpu", "core/tensor", "core/figure"}},
     {"core/labs",
-     {"core/base", "core/gpu", "core/tensor", "core/kernels", "core/nn", "core/modelfile", "core/data", "core/metrics", "core/figure", "core/session"}},
+     {"core/base", "core/gpu", "core/tensor", "core/kernels", "core/nn", "core/modelfile", "core/data", "core/metrics", "core/models", "core/figure", "core/session"}},
     {"app/export", {"core/base", "core/gpu", "core/tensor", "core/figure", "core/render", "core/session"}},
 };
 const Names coreButLabs = {"core/base",  "core/gpu",     "core/tensor", "core/kernels", "core/nn",     "core/modelfile",
-                           "core/data",  "core/metrics", "core/figure", "core/render",  "core/session"};
+                           "core/data",  "core/metrics", "core/models", "core/figure", "core/render",  "core/session"};
 
 Names allowedFor(const std::string& module) {
   if (const auto found = allowed.find(module); found != allowed.end()) return found->second;

@@ -1,0 +1,246 @@
+// orrery train: a recipe from nothing to a safetensors file. Nothing is read back per step; the loss of every step is looked at a few at a time.
+// Interrupted, it leaves a checkpoint beside the output that --resume continues to the same bits on the same device.
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/output.h"
+#include "core/base/files.h"
+#include "core/base/text.h"
+#include "core/gpu/stream.h"
+#include "core/modelfile/safetensors_write.h"
+#include "core/modelfile/tensor_file.h"
+#include "core/models/recipe.h"
+#include "core/session/nearest.h"
+
+namespace orrery::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int stepsPerLook = 10;             // losses are read together
+constexpr double secondsPerCheckpoint = 60;
+
+std::atomic<bool> interrupted{false};
+extern "C" void onInterrupt(int) { interrupted = true; }
+
+std::string timeLeft(double seconds) {
+  const auto whole = static_cast<long>(std::llround(seconds));
+  return whole >= 3600 ? fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60) : fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+std::string asText(const models::Settings& settings) {
+  std::string text;
+  for (const auto& s : settings.all()) text += fmt::format("{}{}={}", text.empty() ? "" : " ", s.id, s.initial);
+  return text;
+}
+
+std::vector<std::pair<std::string, Tensor>> pairs(const nn::Weights& weights) {
+  std::vector<std::pair<std::string, Tensor>> result;
+  for (const auto& w : weights) result.emplace_back(w.name, w.value);
+  return result;
+}
+
+// What a checkpoint's metadata says, and its tensors.
+struct Checkpoint {
+  std::string recipe, settings;
+  std::int64_t steps = 0;
+  nn::Weights tensors;
+};
+
+Expected<Checkpoint> readCheckpoint(const std::string& path) {
+  auto file = modelfile::TensorFile::open(path);
+  if (!file) return file.error();
+  Checkpoint result;
+  const auto& metadata = file->metadata();
+  const auto text = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? std::string() : found->second;
+  };
+  result.recipe = text("orrery.recipe"), result.settings = text("orrery.settings");
+  const std::string steps = text("orrery.steps");
+  if (result.recipe.empty() || steps.empty() || steps.find_first_not_of("0123456789") != std::string::npos || steps.size() > 12) {
+    return makeError(ErrorCode::badInput, trf("{} is not a checkpoint of orrery train: its metadata names no recipe and step", path));
+  }
+  result.steps = std::stoll(steps);
+  for (const auto& tensor : file->tensors()) {
+    auto read = file->read(tensor.name);
+    if (!read) return read.error();
+    result.tensors.push_back({tensor.name, *std::move(read)});
+  }
+  return result;
+}
+
+// The steps between two looks at the clock, the terminal and the losses.
+class Run {
+ public:
+  Run(const TrainOptions& options, const models::Recipe& recipe, models::Settings settings)
+      : options_(options), recipe_(recipe), settings_(std::move(settings)), training_(recipe.make(settings_)) {}
+
+  Expected<nlohmann::json> operator()(const std::shared_ptr<gpu::Device>& device) {
+    gpu::Stream stream(device);
+    nn::Initializer draw(stream, static_cast<std::uint64_t>(settings_.integer("seed")));
+    trainer_ = nn::Trainer(training_->initial(draw), training_->options());
+    if (!options_.resume.empty()) {
+      if (auto resumed = resume(); !resumed) return resumed.error();
+    }
+    const std::int64_t total = settings_.integer("steps");
+    ProgressLine line;
+    const auto began = Clock::now();
+    auto saved = began;
+    const std::int64_t from = trainer_.steps();
+    double lossNow = 0;
+    while (trainer_.steps() < total) {
+      const nn::Trainer good = trainer_;
+      std::vector<Tensor> losses;
+      for (int i = 0; i < stepsPerLook && trainer_.steps() < total; ++i) {
+        losses.push_back(trainer_.step(stream, training_->loss(trainer_.steps())).loss);
+        stream.submit();
+      }
+      for (std::size_t i = 0; i < losses.size(); ++i) {
+        const double loss = static_cast<double>(losses[i].toFloats()[0]);
+        if (!std::isfinite(loss)) {
+          trainer_ = good;
+          if (auto kept = save(); !kept) return kept.error();
+          return makeError(ErrorCode::badInput, trf("the loss is no longer a number at step {}; the weights of step {} are kept in {}. Lower the learning rate",
+                                                    good.steps() + static_cast<std::int64_t>(i) + 1, good.steps(), checkpointPath()));
+        }
+        lossNow = lossNow == 0 ? loss : 0.9 * lossNow + 0.1 * loss;
+      }
+      const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
+      const double rate = static_cast<double>(trainer_.steps() - from) / std::max(seconds, 1e-9);
+      line.show(trf("step {} of {}, loss {:.4f}, {:.1f} steps/s, {} left", trainer_.steps(), total, lossNow, rate,
+                    timeLeft(static_cast<double>(total - trainer_.steps()) / std::max(rate, 1e-9))),
+                static_cast<double>(trainer_.steps()) / static_cast<double>(total));
+      if (interrupted) {
+        if (auto kept = save(); !kept) return kept.error();
+        return makeError(ErrorCode::cancelled, trf("stopped at step {} of {}; go on with --resume {}", trainer_.steps(), total, checkpointPath()));
+      }
+      if (std::chrono::duration<double>(Clock::now() - saved).count() > secondsPerCheckpoint) {
+        if (auto kept = save(); !kept) return kept.error();
+        saved = Clock::now();
+      }
+    }
+    line.show(tr("judging on what it has not seen"));
+    const auto judged = training_->judge(stream, trainer_.average());
+    if (!judged) return judged.error();
+    return finish(*judged, lossNow, std::chrono::duration<double>(Clock::now() - began).count());
+  }
+
+ private:
+  std::string checkpointPath() const { return options_.output + ".checkpoint"; }
+
+  std::map<std::string, std::string> metadata() const {
+    return {{"orrery.recipe", std::string(recipe_.id)}, {"orrery.settings", asText(settings_)}, {"orrery.steps", std::to_string(trainer_.steps())}, {"format", "pt"}};
+  }
+
+  Expected<void> save() const { return modelfile::writeSafetensors(checkpointPath(), pairs(trainer_.checkpoint()), metadata()); }
+
+  Expected<void> resume() {
+    auto checkpoint = readCheckpoint(options_.resume);
+    if (!checkpoint) return checkpoint.error();
+    if (checkpoint->recipe != recipe_.id) {
+      return makeError(ErrorCode::usage, trf("{} belongs to the recipe {}, not to {}", options_.resume, checkpoint->recipe, recipe_.id));
+    }
+    if (checkpoint->settings != asText(settings_)) {
+      return makeError(ErrorCode::usage, trf("{} was trained with other settings: {}. Give the same ones to go on", options_.resume, checkpoint->settings));
+    }
+    return trainer_.resume(checkpoint->steps, checkpoint->tensors);
+  }
+
+  Expected<nlohmann::json> finish(const std::vector<models::Judgement>& judged, double loss, double seconds) const {
+    auto about = metadata();
+    nlohmann::json result{{"recipe", recipe_.id}, {"steps", trainer_.steps()}, {"loss", loss}, {"seconds", seconds}, {"output", options_.output}};
+    std::int64_t parameters = 0;
+    for (const auto& w : trainer_.weights()) parameters += w.value.count();
+    result["parameters"] = parameters;
+    for (const auto& j : judged) {
+      result["judged"][j.name] = {{"value", j.value}, {"of", j.of}};
+      about["orrery." + j.name] = fmt::format("{:.6g} of {}", j.value, j.of);
+    }
+    if (auto written = modelfile::writeSafetensors(options_.output, pairs(trainer_.average()), about); !written) return written.error();
+    auto config = training_->config();
+    config["orrery"] = {{"recipe", recipe_.id}, {"settings", asText(settings_)}, {"judged", result["judged"]}};
+    const auto beside = std::filesystem::path(options_.output).replace_filename("config.json").string();
+    if (auto written = writeFileAtomically(beside, config.dump(2) + "\n"); !written) return written.error();
+    std::error_code ignored;
+    std::filesystem::remove(checkpointPath(), ignored);
+    return result;
+  }
+
+  const TrainOptions& options_;
+  const models::Recipe& recipe_;
+  models::Settings settings_;
+  std::unique_ptr<models::Training> training_;
+  nn::Trainer trainer_;
+};
+
+int list(bool json) {
+  auto array = nlohmann::json::array();
+  Table table;
+  for (const auto& recipe : registered<models::Recipe>()) {
+    auto settings = nlohmann::json::array();
+    table.row({std::string(recipe.id), tr(recipe.summary)});
+    for (const auto& s : recipe.settings()) {
+      settings.push_back({{"id", s.id}, {"default", s.initial}, {"low", s.low}, {"high", s.high}, {"help", s.help}});
+      table.row({"  " + s.id, fmt::format("{} ({} – {})  {}", s.initial, s.low, s.high, tr(s.help))});
+    }
+    array.push_back({{"id", recipe.id}, {"summary", recipe.summary}, {"settings", settings}});
+  }
+  return json ? printJson(array) : print(table.text());
+}
+
+}  // namespace
+
+int train(const TrainOptions& options) {
+  if (options.recipe.empty()) return list(options.json);
+  const auto* recipe = findRegistered<models::Recipe>(options.recipe);
+  if (recipe == nullptr) {
+    std::vector<std::string> known;
+    for (const auto& r : registered<models::Recipe>()) known.emplace_back(r.id);
+    const auto close = nearest(options.recipe, known);
+    return usage(close.empty() ? trf("there is no recipe '{}'; `orrery train` lists them", options.recipe)
+                               : trf("there is no recipe '{}'; did you mean {}?", options.recipe, close.front()));
+  }
+  if (options.output.empty()) return usage(tr("-o is needed: the model to write, e.g. model.safetensors"));
+  if (std::filesystem::path(options.output).extension() != ".safetensors") {
+    return usage(trf("-o {}: a model is written as .safetensors", options.output));
+  }
+  if (auto writable = checkWritable(options.output); !writable) return fail(writable.error());
+  models::Settings settings(recipe->settings());
+  for (const auto& assignment : options.sets) {
+    if (auto set = settings.set(assignment); !set) return fail(set.error());
+  }
+  if (options.steps > 0) {
+    if (auto set = settings.set("steps=" + std::to_string(options.steps)); !set) return fail(set.error());
+  }
+  const auto device = gpu::Device::open(options.device);
+  if (!device) return fail(device.error());
+  interrupted = false;
+  const auto before = std::signal(SIGINT, onInterrupt);
+  Expected<nlohmann::json> result = [&]() -> Expected<nlohmann::json> {
+    try {
+      return Run(options, *recipe, settings)(*device);
+    } catch (const gpu::OutOfMemory& e) {
+      return makeError(ErrorCode::outOfMemory, trf("{}. A smaller batch may fit: --set batch={}", e.what(), std::max<std::int64_t>(settings.integer("batch") / 2, 1)));
+    } catch (const gpu::DeviceLost&) {
+      return makeError(ErrorCode::gpu, trf("the GPU was lost; go on from the last checkpoint with --resume {}", options.output + ".checkpoint"));
+    }
+  }();
+  std::signal(SIGINT, before);
+  if (!result) return fail(result.error());
+  if (options.json) return printJson(*result);
+  std::string text = trf("{}: {} parameters, {} steps in {}", options.output, (*result)["parameters"].get<std::int64_t>(),
+                         (*result)["steps"].get<std::int64_t>(), timeLeft((*result)["seconds"].get<double>())) + "\n";
+  for (const auto& [name, judged] : (*result)["judged"].items()) {
+    text += fmt::format("  {}  {:.4f}  ({})\n", name, judged["value"].get<double>(), judged["of"].get<std::string>());
+  }
+  return print(text);
+}
+
+}  // namespace orrery::cli

@@ -1,0 +1,106 @@
+#include "core/models/vit.h"
+
+#include "core/kernels/matmul.h"
+#include "core/kernels/permute.h"
+
+namespace orrery::models {
+
+nn::Weights initialVit(nn::Initializer& draw, const VitConfig& c) {
+  constexpr double deviation = 0.02;   // initializer_range of the published configuration
+  nn::Weights w;
+  const auto matrix = [&](const std::string& name, Shape shape) { w.push_back({name, draw.normal(shape, deviation)}); };
+  const auto constant = [&](const std::string& name, std::int64_t n, double value) { w.push_back({name, draw.constant(Shape{n}, value)}); };
+  const auto dense = [&](const std::string& name, std::int64_t in, std::int64_t out) {
+    matrix(name + ".weight", Shape{out, in});
+    constant(name + ".bias", out, 0);
+  };
+  const auto norm = [&](const std::string& name) {
+    constant(name + ".weight", c.width, 1);
+    constant(name + ".bias", c.width, 0);
+  };
+  matrix("vit.embeddings.cls_token", Shape{1, 1, c.width});
+  matrix("vit.embeddings.position_embeddings", Shape{1, c.tokens(), c.width});
+  matrix("vit.embeddings.patch_embeddings.projection.weight", Shape{c.width, c.channels, c.patchSize, c.patchSize});
+  constant("vit.embeddings.patch_embeddings.projection.bias", c.width, 0);
+  for (std::int64_t i = 0; i < c.layers; ++i) {
+    const std::string layer = "vit.encoder.layer." + std::to_string(i) + ".";
+    norm(layer + "layernorm_before");
+    dense(layer + "attention.attention.query", c.width, c.width);
+    dense(layer + "attention.attention.key", c.width, c.width);
+    dense(layer + "attention.attention.value", c.width, c.width);
+    dense(layer + "attention.output.dense", c.width, c.width);
+    norm(layer + "layernorm_after");
+    dense(layer + "intermediate.dense", c.width, c.mlpRatio * c.width);
+    dense(layer + "output.dense", c.mlpRatio * c.width, c.width);
+  }
+  norm("vit.layernorm");
+  dense("classifier", c.width, c.classes);
+  return w;
+}
+
+namespace {
+
+// [rows, columns] with ones at (i + down, i).
+Tensor shiftedIdentity(std::int64_t rows, std::int64_t columns, std::int64_t down) {
+  std::vector<float> values(static_cast<std::size_t>(rows * columns), 0.0f);
+  for (std::int64_t i = 0; i < columns && i + down < rows; ++i) values[static_cast<std::size_t>((i + down) * columns + i)] = 1;
+  return Tensor::from(Shape{rows, columns}, values);
+}
+
+}  // namespace
+
+Tensor vitPatches(gpu::Stream& stream, const Tensor& images, const VitConfig& c) {
+  const std::int64_t batch = images.shape()[0], side = c.imageSize / c.patchSize, p = c.patchSize, n = c.patches();
+  const Tensor split = images.reshaped(Shape{batch, c.channels, side, p, side, p});
+  const Tensor patches = kernels::permute(stream, split, {0, 2, 4, 1, 3, 5}).reshaped(Shape{batch, n, c.channels * p * p});
+  // Row 0 stays empty: a product with the identity one row further down.
+  return kernels::matmul(stream, shiftedIdentity(c.paddedTokens(), n, 1), patches);
+}
+
+nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& c) {
+  using nn::Variable;
+  nn::Tape& tape = patches.tape();
+  const std::int64_t batch = patches.shape()[0], n = c.paddedTokens(), real = c.tokens(), d = c.width, head = d / c.heads;
+  std::size_t at = 0;
+  const auto next = [&]() -> const Variable& { return weights[at++]; };
+  const auto dense = [&](const Variable& x) {
+    const Variable &weight = next(), &bias = next();
+    return nn::linear(x, weight, bias);
+  };
+  const auto norm = [&](const Variable& x) {
+    const Variable &gain = next(), &shift = next();
+    return nn::layerNorm(x, gain, shift, c.epsilon);
+  };
+
+  // Token 0 is the class token, the others are projected patches; all get their position.
+  std::vector<float> first(static_cast<std::size_t>(real), 0.0f), others(static_cast<std::size_t>(real), 1.0f), hidden(static_cast<std::size_t>(n * n), 0.0f);
+  first[0] = 1, others[0] = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = real; j < n; ++j) hidden[static_cast<std::size_t>(i * n + j)] = -1e30f;
+  }
+  const Tensor mask = real < n ? Tensor::from(Shape{n, n}, hidden) : Tensor();
+  const Variable isClass = tape.constant(Tensor::from(Shape{real, 1}, first)), isPatch = tape.constant(Tensor::from(Shape{real, 1}, others));
+  const Variable &classToken = next(), &positions = next(), &projection = next(), &projectionBias = next();
+  const Variable projected = nn::linear(patches, nn::reshape(projection, Shape{d, c.channels * c.patchSize * c.patchSize}), {});
+  const Variable offsets = nn::add(nn::reshape(positions, Shape{real, d}), nn::add(nn::mul(isClass, nn::reshape(classToken, Shape{d})), nn::mul(isPatch, projectionBias)));
+  const Variable pad = tape.constant(shiftedIdentity(n, real, 0));
+  Variable x = nn::add(projected, nn::matmul(pad, offsets));
+
+  for (std::int64_t layer = 0; layer < c.layers; ++layer) {
+    // x + attention(norm(x))
+    const Variable y = norm(x);
+    const auto heads = [&](const Variable& v) { return nn::permute(nn::reshape(v, Shape{batch, n, c.heads, head}), {0, 2, 1, 3}); };
+    const Variable q = heads(dense(y)), k = heads(dense(y)), v = heads(dense(y));
+    const Variable mixed = nn::reshape(nn::permute(nn::attention(q, k, v, mask), {0, 2, 1, 3}), Shape{batch, n, d});
+    x = nn::add(x, dense(mixed));
+    // x + mlp(norm(x))
+    const Variable z = norm(x);
+    x = nn::add(x, dense(nn::gelu(dense(z))));
+  }
+  x = norm(x);
+  // The class token's row.
+  const Variable token = nn::reshape(nn::matmul(tape.constant(shiftedIdentity(1, n, 0)), x), Shape{batch, d});
+  return dense(token);
+}
+
+}  // namespace orrery::models

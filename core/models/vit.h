@@ -1,0 +1,30 @@
+#pragma once
+// The vision transformer. Source: Dosovitskiy et al. 2021, section 3.1 (pre-norm encoder, learnt positions, a class token, GELU).
+// Weights have the layout and names of Hugging Face's ViTForImageClassification ("vit.encoder.layer.0.attention.attention.query.weight").
+
+#include "core/nn/layers.h"
+
+namespace orrery::models {
+
+struct VitConfig {
+  std::int64_t imageSize = 64, patchSize = 8, channels = 3;
+  std::int64_t width = 96, layers = 3, heads = 4, mlpRatio = 4;
+  std::int64_t classes = 4;
+  double epsilon = 1e-12;    // of the layer norms, as ViT's published configuration
+
+  std::int64_t patches() const { return (imageSize / patchSize) * (imageSize / patchSize); }
+  std::int64_t tokens() const { return patches() + 1; }
+  // Tokens in memory: whole texels; those behind the last are hidden from attention.
+  std::int64_t paddedTokens() const { return (tokens() + 3) / 4 * 4; }
+};
+
+// Truncated at nothing: normal with deviation 0.02 for matrices and positions, zeros for biases, ones for gains.
+nn::Weights initialVit(nn::Initializer& draw, const VitConfig& config);
+
+// images f32 [B, channels, S, S] -> patches with an empty first row for the class token and empty ones at the end, [B, paddedTokens, channels P P].
+Tensor vitPatches(gpu::Stream& stream, const Tensor& images, const VitConfig& config);
+
+// Logits [B, classes] from vitPatches(); weights in the order of initialVit().
+nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& config);
+
+}  // namespace orrery::models
