@@ -77,7 +77,7 @@ bool drawsChanged(const LabContext& context) {
 LabEntry ShapeWorldLab::describe() {
   LabEntry lab;
   lab.id = "data/shapeworld";
-  lab.title = "ShapeWorld";
+  lab.title = "ShapeWorld pictures";
   lab.summary = "Endless labelled pictures, the same on every machine";
   lab.files = "PNG + COCO + VOC + YOLO";
   lab.parameters = {
@@ -206,7 +206,7 @@ Expected<void> ShapeWorldLab::count(LabContext& context) {
 
 Figure ShapeWorldLab::figure() const {
   Figure figure;
-  figure.title = tr("ShapeWorld");
+  figure.title = tr("ShapeWorld pictures");
   const auto place = [&](Panel panel, int row, int column, int columns, int rows = 1) {
     panel.row = row, panel.column = column, panel.rowSpan = rows, panel.columnSpan = columns;
     figure.panels.push_back(std::move(panel));
