@@ -76,7 +76,7 @@ Tensor packImages(gpu::Stream& stream, const Tensor& x, const Correlation& c, co
   constexpr std::int64_t widest = 32768;
   stream.dispatch("kernels/conv_pack", {{x.device(stream), gpu::Access::read}, {packed.deviceForWriting(stream), gpu::Access::write}}, push,
                   {word(blocks(plane, 64)), word(std::min(planes + 1, widest)), word(blocks(planes + 1, widest))},
-                  {c.stride[1] == 1 && c.up[1] == 1 ? 1u : 0u});
+                  {c.up[1] == 1 && c.stride[1] <= 2 ? word(c.stride[1]) : 0u});
   return packed;
 }
 
@@ -240,22 +240,29 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
   if (gradient.empty()) return fill(stream, shape, 0.0f);
   const bool scalar = runsScalar(stream, variant), depthwise = c.channels == 1 && c.groups > 1;
 
-  // One part per image keeps the chains of sums short, unless the partial results become large.
+  // One part per image keeps the chains of sums short, unless the partial results become large. On CPU devices a part must also not be
+  // longer than a loop may be; large images are cut into lines.
   constexpr std::int64_t partialBudget = 4 << 20;  // elements
-  const std::int64_t most = std::clamp<std::int64_t>(partialBudget / shape.count(), 1, scalar && !depthwise ? 65535 / c.groups : 65535);
-  const std::int64_t images = blocks(c.N, std::min(c.N, std::max<std::int64_t>(most, 1))), parts = blocks(c.N, images);
+  const std::int64_t longest = scalar ? mostIterations(stream.device()) : std::int64_t{1} << 40, perLine = 1 + blocks(c.OW, 4);
+  requireIterations(stream.device(), "conv2dWeightGradient", 2 + perLine);
+  const std::int64_t lines = std::min(c.OH, std::max<std::int64_t>((longest - 1) / perLine, 1)), lineParts = blocks(c.OH, lines);
+  const std::int64_t most = std::clamp<std::int64_t>(partialBudget / shape.count(), 1, c.N);
+  const std::int64_t images = std::max<std::int64_t>(std::min(blocks(c.N, most), longest / (1 + lines * perLine)), 1);
+  const std::int64_t parts = blocks(c.N, images) * lineParts;
+  requireRange(stream, parts * shape.count(), "the parts of a weight gradient");
+  if (parts * (depthwise ? 1 : c.groups) > 65535) throw std::length_error("conv2dWeightGradient: more groups than one dispatch holds");
   Tensor partial(Shape{parts, shape.count()});
   if (scalar) {
     const Packing p = packingFor(c);
-    const std::int64_t quadsPerRow = blocks(c.OW, 4);
-    requireIterations(stream.device(), "conv2dWeightGradient", images * (1 + c.OH * (1 + quadsPerRow)));
     const Tensor packed = packImages(stream, x, c, p), padded = padRowsToTexels(stream, gradient);
     const struct {
       std::uint32_t rows, groups, channels, kh, kw, R, stepsX, images, N;
-      std::uint32_t strideY, strideX, dilationY, dilationX, phasesX, phasesY, packedRows, rowTexels, quadsPerRow, outHeight;
-    } push{word(c.rows),    word(c.groups), word(c.channels),  word(c.kh),        word(c.kw),          word(p.R),           word(p.stepsX),
-           word(images),    word(c.N),      word(c.stride[0]), word(c.stride[1]), word(c.dilation[0]), word(c.dilation[1]), word(p.phasesX),
-           word(p.phasesY), word(p.rows),   word(p.rowTexels), word(quadsPerRow), word(c.OH)};
+      std::uint32_t strideY, strideX, dilationY, dilationX, phasesX, phasesY, packedRows, rowTexels, quadsPerRow, outHeight, lines,
+          lineParts;
+    } push{word(c.rows),        word(c.groups),  word(c.channels), word(c.kh),        word(c.kw),        word(p.R),
+           word(p.stepsX),      word(images),    word(c.N),        word(c.stride[0]), word(c.stride[1]), word(c.dilation[0]),
+           word(c.dilation[1]), word(p.phasesX), word(p.phasesY),  word(p.rows),      word(p.rowTexels), word(blocks(c.OW, 4)),
+           word(c.OH),          word(lines),     word(lineParts)};
     const std::int64_t lanes = depthwise ? c.groups : c.channels;
     stream.dispatch("kernels/conv2d_weight_gradient",
                     {{padded.device(stream), gpu::Access::read},

@@ -4,7 +4,7 @@
 // dL/dw of a convolution for CPU devices: one workgroup of 8 lanes sums, over the pixels of some images, 16 output channels x 8 input channels x up
 // to four taps that are neighbours in the packed image (conv_pack.comp). Lane l reads input channel l; the output channels' gradients are
 // handed out by constant shuffles. DEPTHWISE: a group has one input channel, lane l takes group l and its own gradient.
-// Result: one sum per part of the images, [parts][O][channels][kh][kw]; the caller adds the parts.
+// Result: one sum per part of the images and their lines, [parts][O][channels][kh][kw]; the caller adds the parts.
 layout(constant_id = 0) const uint TAPS = 4u;
 layout(constant_id = 1) const uint MISALIGNED = 0u;
 layout(constant_id = 2) const uint DEPTHWISE = 0u;
@@ -16,7 +16,7 @@ layout(push_constant) uniform Push {
   uint rows, groups, channels, kh, kw;
   uint R, stepsX, images, N;                                    // images per part
   uint strideY, strideX, dilationY, dilationX, phasesX, phasesY, packedRows, rowTexels;
-  uint quadsPerRow, outHeight;
+  uint quadsPerRow, outHeight, lines, lineParts;                // a part takes `lines` lines of its images
 };
 
 #define ROWS_1_TO_7(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
@@ -60,13 +60,14 @@ void main() {
   uint inside = ((y % strideY) * phasesX + x % strideX) * planeTexels + y / strideY * rowTexels + column / 4u;
 
   ZERO(0) ROWS_1_TO_7(ZERO) ROWS_8_TO_15(ZERO)
-  uint end = min(N, (part + 1u) * images);
-  for (uint n = part * images; n < end; ++n) {
-    int atX = int((n * C + group * channels + channel) * planes * planeTexels + inside);
-    uint lineTexels = outHeight * quadsPerRow, low = DEPTHWISE != 0u ? row : min(row + lane, rows - 1u);
-    int atG = int((n * O + group * rows + low) * lineTexels);
-    int atG2 = int((n * O + group * rows + min(row + lane + 8u, rows - 1u)) * lineTexels);
-    for (uint line = 0u; line < outHeight; ++line) {
+  uint imageBlock = part / lineParts, firstLine = (part - imageBlock * lineParts) * lines, endLine = min(outHeight, firstLine + lines);
+  uint end = min(N, (imageBlock + 1u) * images);
+  for (uint n = imageBlock * images; n < end; ++n) {
+    int atX = int((n * C + group * channels + channel) * planes * planeTexels + inside + firstLine * rowTexels);
+    uint lineTexels = outHeight * quadsPerRow, first = firstLine * quadsPerRow, low = DEPTHWISE != 0u ? row : min(row + lane, rows - 1u);
+    int atG = int((n * O + group * rows + low) * lineTexels + first);
+    int atG2 = int((n * O + group * rows + min(row + lane + 8u, rows - 1u)) * lineTexels + first);
+    for (uint line = firstLine; line < endLine; ++line) {
       for (uint q = 0u; q < quadsPerRow; ++q) {
         int from = atX + int(q);
         vec4 b0 = texelFetch(x4, from), next = vec4(0);

@@ -6,7 +6,7 @@
 // (row strideY + py, column strideX + px). With up > 1 the image's pixels lie that far apart on a grid of zeros.
 #include "stores.glsl"
 #include "texels.glsl"
-layout(constant_id = 0) const uint PLAIN = 1u;   // stride 1 and up 1 along x
+layout(constant_id = 0) const uint STRIDE = 1u;   // along x, when up is 1: 1 or 2; 0 for everything else
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) uniform samplerBuffer x4;
 layout(set = 0, binding = 1, std430) writeonly buffer Packed { FOUR packed[]; };
@@ -17,6 +17,15 @@ layout(push_constant) uniform Push {
   int height, width, strideY, strideX, paddingY, paddingX, upY, upX;
   float perRow;                            // 1 / rowTexels
 };
+
+// Elements x .. x + 3 of the row at `base`, zeros outside of it; nothing when not `inside`.
+vec4 four(int base, int x, bool inside) {
+  // Where an element does not count, neither does where it is read.
+  int from = inside ? base + x : 0;
+  vec4 low = texelFetch(x4, max(from >> 2, 0)), high = texelFetch(x4, max((from >> 2) + 1, 0));
+  bvec4 valid = lessThan(uvec4(ivec4(x) + ivec4(0, 1, 2, 3)), uvec4(inside ? width : 0));
+  return mix(vec4(0), joinTexels(low, high, uint(from)), valid);
+}
 
 void main() {
   // One workgroup per plane and piece of it: what is uniform needs no division.
@@ -40,13 +49,10 @@ void main() {
   inside = inside && y < height;
   int base = (int(plane) * height + y) * width, x = int(column) * 4 * strideX + int(px) - paddingX;
   vec4 value = vec4(0);
-  if (PLAIN != 0u) {
-    // Where a texel does not count, neither does where it is read.
-    int from = inside ? base + x : 0;
-    vec4 low = texelFetch(x4, max(from >> 2, 0)), high = texelFetch(x4, max((from >> 2) + 1, 0));
-    ivec4 place = ivec4(x) + ivec4(0, 1, 2, 3);
-    bvec4 valid = lessThan(uvec4(place), uvec4(inside ? width : 0));
-    value = mix(vec4(0), joinTexels(low, high, uint(from)), valid);
+  if (STRIDE == 1u) {
+    value = four(base, x, inside);
+  } else if (STRIDE == 2u) {
+    value = vec4(four(base, x, inside).xz, four(base, x + 4, inside).xz);
   } else if (inside) {
     for (int i = 0; i < 4; ++i) {
       int place = x + i * strideX, from = upX == 1 ? place : place / upX;

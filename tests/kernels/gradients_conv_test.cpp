@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "core/kernels/conv2d.h"
+#include "core/kernels/fill.h"
 #include "tests/kernels/gradient_support.h"
 #include "tests/support/kernel_oracle.h"
 
@@ -87,4 +88,13 @@ TEST_CASE("convolutions refuse shapes that do not fit") {
   CHECK_THROWS_AS(conv2d(stream, x, Tensor(Shape{2, 2, 3, 3}), {}, {{1, 1}, {0, 0}, {1, 1}, 3}), std::invalid_argument);
   CHECK_THROWS_AS(conv2d(stream, x, Tensor(Shape{2, 4, 3, 3}), Tensor(Shape{3})), std::invalid_argument);
   CHECK_THROWS_AS(conv2dInputGradient(stream, Tensor(Shape{1, 2, 4, 4}), Tensor(Shape{2, 4, 3, 3}), x.shape()), std::invalid_argument);
+}
+
+TEST_CASE("the weight gradient of an image longer than one loop of a CPU device is whole") {
+  // 540 lines of 131 texels: more than 65,000 rounds. Ones everywhere, so each weight's gradient counts the pixels it meets.
+  gpu::Stream stream = openStream();
+  const Tensor x = kernels::fill(stream, Shape{1, 1, 540, 520}, 1.0f), g = kernels::fill(stream, Shape{1, 1, 540, 520}, 1.0f);
+  const Tensor found = conv2dWeightGradient(stream, g, x, Shape{1, 1, 3, 1}, {{1, 1}, {1, 0}});
+  // Sums of 280,800 ones in f32, in chains of at most 65,000: exact.
+  CHECK(compare(found, std::vector<double>{539.0 * 520, 540.0 * 520, 539.0 * 520}).worst == 0);
 }
