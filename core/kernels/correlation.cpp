@@ -243,11 +243,12 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
   // One part per image keeps the chains of sums short, unless the partial results become large. On CPU devices a part must also not be
   // longer than a loop may be; large images are cut into lines.
   constexpr std::int64_t partialBudget = 4 << 20;  // elements
-  const std::int64_t longest = scalar ? mostIterations(stream.device()) : std::int64_t{1} << 40, perLine = 1 + blocks(c.OW, 4);
-  requireIterations(stream.device(), "conv2dWeightGradient", 2 + perLine);
-  const std::int64_t lines = std::min(c.OH, std::max<std::int64_t>((longest - 1) / perLine, 1)), lineParts = blocks(c.OH, lines);
+  const std::int64_t longest = std::min(mostIterations(stream.device()), std::int64_t{1} << 40);
+  const std::int64_t perLine = scalar ? 1 + blocks(c.OW, 4) : 28 * blocks(c.OW, 16);  // a tile's 16 steps take 28 rounds of all its loops
+  requireIterations(stream.device(), "conv2dWeightGradient", 30 + perLine);
+  const std::int64_t lines = std::min(c.OH, std::max<std::int64_t>((longest - 29) / perLine, 1)), lineParts = blocks(c.OH, lines);
   const std::int64_t most = std::clamp<std::int64_t>(partialBudget / shape.count(), 1, c.N);
-  const std::int64_t images = std::max<std::int64_t>(std::min(blocks(c.N, most), longest / (1 + lines * perLine)), 1);
+  const std::int64_t images = std::max<std::int64_t>(std::min(blocks(c.N, most), longest / (29 + lines * perLine)), 1);
   const std::int64_t parts = blocks(c.N, images) * lineParts;
   requireRange(stream, parts * shape.count(), "the parts of a weight gradient");
   if (parts * (depthwise ? 1 : c.groups) > 65535) throw std::length_error("conv2dWeightGradient: more groups than one dispatch holds");
@@ -273,14 +274,14 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
                      word(depthwise ? parts : parts * c.groups)},
                     {word(p.taps), p.misaligned ? 1u : 0u, depthwise ? 1u : 0u});
   } else {
-    requireIterations(stream.device(), "conv2dWeightGradient", images * c.OH * c.OW / 16 * 28);
+    TiledPush push = tiledPush(c, images, 1, {});
+    push.planeHeight = word(lines), push.planeWidth = word(lineParts);
     stream.dispatch("kernels/conv2d_tiled",
                     {{gradient.device(stream), gpu::Access::read},
                      {x.device(stream), gpu::Access::read},
                      {x.device(stream), gpu::Access::read},
                      {partial.deviceForWriting(stream), gpu::Access::write}},
-                    tiledPush(c, images, 1, {}),
-                    {word(blocks(c.rows, 64)), word(blocks(c.channels * c.kh * c.kw, 64)), word(parts * c.groups)}, {1, 0});
+                    push, {word(blocks(c.rows, 64)), word(blocks(c.channels * c.kh * c.kw, 64)), word(parts * c.groups)}, {1, 0});
   }
   return (parts == 1 ? partial : reduce(stream, partial, 0, Reduction::sum)).reshaped(shape);
 }

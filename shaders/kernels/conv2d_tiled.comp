@@ -2,7 +2,8 @@
 // Convolution and its weight gradient for GPUs, as implicit matrix products: 256 invocations make a 64 x 64 tile of C, 4 x 4 elements each, from
 // tiles of A and B in shared memory; the elements of the column matrix are found by index when a tile is fetched.
 // MODE 0: C[r, (n, oy, ox)] = sum over k = (channel, ky, kx) of weight[r, k] image[n, channel, oy sy + ky dy - py, ox sx + kx dx - px].
-// MODE 1: C[r, k] = sum over the pixels of `images` images of gradient[n, r, oy, ox] image[...]: one sum per part of the images.
+// MODE 1: C[r, k] = sum over the pixels of a part of gradient[n, r, oy, ox] image[...]: one sum per part. A part has `images` images and of these
+// `planeHeight` lines, `planeWidth` such parts an image.
 layout(constant_id = 0) const uint MODE = 0u;
 layout(constant_id = 1) const uint BIAS = 0u;
 layout(local_size_x = 256) in;
@@ -36,8 +37,15 @@ void main() {
   uint thread = gl_LocalInvocationID.x, group = gl_WorkGroupID.z % groups, part = gl_WorkGroupID.z / groups;
   uint pixels = outHeight * outWidth, taps = kh * kw, reach = channels * taps;
   uint row = gl_WorkGroupID.x * TILE, column = (MODE == 0u ? part * tileRows + gl_WorkGroupID.y : gl_WorkGroupID.y) * TILE;
-  uint firstImage = MODE == 0u ? 0u : part * images;
-  uint columns = MODE == 0u ? N * pixels : reach, depth = MODE == 0u ? reach : (min(N, firstImage + images) - firstImage) * pixels;
+  uint firstImage = 0u, firstPixel = 0u, partPixels = pixels, columns = N * pixels, depth = reach;
+  if (MODE == 1u) {
+    uint block = part / planeWidth, line = (part - block * planeWidth) * planeHeight;
+    firstImage = block * images;
+    firstPixel = line * outWidth;
+    partPixels = (min(outHeight, line + planeHeight) - line) * outWidth;
+    columns = reach;
+    depth = (min(N, firstImage + images) - firstImage) * partPixels;
+  }
   uint x = thread % 16u, y = thread / 16u;
   vec4 sum0 = vec4(0), sum1 = vec4(0), sum2 = vec4(0), sum3 = vec4(0);
   float nextA[4], nextB[4];
@@ -72,7 +80,7 @@ void main() {
           nextB[e] = imageAt(group, n, oy, p - oy * outWidth, k);
         }
       } else if (k < depth) {
-        uint n = firstImage + k / pixels, p = k % pixels, oy = p / outWidth, j = column + t / DEPTH;
+        uint inPart = k / partPixels, n = firstImage + inPart, p = firstPixel + k - inPart * partPixels, oy = p / outWidth, j = column + t / DEPTH;
         if (m < rows) nextA[e] = left[((n * groups + group) * rows + m) * pixels + p];
         if (j < columns) nextB[e] = imageAt(group, n, oy, p - oy * outWidth, j);
       }
