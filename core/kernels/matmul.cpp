@@ -4,12 +4,14 @@
 #include "core/kernels/matmul.h"
 
 #include <array>
+#include <span>
 #include <stdexcept>
 
 #include "core/kernels/check_support.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/fill.h"
 #include "core/kernels/kernel.h"
+#include "core/kernels/permute.h"
 #include "core/kernels/texel_pack.h"
 
 namespace orrery::kernels {
@@ -38,6 +40,9 @@ Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   if (K != otherK || !batch) {
     throw std::invalid_argument("matmul: " + sa.toString() + (options.transposeA ? " transposed" : "") + " and " + sb.toString() +
                                 (options.transposeB ? " transposed" : "") + " do not fit");
+  }
+  if (!options.bias.empty() && (options.bias.shape() != Shape{N} || options.bias.dtype() != DType::f32)) {
+    throw std::invalid_argument("matmul: a bias of " + options.bias.shape().toString() + " does not fit " + std::to_string(N) + " columns");
   }
   plan.M = static_cast<std::uint32_t>(M), plan.N = static_cast<std::uint32_t>(N), plan.K = static_cast<std::uint32_t>(K);
   plan.batches = batch->count(), plan.matricesA = batchA.count(), plan.matricesB = batchB.count();
@@ -68,6 +73,12 @@ Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
 }
 
 constexpr std::uint32_t tilesFor(std::uint32_t value, std::uint32_t step) { return (value + step - 1) / step; }
+
+// Nothing without a bias: the pipeline that was warmed is the one that runs.
+std::span<const std::uint32_t> biasConstants(const MatmulOptions& options) {
+  static constexpr std::uint32_t biased = 1;
+  return options.bias.empty() ? std::span<const std::uint32_t>() : std::span(&biased, 1);
+}
 
 void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
   const std::uint32_t M = plan.M, N = plan.N, K = plan.K;
@@ -110,11 +121,12 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
     push.rowB = 16, push.panelB = 64 * steps, matrixB = panelsB * steps * 64;
   }
   for (std::size_t i = 0; i < 3; ++i) push.batchA[i] = plan.strideA[i] * matrixA, push.batchB[i] = plan.strideB[i] * matrixB;
-  stream.dispatch(N % 4 == 0 ? "kernels/matmul" : "kernels/matmul@ragged",
-                  {{readA.device(stream), gpu::Access::read},
-                   {readB.device(stream), gpu::Access::read},
-                   {result.deviceForWriting(stream), gpu::Access::write}},
-                  push, {panelsA, panelsB, static_cast<std::uint32_t>(plan.batches)});
+  const gpu::Binding bindings[] = {{readA.device(stream), gpu::Access::read},
+                                   {readB.device(stream), gpu::Access::read},
+                                   {result.deviceForWriting(stream), gpu::Access::write},
+                                   {(options.bias.empty() ? readA : options.bias).device(stream), gpu::Access::read}};
+  stream.dispatch(N % 4 == 0 ? "kernels/matmul" : "kernels/matmul@ragged", bindings, std::as_bytes(std::span(&push, 1)),
+                  {panelsA, panelsB, static_cast<std::uint32_t>(plan.batches)}, biasConstants(options));
 }
 
 void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
@@ -134,10 +146,12 @@ void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Ma
          {},
          {}};
   for (std::size_t i = 0; i < 3; ++i) push.batchA[i] = plan.strideA[i] * M * K, push.batchB[i] = plan.strideB[i] * K * N;
-  stream.dispatch(
-      "kernels/matmul_tiled",
-      {{a.device(stream), gpu::Access::read}, {b.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
-      push, {tilesFor(M, 64), tilesFor(N, 64), static_cast<std::uint32_t>(plan.batches)});
+  const gpu::Binding bindings[] = {{a.device(stream), gpu::Access::read},
+                                   {b.device(stream), gpu::Access::read},
+                                   {result.deviceForWriting(stream), gpu::Access::write},
+                                   {(options.bias.empty() ? a : options.bias).device(stream), gpu::Access::read}};
+  stream.dispatch("kernels/matmul_tiled", bindings, std::as_bytes(std::span(&push, 1)),
+                  {tilesFor(M, 64), tilesFor(N, 64), static_cast<std::uint32_t>(plan.batches)}, biasConstants(options));
 }
 
 }  // namespace
@@ -146,7 +160,16 @@ Tensor matmul(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Matmu
   const Plan plan = planFor(a, b, options);
   Tensor result(plan.result);
   if (result.empty()) return result;
-  if (plan.K == 0) return fill(stream, plan.result, 0.0f);
+  if (plan.K == 0) {
+    const Tensor zeros = fill(stream, plan.result, 0.0f);
+    return options.bias.empty() ? zeros : binary(stream, Binary::add, zeros, options.bias);
+  }
+  // A column or a few, summed over many rows: the transposed product wastes fewer of a tile's columns.
+  if (plan.batches == 1 && plan.N <= 16 && plan.M >= 4 * plan.N && plan.K >= 512 && options.bias.empty() && a.shape().rank() == 2 && b.shape().rank() == 2) {
+    MatmulOptions swapped = options;
+    swapped.transposeA = !options.transposeB, swapped.transposeB = !options.transposeA;
+    return permute(stream, matmul(stream, b, a, swapped), {1, 0});
+  }
   if (plan.batches > 65535 || result.bytes() > stream.device().maxBufferRange()) {
     throw std::length_error("matmul: a result of " + plan.result.toString() + " is more than this device can bind at once");
   }
@@ -164,6 +187,10 @@ std::vector<double> matmulReference(const Tensor& a, const Tensor& b, const Matm
   const std::size_t M = plan.M, N = plan.N, K = plan.K;
   const auto va = a.as<float>(), vb = b.as<float>();
   std::vector<double> result(static_cast<std::size_t>(plan.result.count()), 0.0);
+  if (!options.bias.empty()) {
+    const auto bias = options.bias.as<float>();
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = static_cast<double>(bias[i % N]);
+  }
   for (std::size_t batch = 0; batch < static_cast<std::size_t>(plan.batches); ++batch) {
     const std::size_t i2 = batch % plan.extent[2], i1 = batch / plan.extent[2] % plan.extent[1],
                       i0 = batch / plan.extent[2] / plan.extent[1];
@@ -186,7 +213,7 @@ namespace {
 std::vector<CheckCase> checks(gpu::Device&) {
   struct Case {
     Shape a, b;
-    bool transposeA = false, transposeB = false;
+    bool transposeA = false, transposeB = false, biased = false;
   };
   // Around the tiles (16 and 64 rows, 64 columns, 4 and 16 steps), whole texels or not, in place and packed, with batches that broadcast.
   const std::vector<Case> list{
@@ -209,16 +236,23 @@ std::vector<CheckCase> checks(gpu::Device&) {
       {Shape{17, 1024}, Shape{1024, 260}},
       {Shape{15, 8}, Shape{8, 66}},
       {Shape{3, 2000}, Shape{2000, 5}},
+      {Shape{70, 600}, Shape{600, 3}},
+      {Shape{600, 70}, Shape{3, 600}, true, true},
+      {Shape{33, 12}, Shape{20, 12}, false, true, true},
+      {Shape{2, 33, 12}, Shape{12, 67}, false, false, true},
+      {Shape{3, 0}, Shape{0, 5}, false, false, true},
   };
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
     for (const Case& c : list) {
-      const MatmulOptions options{c.transposeA, c.transposeB, variant};
+      MatmulOptions options{c.transposeA, c.transposeB, {}, variant};
       const std::string name =
-          std::string(variant) + " " + c.a.toString() + (c.transposeA ? "ᵀ " : " ") + c.b.toString() + (c.transposeB ? "ᵀ" : "");
+          std::string(variant) + " " + c.a.toString() + (c.transposeA ? "ᵀ " : " ") + c.b.toString() + (c.transposeB ? "ᵀ" : "") + (c.biased ? " + bias" : "");
       // A sum of K products in [-1, 1] reaches about sqrt(K)/3; each of its K roundings is 6e-8 of the running sum and they add like a
       // random walk: about 6e-8 sqrt(K) of the scale, 3e-6 at K = 2000.
-      cases.push_back({name, 5e-6, [c, options](gpu::Stream& stream) {
+      cases.push_back({name, 5e-6, [c, options](gpu::Stream& stream) mutable {
+                         const std::int64_t columns = c.b[c.transposeB ? -2 : -1];
+                         if (c.biased) options.bias = Tensor::from(Shape{columns}, testFloats(columns, 35, -1, 1));
                          const Tensor a = Tensor::from(c.a, testFloats(c.a.count(), 31, -1, 1)),
                                       b = Tensor::from(c.b, testFloats(c.b.count(), 32, -1, 1));
                          return compare(matmul(stream, a, b, options), matmulReference(a, b, options));

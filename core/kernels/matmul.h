@@ -11,6 +11,7 @@ namespace orrery::kernels {
 struct MatmulOptions {
   bool transposeA = false;     // A is stored [..., K, M]
   bool transposeB = false;     // B is stored [..., N, K]
+  Tensor bias{};               // optional f32 [N], added to every row of the product
   std::string_view variant{};  // "scalar", "subgroup"; empty = variantFor(device)
 };
 

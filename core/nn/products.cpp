@@ -57,8 +57,8 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   const std::int64_t in = shape[-1], out = weight.shape()[0], rows = in == 0 ? 0 : x.value().count() / in;
   auto extents = shape.extents();
   extents.back() = out;
-  Tensor y = kernels::matmul(tape.stream(), x.value().reshaped(Shape{rows, in}), weight.value(), {.transposeB = true});
-  if (!bias.empty()) y = kernels::binary(tape.stream(), kernels::Binary::add, y, bias.value());
+  const Tensor y = kernels::matmul(tape.stream(), x.value().reshaped(Shape{rows, in}), weight.value(),
+                                   {.transposeB = true, .bias = bias.empty() ? Tensor() : bias.value()});
   std::vector<Variable> inputs{x, weight};
   if (!bias.empty()) inputs.push_back(bias);
   return tape.record(y.reshaped(Shape(std::move(extents))), inputs, [x, weight, bias, rows, in, out](gpu::Stream& s, const Tensor& gradient) {

@@ -9,6 +9,7 @@
 // A and B are read where they lie when their rows are whole texels, otherwise as packed by texel_pack.comp ([panel][K/4][row][4] and
 // [panel][K][64], zeros behind the end); the strides tell which. `ragged`: the rows of C are not whole texels.
 #include "stores.glsl"
+#include "texels.glsl"
 layout(local_size_x = 8) in;
 layout(set = 0, binding = 0) uniform samplerBuffer a4;
 layout(set = 0, binding = 1) uniform samplerBuffer b4;
@@ -17,6 +18,8 @@ layout(set = 0, binding = 2, std430) writeonly buffer Result { float c[]; };
 #else
 layout(set = 0, binding = 2, std430) writeonly buffer Result4 { FOUR c4[]; };
 #endif
+layout(set = 0, binding = 3) uniform samplerBuffer bias4;   // [N], read when BIASED
+layout(constant_id = 0) const uint BIASED = 0u;
 layout(push_constant) uniform Push {
   uint M, N, steps;          // steps: K / 4, rounded up
   uint laneA, stepA, panelA; // texels from one row, step, panel of 16 rows of A to the next
@@ -44,15 +47,15 @@ layout(push_constant) uniform Push {
   if (row + r < M) { \
     uint at = base + r * N; \
     for (uint i = 0; i < 8; ++i) { \
-      if (column + i < N) c[at + i] = i < 4 ? s##r[i] : t##r[i - 4]; \
+      if (column + i < N) c[at + i] = i < 4 ? s##r[i] + biasLow[i] : t##r[i - 4] + biasHigh[i - 4]; \
     } \
   }
 #else
 #define STORE(r) \
   if (row + r < M) { \
     uint at = base + r * (N >> 2); \
-    if (column < N) c4[at] = asFour(s##r); \
-    if (column + 4 < N) c4[at + 1] = asFour(t##r); \
+    if (column < N) c4[at] = asFour(s##r + biasLow); \
+    if (column + 4 < N) c4[at + 1] = asFour(t##r + biasHigh); \
   }
 #endif
 
@@ -82,6 +85,12 @@ void main() {
     atB += nextB4;
   }
 
+  vec4 biasLow = vec4(0), biasHigh = vec4(0);
+  if (BIASED != 0u) {
+    // Columns are whole texels of the bias even where the rows of C are not: a lane's columns begin at a multiple of 8.
+    biasLow = texelFetch(bias4, int(column >> 2));
+    biasHigh = texelFetch(bias4, int(column >> 2) + 1);
+  }
 #ifdef RAGGED
   uint base = (batch * M + row) * N + column;
 #else

@@ -5,6 +5,8 @@ layout(local_size_x = 256) in;
 layout(set = 0, binding = 0, std430) readonly buffer MatrixA { float a[]; };
 layout(set = 0, binding = 1, std430) readonly buffer MatrixB { float b[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer Result { float c[]; };
+layout(set = 0, binding = 3, std430) readonly buffer Bias { float bias[]; };   // [N], read when BIASED
+layout(constant_id = 0) const uint BIASED = 0u;
 layout(push_constant) uniform Push {
   uint M, N, K;
   uint rowA, columnA, rowB, columnB;   // elements from one row and column to the next
@@ -67,6 +69,11 @@ void main() {
     uint m = row + 4u * y + i, n = column + 4u * x;
     if (m < M) {
       uint at = (batch * M + m) * N + n;
+      if (BIASED != 0u) {
+        for (uint j = 0u; j < 4u; ++j) {
+          if (n + j < N) sum[j] += bias[n + j];
+        }
+      }
       if (n < N) c[at] = sum.x;
       if (n + 1u < N) c[at + 1u] = sum.y;
       if (n + 2u < N) c[at + 2u] = sum.z;

@@ -19,7 +19,7 @@ TEST_CASE("matmul gives a small product by hand") {
   gpu::Stream stream = openStream();
   const Tensor a = Tensor::from(Shape{2, 3}, {1, 2, 3, 4, 5, 6}), b = Tensor::from(Shape{3, 2}, {7, 8, 9, 10, 11, 12});
   for (const char* variant : {"scalar", "subgroup"}) {
-    const auto c = kernels::matmul(stream, a, b, {false, false, variant}).toFloats();
+    const auto c = kernels::matmul(stream, a, b, {.variant = variant}).toFloats();
     CHECK(c == std::vector<float>{58, 64, 139, 154});
   }
 }
