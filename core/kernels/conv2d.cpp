@@ -8,6 +8,7 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/fill.h"
 #include "core/kernels/matmul.h"
+#include "core/kernels/permute.h"
 #include "core/kernels/reduce.h"
 
 namespace orrery::kernels {
@@ -84,10 +85,35 @@ Tensor correlateBack(gpu::Stream& stream, const Tensor& gradient, const Tensor& 
   return result;
 }
 
-// A 1 x 1 kernel over whole images is a matrix product.
-bool isProduct(const ConvGeometry& g) {
-  return g.kh == 1 && g.kw == 1 && g.stride == std::array<std::int64_t, 2>{1, 1} && g.padding == std::array<std::int64_t, 2>{0, 0} &&
-         g.channels() > 1 && g.outputs() > 1 && g.N * g.groups <= 65535;
+// Kernels that tile the image without gaps or overlap (patch embeddings, 1 x 1 kernels) make a matrix product of patches.
+bool tilesImage(const ConvGeometry& g) {
+  const bool dense = (g.kh == 1 || g.dilation[0] == 1) && (g.kw == 1 || g.dilation[1] == 1);
+  return dense && g.stride[0] == g.kh && g.stride[1] == g.kw && g.padding[0] == 0 && g.padding[1] == 0 && g.H == g.OH * g.kh &&
+         g.W == g.OW * g.kw && g.outputs() > 1 && g.channels() * g.kh * g.kw > 1 && g.N * g.groups <= 65535;
+}
+std::int64_t patchSize(const ConvGeometry& g) { return g.channels() * g.kh * g.kw; }
+Shape weightMatrices(const ConvGeometry& g) { return {1, g.groups, g.outputs(), patchSize(g)}; }
+Shape outputMatrices(const ConvGeometry& g) { return {g.N, g.groups, g.outputs(), g.OH * g.OW}; }
+
+// [N, groups, patch elements, patches] and back.
+Tensor patchesOf(gpu::Stream& stream, const Tensor& x, const ConvGeometry& g) {
+  const Shape matrices{g.N, g.groups, patchSize(g), g.OH * g.OW};
+  if (g.kh * g.kw == 1) return x.reshaped(matrices);
+  return permute(stream, x.reshaped(Shape{g.N * g.C, g.OH, g.kh, g.OW, g.kw}), {0, 2, 4, 1, 3}).reshaped(matrices);
+}
+Tensor fromPatches(gpu::Stream& stream, const Tensor& patches, const ConvGeometry& g) {
+  if (g.kh * g.kw == 1) return patches.reshaped(g.inputShape());
+  return permute(stream, patches.reshaped(Shape{g.N * g.C, g.kh, g.kw, g.OH, g.OW}), {0, 3, 1, 4, 2}).reshaped(g.inputShape());
+}
+
+MatmulOptions matmulOptions(bool transposeA, bool transposeB, std::string_view variant) {
+  MatmulOptions options;
+  options.transposeA = transposeA, options.transposeB = transposeB, options.variant = variant;
+  return options;
+}
+
+Tensor withBias(gpu::Stream& stream, const Tensor& y, const Tensor& bias) {
+  return bias.empty() || y.empty() ? y : binary(stream, Binary::add, y, bias.reshaped(Shape{bias.count(), 1, 1}));
 }
 
 // The convolution of which a transposed one is the input gradient.
@@ -125,13 +151,11 @@ Tensor conv2d(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const 
   const ConvGeometry g = convGeometry(x.shape(), weight.shape(), options);
   requireShape("conv2d: weight", weight, g.weightShape());
   if (!bias.empty()) requireShape("conv2d: bias", bias, Shape{g.O});
-  if (g.C == 0) {
-    const Tensor zero = fill(stream, g.outputShape(), 0.0f);
-    return bias.empty() || zero.empty() ? zero : binary(stream, Binary::add, zero, bias.reshaped(Shape{g.O, 1, 1}));
-  }
-  if (isProduct(g) && bias.empty()) {
-    const Shape image{g.N, g.groups, g.channels(), g.H * g.W}, matrix{1, g.groups, g.outputs(), g.channels()};
-    return matmul(stream, weight.reshaped(matrix), x.reshaped(image), {.variant = options.variant}).reshaped(g.outputShape());
+  if (g.C == 0) return withBias(stream, fill(stream, g.outputShape(), 0.0f), bias);
+  if (tilesImage(g)) {
+    const Tensor y =
+        matmul(stream, weight.reshaped(weightMatrices(g)), patchesOf(stream, x, g), matmulOptions(false, false, options.variant));
+    return withBias(stream, y.reshaped(g.outputShape()), bias);
   }
   Tensor result(g.outputShape());
   correlate(stream, x, weight, bias, forwardOf(g), result, options.variant);
@@ -144,10 +168,10 @@ Tensor conv2dInputGradient(gpu::Stream& stream, const Tensor& gradient, const Te
   requireShape("conv2dInputGradient: weight", weight, g.weightShape());
   requireShape("conv2dInputGradient: gradient", gradient, g.outputShape());
   if (g.O == 0) return fill(stream, input, 0.0f);
-  if (isProduct(g)) {
-    const Shape image{g.N, g.groups, g.outputs(), g.H * g.W}, matrix{1, g.groups, g.outputs(), g.channels()};
-    return matmul(stream, weight.reshaped(matrix), gradient.reshaped(image), {.transposeA = true, .variant = options.variant})
-        .reshaped(input);
+  if (tilesImage(g)) {
+    const Tensor patches = matmul(stream, weight.reshaped(weightMatrices(g)), gradient.reshaped(outputMatrices(g)),
+                                  matmulOptions(true, false, options.variant));
+    return fromPatches(stream, patches, g);
   }
   return correlateBack(stream, gradient, weight, {}, g, options.variant);
 }
@@ -157,6 +181,13 @@ Tensor conv2dWeightGradient(gpu::Stream& stream, const Tensor& gradient, const T
   requireImages("conv2dWeightGradient", x);
   const ConvGeometry g = convGeometry(x.shape(), weight, options);
   requireShape("conv2dWeightGradient: gradient", gradient, g.outputShape());
+  // One matrix per image, unless they become many times what they are added up to.
+  constexpr std::int64_t partialBudget = 8 << 20;  // elements
+  if (tilesImage(g) && !gradient.empty() && g.N * weight.count() <= partialBudget) {
+    const Tensor parts =
+        matmul(stream, gradient.reshaped(outputMatrices(g)), patchesOf(stream, x, g), matmulOptions(false, true, options.variant));
+    return reduce(stream, parts.reshaped(Shape{g.N, weight.count()}), 0, Reduction::sum, options.variant).reshaped(weight);
+  }
   return correlationWeightGradient(stream, gradient, x, forwardOf(g), options.variant);
 }
 
@@ -192,6 +223,7 @@ Tensor convTranspose2d(gpu::Stream& stream, const Tensor& x, const Tensor& weigh
   requireShape("convTranspose2d: weight", weight, g.weightShape());
   if (!bias.empty()) requireShape("convTranspose2d: bias", bias, Shape{g.C});
   if (g.O == 0 || g.C == 0) throw std::invalid_argument("convTranspose2d: " + weight.shape().toString() + " has no channels");
+  if (tilesImage(g)) return withBias(stream, conv2dInputGradient(stream, x, weight, g.inputShape(), options), bias);
   return correlateBack(stream, x, weight, bias, g, options.variant);
 }
 

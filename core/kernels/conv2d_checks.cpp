@@ -33,6 +33,8 @@ const std::vector<Case>& cases() {
       {Shape{2, 17, 5, 7}, Shape{33, 17, 1, 1}},
       {Shape{2, 8, 6, 6}, Shape{8, 8, 1, 1}, {2, 2}},
       {Shape{1, 3, 4, 64}, Shape{8, 3, 4, 4}, {4, 4}},
+      {Shape{3, 6, 9, 10}, Shape{4, 3, 3, 2}, {3, 2}, {0, 0}, {1, 1}, 2},
+      {Shape{1, 3, 9, 64}, Shape{8, 3, 4, 4}, {4, 4}},
       {Shape{0, 3, 5, 5}, Shape{2, 3, 3, 3}},
       {Shape{2, 65, 6, 5}, Shape{3, 65, 3, 3}, {1, 1}, {1, 1}},
   };
@@ -98,6 +100,7 @@ std::vector<CheckCase> transposeChecks(gpu::Device&) {
       {Shape{1, 17, 6, 8}, Shape{17, 9, 3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}, 1},
       {Shape{1, 2, 4, 3}, Shape{2, 3, 3, 2}, {3, 2}, {1, 0}, {2, 3}, {2, 1}, 1},
       {Shape{1, 1, 1, 1}, Shape{1, 1, 2, 2}, {2, 2}, {0, 0}, {1, 1}, {0, 0}, 1},
+      {Shape{2, 5, 3, 4}, Shape{5, 3, 2, 2}, {2, 2}, {0, 0}, {1, 1}, {0, 0}, 1},
   };
   std::vector<CheckCase> result;
   for (const char* variant : {"scalar", "subgroup"}) {
@@ -121,10 +124,9 @@ using Call = std::function<void(gpu::Stream&, const Tensor& x, const Tensor& wei
 
 std::vector<BenchCase> benchesOf(gpu::Device& device, const Call& call) {
   const std::vector<Case> list{
-      {Shape{8, 32, 32, 32}, Shape{32, 32, 3, 3}, {1, 1}, {1, 1}},
-      {Shape{8, 64, 64, 64}, Shape{64, 64, 3, 3}, {1, 1}, {1, 1}},
-      {Shape{8, 64, 64, 64}, Shape{128, 64, 3, 3}, {2, 2}, {1, 1}},
-      {Shape{8, 64, 64, 64}, Shape{64, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 64},
+      {Shape{8, 32, 32, 32}, Shape{32, 32, 3, 3}, {1, 1}, {1, 1}},  {Shape{8, 64, 64, 64}, Shape{64, 64, 3, 3}, {1, 1}, {1, 1}},
+      {Shape{8, 64, 64, 64}, Shape{128, 64, 3, 3}, {2, 2}, {1, 1}}, {Shape{8, 64, 64, 64}, Shape{64, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 64},
+      {Shape{8, 16, 128, 128}, Shape{256, 16, 8, 8}, {8, 8}},
   };
   std::vector<BenchCase> result;
   for (const Case& c : list) {
