@@ -16,8 +16,8 @@ struct FilesWritten {
   std::uint64_t bytes = 0;
 };
 
-// Files are collected in a hidden folder inside the target (so that moving them is a rename) and moved into place by commit(). Without commit()
-// they are removed again, and so are the target and its parents where open() made them.
+// Files are collected in a hidden folder inside the target (so that moving them is a rename) and moved into place by commit(). Without
+// commit() they are removed again, and so are the target and its parents where open() made them.
 class FolderWriter {
  public:
   // Makes the folder where it is missing. Error: not a folder, not writable.
@@ -34,9 +34,9 @@ class FolderWriter {
  private:
   explicit FolderWriter(std::string folder) : folder_(std::move(folder)) {}
 
-  std::string folder_, staging_;           // staging_ is empty once there is nothing left to remove
+  std::string folder_, staging_;  // staging_ is empty once there is nothing left to remove
   std::vector<std::string> names_;
-  std::vector<std::string> made_;          // folders that were not there before, outermost first
+  std::vector<std::string> made_;  // folders that were not there before, outermost first
   std::uint64_t bytes_ = 0;
 };
 

@@ -47,7 +47,8 @@ Expected<void> writeShapeWorld(FolderWriter& folder, const shapeworld::Options& 
   ShapeWorldTruth all = shapeWorldClasses();
   std::string captions = "{\"info\":" + info.dump() + ",\n\"images\":[", captionNotes;
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (!progress(static_cast<double>(i) / static_cast<double>(count))) return makeError(ErrorCode::cancelled, tr("cancelled: nothing was written"));
+    if (!progress(static_cast<double>(i) / static_cast<double>(count)))
+      return makeError(ErrorCode::cancelled, tr("cancelled: nothing was written"));
     const std::uint32_t index = first + i;
     const auto scene = shapeworld::makeScene(index, options);
     const auto picture = shapeworld::render(scene, size, options);
@@ -62,8 +63,10 @@ Expected<void> writeShapeWorld(FolderWriter& folder, const shapeworld::Options& 
     if (auto done = folder.write("labels/" + stem + ".txt", yoloLabelLines(one.truth, 0)); !done) return done;
 
     addShapeWorldImage(all, index, size, picture.annotations, true);
-    captions += fmt::format("{}{{\"id\":{},\"file_name\":\"{}.png\",\"width\":{},\"height\":{}}}", i == 0 ? "" : ",\n", std::int64_t{index} + 1, stem, size, size);
-    captionNotes += fmt::format("{}{{\"id\":{},\"image_id\":{},\"caption\":\"{}\"}}", i == 0 ? "" : ",\n", i + 1, std::int64_t{index} + 1, scene.caption);
+    captions += fmt::format("{}{{\"id\":{},\"file_name\":\"{}.png\",\"width\":{},\"height\":{}}}", i == 0 ? "" : ",\n",
+                            std::int64_t{index} + 1, stem, size, size);
+    captionNotes += fmt::format("{}{{\"id\":{},\"image_id\":{},\"caption\":\"{}\"}}", i == 0 ? "" : ",\n", i + 1, std::int64_t{index} + 1,
+                                scene.caption);
   }
   captions += "],\n\"annotations\":[" + captionNotes + "]}\n";
   std::string instances = cocoGroundTruthJson(all.truth, all.segmentations);
@@ -74,8 +77,10 @@ Expected<void> writeShapeWorld(FolderWriter& folder, const shapeworld::Options& 
     names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
   }
   const std::string yaml = fmt::format("path: .\ntrain: images\nval: images\nnc: {}\nnames: [{}]\n", shapeworld::classNames.size(), names);
-  for (const auto& [name, content] : {std::pair<const char*, const std::string&>{"instances.json", instances}, {"captions.json", captions},
-                                      {"classes.txt", classes}, {"data.yaml", yaml}}) {
+  for (const auto& [name, content] : {std::pair<const char*, const std::string&>{"instances.json", instances},
+                                      {"captions.json", captions},
+                                      {"classes.txt", classes},
+                                      {"data.yaml", yaml}}) {
     if (auto done = folder.write(name, content); !done) return done;
   }
   return {};

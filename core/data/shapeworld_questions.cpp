@@ -1,4 +1,5 @@
-// Questions about ShapeWorld scenes (see shapeworld_questions.h). Draws: stream 65, d0 = bounded 4 picks the form, d1 the object of Q0, d2 the truth of Q2.
+// Questions about ShapeWorld scenes (see shapeworld_questions.h). Draws: stream 65, d0 = bounded 4 picks the form, d1 the object of Q0, d2
+// the truth of Q2.
 
 #include "core/data/shapeworld_questions.h"
 
@@ -25,9 +26,10 @@ Questions questionsOf(const Scene& scene, const Options& options) {
   Questions questions;
   const auto draws = philox({0, 65, scene.index, domainOf(options)}, philoxKey(options.seed));
   const auto& objects = scene.objects;
-  std::vector<const Object*> alone;    // objects whose class occurs once
+  std::vector<const Object*> alone;  // objects whose class occurs once
   for (const Object& o : objects) {
-    if (std::count_if(objects.begin(), objects.end(), [&](const Object& other) { return other.shape == o.shape; }) == 1) alone.push_back(&o);
+    if (std::count_if(objects.begin(), objects.end(), [&](const Object& other) { return other.shape == o.shape; }) == 1)
+      alone.push_back(&o);
   }
   if (!alone.empty()) {
     const Object& o = *alone[draws[1] % alone.size()];
@@ -37,7 +39,8 @@ Questions questionsOf(const Scene& scene, const Options& options) {
   if (alone.size() >= 2) {
     const bool truth = (draws[2] & 1) != 0;
     const std::string relation = relationOf(*alone[0], *alone[1]);
-    questions.forms[2] = {"is the " + nameOf(*alone[0]) + " " + (truth ? relation : opposite(relation)) + " the " + nameOf(*alone[1]), truth ? "yes" : "no"};
+    questions.forms[2] = {"is the " + nameOf(*alone[0]) + " " + (truth ? relation : opposite(relation)) + " the " + nameOf(*alone[1]),
+                          truth ? "yes" : "no"};
   }
   if (objects.size() == 2 && alone.size() == 2) {
     questions.forms[3] = {"what shape is " + relationOf(objects[0], objects[1]) + " the " + nameOf(objects[1]), nameOf(objects[0])};

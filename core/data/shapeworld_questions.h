@@ -19,7 +19,7 @@ struct Question {
 // Q3 "what shape is {rel} the {shape}"       exactly two objects, of different classes
 struct Questions {
   std::array<Question, 4> forms;
-  int asked = 1;                     // the one that is drawn, or the next that is defined
+  int asked = 1;  // the one that is drawn, or the next that is defined
 };
 Questions questionsOf(const Scene& scene, const Options& options);
 

@@ -23,9 +23,14 @@ Tensor drawTable(std::span<const Scene> scenes, const Options& options, int capa
   for (std::size_t i = 0; i < scenes.size(); ++i) {
     const Scene& scene = scenes[i];
     assert(scene.crowd.size() + scene.objects.size() <= static_cast<std::size_t>(capacity));
-    const auto style = {static_cast<std::uint32_t>(scene.texture), static_cast<std::uint32_t>(scene.tint),
-                        static_cast<std::uint32_t>(scene.orientation), static_cast<std::uint32_t>(scene.scale), scene.index,
-                        domainOf(options), key[0], key[1]};
+    const auto style = {static_cast<std::uint32_t>(scene.texture),
+                        static_cast<std::uint32_t>(scene.tint),
+                        static_cast<std::uint32_t>(scene.orientation),
+                        static_cast<std::uint32_t>(scene.scale),
+                        scene.index,
+                        domainOf(options),
+                        key[0],
+                        key[1]};
     auto at = std::copy(style.begin(), style.end(), words.begin() + static_cast<std::ptrdiff_t>(i * width));
     const auto put = [&](const Object& o) {
       *at++ = static_cast<std::uint32_t>(o.shape) | static_cast<std::uint32_t>(o.colour) << 8 | static_cast<std::uint32_t>(o.angle) << 16;

@@ -1,7 +1,8 @@
 // ShapeWorld v1 (vision data set of this project; see shapeworld_raster.h for the table): background = tint + texture offset at the pixel's
-// centre, then per object, from back to front, out = (bg (16 - c) + fg c + 8) >> 4 with c of 4 x 4 samples inside. A mask's pixel has c >= 8.
-// Inside at p = sample - centre: circle |p|^2 <= r^2; square |u|, |v| <= 11585 r in the turned frame; triangle n.p <= 8192 r for three normals;
-// star n.p > 5063 r for at most one of five. Everything is integer arithmetic that fits int32, so results are equal to the bit.
+// centre, then per object, from back to front, out = (bg (16 - c) + fg c + 8) >> 4 with c of 4 x 4 samples inside. A mask's pixel has c
+// >= 8. Inside at p = sample - centre: circle |p|^2 <= r^2; square |u|, |v| <= 11585 r in the turned frame; triangle n.p <= 8192 r for
+// three normals; star n.p > 5063 r for at most one of five. Everything is integer arithmetic that fits int32, so results are equal to the
+// bit.
 
 #include "core/kernels/shapeworld_raster.h"
 
@@ -21,7 +22,8 @@ constexpr std::int64_t headWords = 8, objectWords = 4, preparedWords = 12;
 constexpr std::uint32_t imagesOut = 0, pixelsOut = 1, ownersOut = 2;
 
 Tensor raster(gpu::Stream& stream, const Tensor& scenes, int size, std::uint32_t output) {
-  assert(scenes.dtype() == DType::u32 && scenes.shape().rank() == 2 && scenes.shape()[1] >= headWords && scenes.shape()[1] % objectWords == 0);
+  assert(scenes.dtype() == DType::u32 && scenes.shape().rank() == 2 && scenes.shape()[1] >= headWords &&
+         scenes.shape()[1] % objectWords == 0);
   assert(size >= 8 && size <= 256 && (size & (size - 1)) == 0 && scenes.shape()[0] <= 65535);
   const std::int64_t batch = scenes.shape()[0];
   Tensor result = output == imagesOut ? Tensor(Shape{batch, 3, size, size}) : Tensor(Shape{batch, size, size}, DType::u32);
@@ -31,15 +33,11 @@ Tensor raster(gpu::Stream& stream, const Tensor& scenes, int size, std::uint32_t
 
   // Look up once per object what every pixel needs of it. A table without objects still binds a buffer.
   Tensor objects(Shape{std::max<std::int64_t>(batch * capacity, 1), preparedWords}, DType::u32);
-  const struct {
-    std::uint32_t count, unit, capacity;
-  } prepare{static_cast<std::uint32_t>(batch * capacity), unit, places};
+  const struct { std::uint32_t count, unit, capacity; } prepare{static_cast<std::uint32_t>(batch * capacity), unit, places};
   stream.dispatch("kernels/shapeworld_prepare",
                   {{scenes.device(stream), gpu::Access::read}, {objects.deviceForWriting(stream), gpu::Access::write}}, prepare,
                   {static_cast<std::uint32_t>((batch * capacity + 63) / 64), 1, 1});
-  const struct {
-    std::uint32_t size, unit, capacity;
-  } push{static_cast<std::uint32_t>(size), unit, places};
+  const struct { std::uint32_t size, unit, capacity; } push{static_cast<std::uint32_t>(size), unit, places};
   stream.dispatch("kernels/shapeworld_raster",
                   {{scenes.device(stream), gpu::Access::read},
                    {objects.device(stream), gpu::Access::read},
@@ -82,16 +80,22 @@ int textureAt(std::span<const std::uint32_t> row, int X, int Y) {
   const std::array<int, 4> coordinates{X, Y, (X + Y) >> 1, (X - Y + 2048) >> 1};
   const int co = coordinates[row[2]];
   switch (row[0]) {
-    case 1: return ((co * 48) >> 11) - 24;
-    case 2: return (((X >> P) + (Y >> P)) & 1) != 0 ? 16 : -16;
-    case 3: return ((co >> P) & 1) != 0 ? 16 : -16;
-    case 4: return static_cast<int>(philoxBounded(
-                philox({static_cast<std::uint32_t>((X >> 6) | ((Y >> 6) << 8)), 2, row[4], row[5]}, {row[6], row[7]})[0], 49)) - 24;
+    case 1:
+      return ((co * 48) >> 11) - 24;
+    case 2:
+      return (((X >> P) + (Y >> P)) & 1) != 0 ? 16 : -16;
+    case 3:
+      return ((co >> P) & 1) != 0 ? 16 : -16;
+    case 4:
+      return static_cast<int>(philoxBounded(
+                 philox({static_cast<std::uint32_t>((X >> 6) | ((Y >> 6) << 8)), 2, row[4], row[5]}, {row[6], row[7]})[0], 49)) -
+             24;
     case 5: {
       const int q = 1 << (P + 1), e = X % q - q / 2, f = Y % q - q / 2, radius = 48 << row[3];
       return e * e + f * f <= radius * radius ? 20 : -8;
     }
-    default: return 0;
+    default:
+      return 0;
   }
 }
 
@@ -104,7 +108,8 @@ Reference reference(const std::vector<std::uint32_t>& table, std::int64_t batch,
   constexpr std::array<std::array<int, 3>, 8> colours{
       {{220, 50, 47}, {240, 140, 30}, {235, 215, 50}, {60, 170, 70}, {40, 190, 200}, {50, 90, 210}, {150, 70, 190}, {240, 240, 240}}};
   constexpr std::array<std::array<int, 3>, 4> tints{{{72, 80, 92}, {96, 78, 70}, {74, 88, 70}, {48, 50, 64}}};
-  const std::size_t width = table.size() / static_cast<std::size_t>(batch), area = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
+  const std::size_t width = table.size() / static_cast<std::size_t>(batch),
+                    area = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
   const int unit = 2048 / size;
   Reference out;
   out.images.resize(static_cast<std::size_t>(batch) * 3 * area);
@@ -148,7 +153,8 @@ std::vector<std::uint32_t> testTable(std::int64_t batch, std::int64_t capacity, 
     table.insert(table.end(), {static_cast<std::uint32_t>(scene), 0x53570000u, seed, 0});
     const std::int64_t filled = capacity - (capacity > 1 ? bounded(2) : 0);
     for (std::int64_t o = 0; o < capacity; ++o) {
-      const std::uint32_t kind = bounded(4) | bounded(8) << 8 | bounded(120) << 16, r = 80 + bounded(500), cx = bounded(2049), cy = bounded(2049);
+      const std::uint32_t kind = bounded(4) | bounded(8) << 8 | bounded(120) << 16, r = 80 + bounded(500), cx = bounded(2049),
+                          cy = bounded(2049);
       table.insert(table.end(), {o < filled ? kind : 0, o < filled ? r : 0, o < filled ? cx : 0, o < filled ? cy : 0});
     }
   }
@@ -188,13 +194,15 @@ std::vector<BenchCase> benches(gpu::Device&) {
   std::vector<BenchCase> cases;
   for (const Problem& p : {Problem{64, 1, 32}, Problem{64, 4, 64}, Problem{32, 12, 128}}) {
     const double pixels = static_cast<double>(p.batch) * p.size * p.size;
-    // Per pixel and object the distance test (10 operations), and 16 samples of 4 planes at the edge (a tenth of the pixels, 150 operations).
-    cases.push_back({std::to_string(p.batch) + " x " + std::to_string(p.size) + "^2, " + std::to_string(p.capacity) + " objects", "",
-                     pixels * (20 + 25.0 * static_cast<double>(p.capacity)), 12 * pixels, true, [p](gpu::Stream& stream) {
-                       const Tensor scenes = Tensor::from(Shape{p.batch, headWords + objectWords * p.capacity}, testTable(p.batch, p.capacity, 3));
-                       scenes.device(stream);
-                       return [scenes, p](gpu::Stream& s) { shapeWorldImages(s, scenes, p.size); };
-                     }});
+    // Per pixel and object the distance test (10 operations), and 16 samples of 4 planes at the edge (a tenth of the pixels, 150
+    // operations).
+    cases.push_back(
+        {std::to_string(p.batch) + " x " + std::to_string(p.size) + "^2, " + std::to_string(p.capacity) + " objects", "",
+         pixels * (20 + 25.0 * static_cast<double>(p.capacity)), 12 * pixels, true, [p](gpu::Stream& stream) {
+           const Tensor scenes = Tensor::from(Shape{p.batch, headWords + objectWords * p.capacity}, testTable(p.batch, p.capacity, 3));
+           scenes.device(stream);
+           return [scenes, p](gpu::Stream& s) { shapeWorldImages(s, scenes, p.size); };
+         }});
   }
   return cases;
 }

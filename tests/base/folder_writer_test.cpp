@@ -40,7 +40,7 @@ TEST_CASE("files arrive together at commit, in folders made for them, and replac
   CHECK(written->folder == target);
   CHECK(*readWholeFile(target + "/a/one.txt") == "new");
   CHECK(*readWholeFile(target + "/b/c/two.txt") == "22");
-  CHECK(entries(target) == 2);                // nothing hidden is left
+  CHECK(entries(target) == 2);  // nothing hidden is left
 }
 
 TEST_CASE("without commit nothing is left, not even the folders that were made") {

@@ -31,8 +31,8 @@ TEST_CASE("data writes a data set into a folder, and map scores it in COCO, VOC 
   REQUIRE(ran.code == 0);
   CHECK(ran.json()["files"] == 40);
   CHECK(ran.json()["lab"] == lab);
-  for (const auto* name : {"instances.json", "captions.json", "classes.txt", "data.yaml", "images/shapeworld_000011.png", "Annotations/shapeworld_000000.xml",
-                           "labels/shapeworld_000007.txt"}) {
+  for (const auto* name : {"instances.json", "captions.json", "classes.txt", "data.yaml", "images/shapeworld_000011.png",
+                           "Annotations/shapeworld_000000.xml", "labels/shapeworld_000007.txt"}) {
     CHECK(fs::is_regular_file(folder.path("set/") + name));
   }
   // The same values give the same bytes, into a folder that exists.
@@ -72,7 +72,8 @@ TEST_CASE("data writes a data set into a folder, and map scores it in COCO, VOC 
 
 TEST_CASE("A data set that cannot be written, or that a lab does not have, is one sentence and leaves nothing") {
   const TemporaryFolder folder;
-  checkRefused(runProgram({"data", "attention/softmax-attention", "-o", folder.path("set/")}), 2, {"attention/softmax-attention", "data set", ".npz"});
+  checkRefused(runProgram({"data", "attention/softmax-attention", "-o", folder.path("set/")}), 2,
+               {"attention/softmax-attention", "data set", ".npz"});
   CHECK_FALSE(fs::exists(folder.path("set")));
   const auto file = folder.write("file", "x");
   checkRefused(runProgram(command(file + "/")), 1, {"cannot write", "file"});

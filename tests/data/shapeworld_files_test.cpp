@@ -111,7 +111,8 @@ TEST_CASE("a written ShapeWorld reads back as COCO, VOC and YOLO with the same b
   CHECK(json["info"]["first"] == first);
   for (const auto& note : json["annotations"]) {
     std::int64_t inside = 0;
-    for (std::size_t run = 1; run < note["segmentation"]["counts"].size(); run += 2) inside += note["segmentation"]["counts"][run].get<std::int64_t>();
+    for (std::size_t run = 1; run < note["segmentation"]["counts"].size(); run += 2)
+      inside += note["segmentation"]["counts"][run].get<std::int64_t>();
     CHECK(inside == note["area"]);
   }
 }

@@ -1,10 +1,10 @@
-// A golden hash per profile, split and size, from a second implementation written from the specification (tests/oracles/shapeworld_oracle.py):
-// pixels, boxes, areas, flags, captions and questions.
+// A golden hash per profile, split and size, from a second implementation written from the specification
+// (tests/oracles/shapeworld_oracle.py): pixels, boxes, areas, flags, captions and questions.
 
 #include <fmt/format.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <string>
 

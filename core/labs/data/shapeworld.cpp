@@ -3,8 +3,8 @@
 // Source: this project's own data set; random numbers by Philox4x32-10 (Salmon et al. 2011), keyed by the seed and counted by
 // (block, stream, index, domain), so scene i depends on nothing but (seed, profile, split, i).
 //
-//   pixel: out = (bg (16 - c) + fg c + 8) >> 4, c = samples of 4 x 4 inside; mask: c >= 8; box: tight around the own mask, half-open pixel edges
-//   difficult: 4 visible < area; truncated: the bounding circle crosses the border
+//   pixel: out = (bg (16 - c) + fg c + 8) >> 4, c = samples of 4 x 4 inside; mask: c >= 8
+//   box: tight around the own mask, half-open pixel edges; difficult: 4 visible < area; truncated: the bounding circle crosses the border
 //
 // Everything is integer arithmetic. The pictures are drawn by the C++ reference and by the device, and the lab says how many values differ.
 
@@ -69,7 +69,8 @@ Options optionsOf(const LabContext& context) {
 }
 
 bool drawsChanged(const LabContext& context) {
-  return context.anyChanged({"seed", "profile", "split", "upright", "crowd", "holdout", "texture", "colour", "class", "t0", "t1", "t2", "t3", "t4"});
+  return context.anyChanged(
+      {"seed", "profile", "split", "upright", "crowd", "holdout", "texture", "colour", "class", "t0", "t1", "t2", "t3", "t4"});
 }
 
 }  // namespace
@@ -96,9 +97,10 @@ LabEntry ShapeWorldLab::describe() {
       {"captions", "Captions in the grid", "Below each picture", "View", false, Switch{}},
       {"count", "Scenes counted", "From index 0", "View", std::int64_t{10000}, Integer{1, 100'000, true}},
       {"upright", "Upright", "All angles 0", "Options without draws", false, Switch{}},
-      {"crowd", "Crowds", "One dense scene in eight gets eight equal shapes behind everything, annotated as one box", "Options without draws", false,
-       Switch{}, "", isDense},
-      {"holdout", "Hold out four pairs", "Four pairs of class and colour never appear in training", "Options without draws", false, Switch{}, "", isTrain},
+      {"crowd", "Crowds", "One dense scene in eight gets eight equal shapes behind everything, annotated as one box",
+       "Options without draws", false, Switch{}, "", isDense},
+      {"holdout", "Hold out four pairs", "Four pairs of class and colour never appear in training", "Options without draws", false,
+       Switch{}, "", isTrain},
       {"class", "Class", "The same for all objects", "Options without draws", std::string("drawn"), oneOf(classNames)},
       {"colour", "Colour", "The same for all objects", "Options without draws", std::string("drawn"), oneOf(colourNames)},
       {"texture", "Texture", "The same for all backgrounds", "Options without draws", std::string("drawn"), oneOf(textureNames)},
@@ -107,25 +109,58 @@ LabEntry ShapeWorldLab::describe() {
       {"t2", "T2: and the background", "Allow this caption", "Captions", true, Switch{}},
       {"t3", "T3: two shapes and where", "Allow this caption", "Captions", true, Switch{}},
       {"t4", "T4: number of shapes", "Allow this caption", "Captions", true, Switch{}},
-      {"export", "Pictures exported", "By Export data set, from the first scene of the grid on", "Export", std::int64_t{200}, Integer{1, 20'000, true}},
+      {"export", "Pictures exported", "By Export data set, from the first scene of the grid on", "Export", std::int64_t{200},
+       Integer{1, 20'000, true}},
   };
   lab.presets = {
-      {"captions", "Captions and questions", "One picture, five captions and up to four questions; the strong ones are drawn",
-       {{"columns", std::int64_t{3}}, {"captions", true}, {"first", std::int64_t{36}}, {"selected", std::int64_t{5}}, {"boxes", std::string("none")}}},
-      {"occlusion", "Who hides whom", "Dense scenes: three quarters hidden is difficult, cut by the border is truncated",
-       {{"profile", std::string("dense")}, {"size", std::string("128")}, {"boxes", std::string("flags")}, {"columns", std::int64_t{3}}, {"first", std::int64_t{111}}, {"selected", std::int64_t{0}}}},
-      {"crowd", "A crowd", "Eight equal shapes are one box; detectors are not blamed inside it",
-       {{"profile", std::string("dense")}, {"split", std::string("val")}, {"size", std::string("128")}, {"crowd", true}, {"boxes", std::string("flags")},
-        {"first", std::int64_t{11}}, {"columns", std::int64_t{2}}, {"selected", std::int64_t{0}}}},
-      {"held-out", "Pairs never seen", "Four empty cells: can a model name a pair it never saw?",
-       {{"profile", std::string("single")}, {"holdout", true}, {"texture", std::string("plain")}, {"columns", std::int64_t{5}}, {"selected", std::int64_t{1}}}},
-      {"same-draws", "The draws stay", "Upright and all stars, yet every place, size and colour is as before",
+      {"captions",
+       "Captions and questions",
+       "One picture, five captions and up to four questions; the strong ones are drawn",
+       {{"columns", std::int64_t{3}},
+        {"captions", true},
+        {"first", std::int64_t{36}},
+        {"selected", std::int64_t{5}},
+        {"boxes", std::string("none")}}},
+      {"occlusion",
+       "Who hides whom",
+       "Dense scenes: three quarters hidden is difficult, cut by the border is truncated",
+       {{"profile", std::string("dense")},
+        {"size", std::string("128")},
+        {"boxes", std::string("flags")},
+        {"columns", std::int64_t{3}},
+        {"first", std::int64_t{111}},
+        {"selected", std::int64_t{0}}}},
+      {"crowd",
+       "A crowd",
+       "Eight equal shapes are one box; detectors are not blamed inside it",
+       {{"profile", std::string("dense")},
+        {"split", std::string("val")},
+        {"size", std::string("128")},
+        {"crowd", true},
+        {"boxes", std::string("flags")},
+        {"first", std::int64_t{11}},
+        {"columns", std::int64_t{2}},
+        {"selected", std::int64_t{0}}}},
+      {"held-out",
+       "Pairs never seen",
+       "Four empty cells: can a model name a pair it never saw?",
+       {{"profile", std::string("single")},
+        {"holdout", true},
+        {"texture", std::string("plain")},
+        {"columns", std::int64_t{5}},
+        {"selected", std::int64_t{1}}}},
+      {"same-draws",
+       "The draws stay",
+       "Upright and all stars, yet every place, size and colour is as before",
        {{"upright", true}, {"class", std::string("star")}, {"texture", std::string("plain")}}},
-      {"smallest", "At 32 pixels", "The same scenes with a quarter of the detail: boxes move by parts of a pixel",
+      {"smallest",
+       "At 32 pixels",
+       "The same scenes with a quarter of the detail: boxes move by parts of a pixel",
        {{"profile", std::string("dense")}, {"size", std::string("32")}}},
   };
-  lab.views = {{"grid", "Scenes"}, {"scene", "Chosen scene"}, {"masks", "Masks"}, {"words", "Captions and questions"}, {"classes", "Classes"},
-               {"colours", "Colours"}, {"sizes", "Sizes"}, {"textures", "Textures"}, {"pairs", "Class and colour"}};
+  lab.views = {{"grid", "Scenes"},           {"scene", "Chosen scene"}, {"masks", "Masks"}, {"words", "Captions and questions"},
+               {"classes", "Classes"},       {"colours", "Colours"},    {"sizes", "Sizes"}, {"textures", "Textures"},
+               {"pairs", "Class and colour"}};
   lab.shaders = {"kernels/shapeworld_raster"};
   lab.make = [] { return std::make_unique<ShapeWorldLab>(); };
   return lab;

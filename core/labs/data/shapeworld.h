@@ -17,8 +17,8 @@ struct Counts {
   std::array<double, 8> colours{};
   std::array<double, 3> sizes{};
   std::array<double, 6> textures{};
-  std::array<std::array<double, 8>, 4> pairs{};    // class, colour
-  double scenes = 0, objects = 0, dropped = 0, crowds = 0, captions = 0;   // captions: distinct ones
+  std::array<std::array<double, 8>, 4> pairs{};                           // class, colour
+  double scenes = 0, objects = 0, dropped = 0, crowds = 0, captions = 0;  // captions: distinct ones
 };
 
 // Probability of each outcome of one draw under these options.
@@ -30,13 +30,13 @@ struct Chances {
 };
 Chances chancesOf(const shapeworld::Options& options);
 
-inline constexpr double pictureGap = 0.06;       // between the grid's pictures, in picture sides
+inline constexpr double pictureGap = 0.06;  // between the grid's pictures, in picture sides
 
 // A scene in the grid.
 struct Tile {
   shapeworld::Scene scene;
   shapeworld::Picture picture;
-  Tensor pixels;                                 // [size, size, 4] u8
+  Tensor pixels;  // [size, size, 4] u8
 };
 
 class ShapeWorldLab : public Lab {
@@ -52,7 +52,7 @@ class ShapeWorldLab : public Lab {
   void makeTiles(LabContext& context);
   Expected<void> count(LabContext& context);
   const Tile& chosen() const { return tiles_[static_cast<std::size_t>(selected_)]; }
-  double cellHeight() const;                     // in cell widths: with captions below, a picture takes more than its square
+  double cellHeight() const;  // in cell widths: with captions below, a picture takes more than its square
   // shapeworld_pictures.cpp
   void addBoxes(Panel& panel, const Tile& tile, const std::string& prefix, double x, double y, bool tags) const;
   Panel gridPanel() const;
@@ -74,7 +74,7 @@ class ShapeWorldLab : public Lab {
   std::string boxes_ = "class";
   bool captions_ = false;
   std::vector<Tile> tiles_;
-  std::int64_t differing_ = 0;                   // values of the grid's pictures in which the device differs from the reference
+  std::int64_t differing_ = 0;  // values of the grid's pictures in which the device differs from the reference
   Counts counts_;
 };
 

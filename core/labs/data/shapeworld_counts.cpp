@@ -23,7 +23,9 @@ Chances chancesOf(const Options& options) {
   // A held-out pair's colour becomes the next one.
   for (std::size_t k = 0; k < 4; ++k) {
     for (std::size_t c = 0; c < 8; ++c) {
-      const double pair = chances.classes[k] * (options.fixedColour < 0 ? 1.0 / 8 : static_cast<std::size_t>(options.fixedColour) == c ? 1 : 0);
+      const double pair = chances.classes[k] * (options.fixedColour < 0                              ? 1.0 / 8
+                                                : static_cast<std::size_t>(options.fixedColour) == c ? 1
+                                                                                                     : 0);
       const bool held = options.holdout && options.split == Split::train && c == (3 * k + 1) % 8;
       chances.colours[held ? (c + 1) % 8 : c] += pair;
     }
@@ -35,8 +37,9 @@ namespace {
 
 // Horizontal bars of counts, and behind each the range of two standard deviations around what `trials` draws promise.
 template <std::size_t N>
-Panel countPanel(const char* id, const std::string& title, const std::array<std::string_view, N>& names, const std::array<double, N>& counts,
-                 const std::array<double, N>& chances, double trials, const std::vector<Paint>& paints) {
+Panel countPanel(const char* id, const std::string& title, const std::array<std::string_view, N>& names,
+                 const std::array<double, N>& counts, const std::array<double, N>& chances, double trials,
+                 const std::vector<Paint>& paints) {
   Panel panel;
   panel.id = id;
   panel.title = title;
@@ -146,8 +149,8 @@ Panel ShapeWorldLab::pairPanel() const {
       value.push_back(static_cast<float>(count));
       // Viridis is dark below two thirds: white there, black above.
       words->words.push_back({static_cast<double>(k), static_cast<double>(c), fmt::format("{:.0f}", count),
-                              count < 0.66 * highest ? Paint::custom({1, 1, 1, 0.92f}) : Paint::custom({0.07f, 0.08f, 0.1f, 1}), HAlign::center, VAlign::middle,
-                              6.5f});
+                              count < 0.66 * highest ? Paint::custom({1, 1, 1, 0.92f}) : Paint::custom({0.07f, 0.08f, 0.1f, 1}),
+                              HAlign::center, VAlign::middle, 6.5f});
     }
   }
   auto map = std::make_shared<HeatMapMark>("pairs");

@@ -49,8 +49,9 @@ std::string describeBox(const Annotation& note, const Scene& scene) {
                tr(classNames[static_cast<std::size_t>(o.shape)]), note.area, note.visible);
   }
   const Object& o = scene.objects[static_cast<std::size_t>(note.object)];
-  std::string text = trf("{} {} {}, area {} px, visible {}", tr(sizeNames[static_cast<std::size_t>(o.size)]), tr(colourNames[static_cast<std::size_t>(o.colour)]),
-                         tr(classNames[static_cast<std::size_t>(o.shape)]), note.area, note.visible);
+  std::string text =
+      trf("{} {} {}, area {} px, visible {}", tr(sizeNames[static_cast<std::size_t>(o.size)]),
+          tr(colourNames[static_cast<std::size_t>(o.colour)]), tr(classNames[static_cast<std::size_t>(o.shape)]), note.area, note.visible);
   if (note.difficult) text += ", " + tr("difficult");
   if (note.truncated) text += ", " + tr("truncated");
   return text;
@@ -107,7 +108,8 @@ void ShapeWorldLab::addBoxes(Panel& panel, const Tile& tile, const std::string& 
       const Meaning& meaning = all[meaningOf(note, boxes_)];
       box.paint = meaning.paint;
       box.dashed = meaning.dashed;
-      if (tags) box.tag = boxes_ == "class" || meaning.name == tr("whole") ? tr(classNames[static_cast<std::size_t>(note.classId)]) : meaning.name;
+      if (tags)
+        box.tag = boxes_ == "class" || meaning.name == tr("whole") ? tr(classNames[static_cast<std::size_t>(note.classId)]) : meaning.name;
     }
     box.hover = describeBox(note, tile.scene);
     mark->boxes.push_back(std::move(box));
@@ -117,7 +119,8 @@ void ShapeWorldLab::addBoxes(Panel& panel, const Tile& tile, const std::string& 
 
 Panel ShapeWorldLab::gridPanel() const {
   Panel panel = pictures("grid");
-  const double right = static_cast<double>(columns_) * (1 + pictureGap) - pictureGap, bottom = static_cast<double>(rows_) * (cellHeight() + pictureGap) - pictureGap;
+  const double right = static_cast<double>(columns_) * (1 + pictureGap) - pictureGap,
+               bottom = static_cast<double>(rows_) * (cellHeight() + pictureGap) - pictureGap;
   const double key = boxes_ == "none" ? 0 : 0.055 * right;
   panel.x.range = Range{-0.02, right + 0.02};
   panel.y.range = Range{-0.02, bottom + 0.02 + key};
@@ -134,8 +137,8 @@ Panel ShapeWorldLab::gridPanel() const {
     // As many characters as a cell of this grid holds at this size of text.
     const auto lines = wrapped(tile.scene.caption, columns_ <= 2 ? 40 : columns_ == 3 ? 30 : 20);
     for (std::size_t line = 0; line < std::min<std::size_t>(lines.size(), 2); ++line) {
-      words->words.push_back({x + 0.01, y + 1.075 + 0.1 * static_cast<double>(line), lines[line], Paint::of(Role::ink), HAlign::left, VAlign::middle,
-                              columns_ <= 3 ? 7.5f : 6.5f});
+      words->words.push_back({x + 0.01, y + 1.075 + 0.1 * static_cast<double>(line), lines[line], Paint::of(Role::ink), HAlign::left,
+                              VAlign::middle, columns_ <= 3 ? 7.5f : 6.5f});
     }
   }
   if (captions_) panel.marks.push_back(std::move(words));
@@ -143,7 +146,8 @@ Panel ShapeWorldLab::gridPanel() const {
   auto frame = std::make_shared<BoxesMark>("chosen");
   frame->lineWidth = 2.4f;
   BoxesMark::Box around;
-  around.x = static_cast<double>(selected_ % columns_) * (1 + pictureGap), around.y = static_cast<double>(selected_ / columns_) * (cellHeight() + pictureGap);
+  around.x = static_cast<double>(selected_ % columns_) * (1 + pictureGap),
+  around.y = static_cast<double>(selected_ / columns_) * (cellHeight() + pictureGap);
   around.width = around.height = 1;
   around.paint = Paint::of(Role::accent);
   around.hover = trf("scene {}", chosen().scene.index);
@@ -164,7 +168,8 @@ Panel ShapeWorldLab::scenePanel() const {
   Panel panel = pictures("scene");
   const Scene& scene = chosen().scene;
   panel.title = trf("Scene {}", scene.index);
-  panel.note = scene.dropped == 0 ? trf("objects: {}", scene.objects.size()) : trf("objects: {}, without place: {}", scene.objects.size(), scene.dropped);
+  panel.note = scene.dropped == 0 ? trf("objects: {}", scene.objects.size())
+                                  : trf("objects: {}, without place: {}", scene.objects.size(), scene.dropped);
   panel.x.range = panel.y.range = Range{-0.01, 1.01};
   panel.marks.push_back(image("picture", chosen().pixels, 0, 0));
   addBoxes(panel, chosen(), "boxes", 0, 0, true);
@@ -181,7 +186,8 @@ Panel ShapeWorldLab::maskPanel() const {
   std::vector<std::uint8_t> rgba(side * side * 4);
   for (std::size_t i = 0; i < side * side; ++i) {
     // The picture shines through, grey and dark.
-    const auto grey = static_cast<std::uint8_t>((54 * picture.rgb[3 * i] + 183 * picture.rgb[3 * i + 1] + 19 * picture.rgb[3 * i + 2]) / 256 / 3 + 12);
+    const auto grey =
+        static_cast<std::uint8_t>((54 * picture.rgb[3 * i] + 183 * picture.rgb[3 * i + 1] + 19 * picture.rgb[3 * i + 2]) / 256 / 3 + 12);
     rgba[4 * i] = rgba[4 * i + 1] = rgba[4 * i + 2] = grey;
     rgba[4 * i + 3] = 255;
   }

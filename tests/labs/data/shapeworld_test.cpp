@@ -1,5 +1,7 @@
-// The claims of the lab data/shapeworld, through a session: the counts of the specification, the device's pictures, presets that show what they
-// promise, the click that chooses, and the data set on disk.
+// The claims of the lab data/shapeworld, through a session: the counts of the specification, the device's pictures, presets that show what
+// they promise, the click that chooses, and the data set on disk.
+
+#include "core/labs/data/shapeworld.h"
 
 #include <atomic>
 #include <chrono>
@@ -13,7 +15,6 @@
 #include "core/data/coco.h"
 #include "core/data/yolo.h"
 #include "core/figure/marks/marks.h"
-#include "core/labs/data/shapeworld.h"
 #include "core/metrics/detection_files.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
@@ -77,10 +78,12 @@ TEST_CASE("the first 10,000 single scenes have the specified counts, and the dev
   const auto session = openLab({}, {{"profile", std::string("single")}});
   const auto metrics = metricsOf(*session);
   const std::map<std::string, double> wanted{
-      {"class.circle", 2477},   {"class.square", 2495},  {"class.triangle", 2478}, {"class.star", 2550},    {"colour.red", 1256},       {"colour.orange", 1220},
-      {"colour.yellow", 1242},  {"colour.green", 1273},  {"colour.cyan", 1262},    {"colour.blue", 1235},   {"colour.purple", 1251},    {"colour.white", 1261},
-      {"size.small", 3363},     {"size.medium", 3263},   {"size.large", 3374},     {"texture.plain", 1776}, {"texture.gradient", 1613}, {"texture.checkered", 1645},
-      {"texture.striped", 1645}, {"texture.noisy", 1687}, {"texture.dotted", 1634}, {"scenes", 10000},       {"objects", 10000},         {"dropped", 0}};
+      {"class.circle", 2477},     {"class.square", 2495},      {"class.triangle", 2478},  {"class.star", 2550},
+      {"colour.red", 1256},       {"colour.orange", 1220},     {"colour.yellow", 1242},   {"colour.green", 1273},
+      {"colour.cyan", 1262},      {"colour.blue", 1235},       {"colour.purple", 1251},   {"colour.white", 1261},
+      {"size.small", 3363},       {"size.medium", 3263},       {"size.large", 3374},      {"texture.plain", 1776},
+      {"texture.gradient", 1613}, {"texture.checkered", 1645}, {"texture.striped", 1645}, {"texture.noisy", 1687},
+      {"texture.dotted", 1634},   {"scenes", 10000},           {"objects", 10000},        {"dropped", 0}};
   for (const auto& [name, value] : wanted) {
     INFO(name);
     CHECK(metrics.at(name) == value);
@@ -151,7 +154,8 @@ TEST_CASE("presets show what they promise") {
   REQUIRE(before->wait());
   REQUIRE(after->wait());
   for (int i = 0; i < 12; ++i) {
-    const auto *a = markOf<BoxesMark>(*before, "grid", "boxes-" + std::to_string(i)), *b = markOf<BoxesMark>(*after, "grid", "boxes-" + std::to_string(i));
+    const auto *a = markOf<BoxesMark>(*before, "grid", "boxes-" + std::to_string(i)),
+               *b = markOf<BoxesMark>(*after, "grid", "boxes-" + std::to_string(i));
     REQUIRE(a->boxes.size() == b->boxes.size());
     for (std::size_t k = 0; k < a->boxes.size(); ++k) {
       // A star lies inside the circle the other shape lay in: the centres agree to half a circle.
@@ -221,7 +225,7 @@ TEST_CASE("the data set is written through the session, scored against itself, a
   const auto truth = readCocoGroundTruth(scratch.path("set/instances.json"));
   REQUIRE(truth);
   CHECK(truth->images.size() == 12);
-  CHECK(truth->images.front().id == 12);                 // scene 11
+  CHECK(truth->images.front().id == 12);  // scene 11
 
   // cancel() and newer values: the first stops it, the second does not.
   std::atomic<bool> began = false;
