@@ -264,15 +264,15 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
            word(p.stepsX),      word(images),    word(c.N),        word(c.stride[0]), word(c.stride[1]), word(c.dilation[0]),
            word(c.dilation[1]), word(p.phasesX), word(p.phasesY),  word(p.rows),      word(p.rowTexels), word(blocks(c.OW, 4)),
            word(c.OH),          word(lines),     word(lineParts)};
-    const std::int64_t lanes = depthwise ? c.groups : c.channels;
+    const std::int64_t lanes = depthwise ? c.groups : c.channels, laneBlocks = !depthwise && c.channels > 8 ? 2 : 1;
     stream.dispatch("kernels/conv2d_weight_gradient",
                     {{padded.device(stream), gpu::Access::read},
                      {packed.device(stream), gpu::Access::read},
                      {partial.deviceForWriting(stream), gpu::Access::write}},
                     push,
-                    {word(depthwise ? c.rows : blocks(c.rows, 16)), word(blocks(lanes, 8) * c.kh * p.stepsX),
+                    {word(depthwise ? c.rows : blocks(c.rows, 16)), word(blocks(lanes, 8 * laneBlocks) * c.kh * p.stepsX),
                      word(depthwise ? parts : parts * c.groups)},
-                    {word(p.taps), p.misaligned ? 1u : 0u, depthwise ? 1u : 0u});
+                    {word(p.taps), p.misaligned ? 1u : 0u, depthwise ? 1u : 0u, word(laneBlocks)});
   } else {
     TiledPush push = tiledPush(c, images, 1, {});
     push.planeHeight = word(lines), push.planeWidth = word(lineParts);

@@ -8,6 +8,7 @@
 layout(constant_id = 0) const uint TAPS = 4u;
 layout(constant_id = 1) const uint MISALIGNED = 0u;
 layout(constant_id = 2) const uint DEPTHWISE = 0u;
+layout(constant_id = 3) const uint BLOCKS = 1u;      // of 8 input channels a workgroup sums: 2 hand every gradient out once for both
 layout(local_size_x = 8) in;
 layout(set = 0, binding = 0) uniform samplerBuffer gradient4;   // rows of whole texels, zeros behind their end
 layout(set = 0, binding = 1) uniform samplerBuffer x4;          // packed
@@ -21,15 +22,22 @@ layout(push_constant) uniform Push {
 
 #define ROWS_1_TO_7(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
 #define ROWS_8_TO_15(F) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
-#define ZERO(r) vec4 s##r = vec4(0);
+#define ZERO(r) vec4 s##r = vec4(0), t##r = vec4(0);
 #define HANDED(value, r) (DEPTHWISE != 0u ? value : subgroupShuffle(value, r & 7))
-#define ROW(r) s##r += HANDED(a.x, r) * b0; s##r += HANDED(a.y, r) * b1; s##r += HANDED(a.z, r) * b2; s##r += HANDED(a.w, r) * b3;
+#define ROW(r) \
+  { \
+    float v0 = HANDED(a.x, r), v1 = HANDED(a.y, r), v2 = HANDED(a.z, r), v3 = HANDED(a.w, r); \
+    s##r += v0 * b0; s##r += v1 * b1; s##r += v2 * b2; s##r += v3 * b3; \
+    if (BLOCKS > 1u) { t##r += v0 * d0; t##r += v1 * d1; t##r += v2 * d2; t##r += v3 * d3; } \
+  }
+#define PUT(sum, at) \
+  for (uint t = 0u; t < TAPS; ++t) { \
+    if (kx + R * t < kw) result[at + R * t] = sum[t]; \
+  }
 #define STORE(r) \
-  if (valid && row + r < rows) { \
-    uint at = base + r * rowStride; \
-    for (uint t = 0u; t < TAPS; ++t) { \
-      if (kx + R * t < kw) result[at + R * t] = s##r[t]; \
-    } \
+  if (row + r < rows) { \
+    if (valid) { PUT(s##r, base + r * rowStride) } \
+    if (BLOCKS > 1u && valid2) { PUT(t##r, base + r * rowStride + 8u * kh * kw) } \
   }
 
 vec4 joined(vec4 low, vec4 high, uint shift) {
@@ -40,7 +48,7 @@ void main() {
   uint lane = gl_LocalInvocationID.x;
   uint step = gl_WorkGroupID.y % (kh * stepsX), block = gl_WorkGroupID.y / (kh * stepsX);
   uint part, group, channel, row;
-  bool valid;
+  bool valid, valid2 = false;
   if (DEPTHWISE != 0u) {
     row = gl_WorkGroupID.x;
     part = gl_WorkGroupID.z;
@@ -51,8 +59,10 @@ void main() {
     row = gl_WorkGroupID.x * 16u;
     group = gl_WorkGroupID.z % groups;
     part = gl_WorkGroupID.z / groups;
-    valid = block * 8u + lane < channels;
-    channel = min(block * 8u + lane, channels - 1u);
+    channel = block * 8u * BLOCKS + lane;
+    valid = channel < channels;
+    valid2 = channel + 8u < channels;
+    channel = min(channel, channels - 1u);
   }
   uint g = step % stepsX, ky = step / stepsX, b = g / R, kx = g % R + R * b * TAPS;
   uint y = ky * dilationY, x = kx * dilationX, column = x / strideX, shift = column % 4u;
@@ -64,6 +74,7 @@ void main() {
   uint end = min(N, (imageBlock + 1u) * images);
   for (uint n = imageBlock * images; n < end; ++n) {
     int atX = int((n * C + group * channels + channel) * planes * planeTexels + inside + firstLine * rowTexels);
+    int toSecond = valid2 ? int(8u * planes * planeTexels) : 0;
     uint lineTexels = outHeight * quadsPerRow, first = firstLine * quadsPerRow, low = DEPTHWISE != 0u ? row : min(row + lane, rows - 1u);
     int atG = int((n * O + group * rows + low) * lineTexels + first);
     int atG2 = int((n * O + group * rows + min(row + lane + 8u, rows - 1u)) * lineTexels + first);
@@ -77,6 +88,19 @@ void main() {
           next = joined(next, texelFetch(x4, from + 2), shift);
         }
         vec4 b1 = vec4(b0.yzw, next.x), b2 = vec4(b0.zw, next.xy), b3 = vec4(b0.w, next.xyz);
+        vec4 d0 = vec4(0), d1 = vec4(0), d2 = vec4(0), d3 = vec4(0);
+        if (BLOCKS > 1u) {
+          from += toSecond;
+          d0 = texelFetch(x4, from);
+          next = texelFetch(x4, from + 1);
+          if (MISALIGNED != 0u) {
+            d0 = joined(d0, next, shift);
+            next = joined(next, texelFetch(x4, from + 2), shift);
+          }
+          d1 = vec4(d0.yzw, next.x);
+          d2 = vec4(d0.zw, next.xy);
+          d3 = vec4(d0.w, next.xyz);
+        }
         vec4 a = texelFetch(gradient4, atG + int(q));
         ROW(0)
         if (DEPTHWISE == 0u) {
