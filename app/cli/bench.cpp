@@ -10,6 +10,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/output.h"
 #include "core/base/bench_job.h"
+#include "core/base/files.h"
 #include "core/base/text.h"
 #include "core/figure/fonts.h"
 #include "core/kernels/benchmark.h"
@@ -177,9 +178,46 @@ Expected<void> sortNames(const std::vector<std::string>& names, std::vector<std:
   return {};
 }
 
+// What both runs measured, by name: how long each took then and now. Frame rates are turned into milliseconds per frame.
+nlohmann::json comparison(const nlohmann::json& then, const nlohmann::json& now) {
+  std::map<std::string, double> before;
+  const auto collect = [](const nlohmann::json& run, const auto& take) {
+    const auto each = [&](const char* list, const char* field, const char* suffix, bool rate) {
+      if (!run.contains(list) || !run[list].is_array()) return;
+      for (const auto& one : run[list]) {
+        if (!one.is_object() || !one.contains("id") || !one["id"].is_string() || !one.contains(field) || !one[field].is_number()) continue;
+        const double value = one[field].get<double>();
+        std::string name = one["id"].get<std::string>();
+        if (one.contains("shape") && one["shape"].is_string()) name += " " + one["shape"].get<std::string>();
+        if (value > 0) take(name + suffix, rate ? 1000 / value : value);
+      }
+    };
+    each("kernels", "ms", "", false);
+    each("labs", "update_ms", ", per change", false);
+    each("labs", "fps", ", per frame", true);
+    each("jobs", "value", "", false);
+  };
+  collect(then, [&](const std::string& name, double value) { before[name] = value; });
+  auto list = nlohmann::json::array();
+  collect(now, [&](const std::string& name, double value) {
+    const auto found = before.find(name);
+    if (found != before.end()) list.push_back({{"name", name}, {"then", found->second}, {"now", value}, {"ratio", value / found->second}});
+  });
+  return list;
+}
+
 }  // namespace
 
 int bench(const BenchOptions& options) {
+  nlohmann::json earlier;
+  if (!options.against.empty()) {
+    const auto text = readWholeFile(options.against);
+    if (!text) return fail(text.error());
+    earlier = nlohmann::json::parse(*text, nullptr, false);
+    if (!earlier.is_object() || !earlier.contains("kernels") || !earlier.contains("jobs")) {
+      return fail(makeError(ErrorCode::badInput, trf("{} is not what `orrery bench --json` writes: an object with kernels, labs and jobs", options.against)));
+    }
+  }
   std::vector<std::string> kernelIds, labIds, jobIds;
   if (auto sorted = sortNames(options.names, kernelIds, labIds, jobIds); !sorted) return fail(sorted.error());
   const bool all = options.names.empty();
@@ -269,6 +307,16 @@ int bench(const BenchOptions& options) {
     }
     json["jobs"] = list;
     text += table.text(2);
+    if (!options.against.empty()) {
+      json["against"] = comparison(earlier, json);
+      text += trf("against {}, now / then (less is faster):", options.against) + "\n";
+      table = {};
+      for (const auto& one : json["against"]) {
+        table.row({one["name"].get<std::string>(), fmt::format("{:.3g} / {:.3g}", one["now"].get<double>(), one["then"].get<double>()),
+                   fmt::format("{:.2f}", one["ratio"].get<double>())});
+      }
+      text += table.text(2);
+    }
   } catch (const std::exception& failed) {
     return fail(makeError(ErrorCode::gpu, trf("the measurement could not be finished: {}", std::string(failed.what()))));
   }

@@ -165,6 +165,7 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   BenchOptions benchOptions;
   auto* benchCommand = command("bench", tr("Measure the device, the kernels, the labs and the registered jobs"));
   benchCommand->add_option("names", benchOptions.names, tr("Kernels, labs or jobs (default: all)"))->type_name("NAME");
+  benchCommand->add_option("--against", benchOptions.against, tr("Compare with an earlier run's --json"))->type_name("FILE");
   benchCommand->add_option("--set", benchOptions.sets, tr("A parameter's value for the labs that have it"))
       ->type_name("ID=VALUE")
       ->allow_extra_args(false);

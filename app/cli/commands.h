@@ -52,6 +52,7 @@ int check(const CheckOptions& options);
 struct BenchOptions {
   std::vector<std::string> names;
   std::vector<std::string> sets;
+  std::string against;  // an earlier run's --json to compare with
   gpu::DeviceOptions device;
   bool json = false;
 };

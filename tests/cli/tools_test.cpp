@@ -122,6 +122,21 @@ TEST_CASE("bench states a kernel as a fraction of the ceiling of the same run") 
   CHECK(json["jobs"].empty());
 }
 
+TEST_CASE("bench compares with an earlier run, and refuses a file that is none") {
+  const TemporaryFolder folder;
+  const auto earlier = folder.write("then.json", R"({"kernels": [{"id": "fill", "shape": "65536", "ms": 1e9}, {"id": "gone", "ms": 1}], "labs": [], "jobs": []})");
+  const auto ran = runProgram({"bench", "fill", "--against", earlier, "--json"});
+  REQUIRE(ran.code == 0);
+  const auto json = ran.json();
+  const auto& against = json["against"];
+  for (const auto& one : against) CHECK(one["ratio"].get<double>() == Approx(one["now"].get<double>() / one["then"].get<double>()));
+  std::size_t shared = 0;
+  for (const auto& kernel : json["kernels"]) shared += kernel["shape"] == "65536" ? 1 : 0;
+  CHECK(against.size() == shared);
+  checkRefused(runProgram({"bench", "fill", "--against", folder.write("list.json", "[1, 2]")}), 1, {"list.json", "orrery bench --json"});
+  checkRefused(runProgram({"bench", "fill", "--against", folder.path("none.json")}), 1, {"none.json"});
+}
+
 TEST_CASE("bench measures a lab's response and frame rate") {
   const auto ran = runProgram({"bench", "sde-vs-ode", "--json"});
   INFO(ran.err);
