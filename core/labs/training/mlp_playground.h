@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/figure/figure.h"
-#include "core/labs/training/planar_tasks.h"
+#include "core/data/planar_tasks.h"
 #include "core/nn/layers.h"
 #include "core/nn/trainer.h"
 #include "core/session/lab.h"

@@ -1,5 +1,5 @@
 #pragma once
-// Small tasks in the plane for the MLP playground: labelled points in [-1, 1]^2, the same for a seed on every machine.
+// Small learning tasks in the plane: labelled points in [-1, 1]^2, the same for a seed on every machine.
 
 #include <cstdint>
 #include <string>
@@ -7,7 +7,7 @@
 
 #include "core/base/expected.h"
 
-namespace orrery::training {
+namespace orrery {
 
 struct PlanarTask {
   std::vector<float> xy;       // [n, 2]
@@ -25,4 +25,4 @@ PlanarTask builtInTask(const std::string& name, std::int64_t count, double noise
 // points, or what readPoints() refuses.
 Expected<PlanarTask> taskFromFile(const std::string& path, std::uint64_t seed);
 
-}  // namespace orrery::training
+}  // namespace orrery

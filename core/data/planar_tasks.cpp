@@ -1,4 +1,4 @@
-#include "core/labs/training/planar_tasks.h"
+#include "core/data/planar_tasks.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include "core/base/text.h"
 #include "core/data/points.h"
 
-namespace orrery::training {
+namespace orrery {
 namespace {
 
 constexpr std::uint32_t taskStream = 0x510, shuffleStream = 0x511;
@@ -111,4 +111,4 @@ Expected<PlanarTask> taskFromFile(const std::string& path, std::uint64_t seed) {
   return task;
 }
 
-}  // namespace orrery::training
+}  // namespace orrery
