@@ -105,10 +105,8 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
     push.laneA = 1, push.stepA = 16, push.panelA = 16 * steps, matrixA = panelsA * steps * 16;
   }
 
-  // Read B in place when its rows are whole texels, unless they lie a large power of two apart: then they fall into the same cache sets,
-  // which costs more than packing when enough rows of A share it.
-  const bool collides = N % 512 == 0 && K >= 256;
-  if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && (M <= 128 || !collides)) {
+  // Read B in place when its rows are whole texels and few rows of A share it; packed panels lie closer together in the caches.
+  if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && M <= 128) {
     push.rowB = N / 4, push.panelB = 16, matrixB = K * (N / 4);
   } else {
     TexelOrder order;

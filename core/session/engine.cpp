@@ -61,6 +61,7 @@ class Engine::Context : public LabContext {
     const auto before = std::as_const(*engine_.applied_).find(id);
     return now == values_.end() || before == engine_.applied_->end() || now->second != before->second;
   }
+  bool restarting() const override { return engine_.restarting_; }
   bool cancelled() const override { return monitor_.cancelled(); }
   void progress(double fraction, std::string_view what) override { monitor_.progress(fraction, what); }
 
@@ -220,7 +221,8 @@ Expected<void> Engine::update(const Values& values, Monitor& monitor) {
   }
 
   Context context(*this, values, monitor);
-  const bool stays = current_ && applied_ && timeline_.frames > 1 && lab_->keepsTime(context);
+  restarting_ = !current_ || !applied_;
+  const bool stays = !restarting_ && timeline_.frames > 1 && lab_->keepsTime(context);
   current_ = false;
   auto done = lab_->update(context);
   if (done && monitor.cancelled()) done = cancelledError();

@@ -74,6 +74,7 @@ class Engine {
   std::optional<Values> applied_;               // of the last successful update
   std::set<std::string, std::less<>> touched_;  // changed in attempts that failed since: their traces may be inside the lab
   bool current_ = false;                        // the lab stands at applied_, at frame_
+  bool restarting_ = true;                      // the update under way begins the timeline anew
   std::int64_t frame_ = 0;
   std::optional<std::int64_t> explicitFrame_;  // asked for and not reached yet
   std::uint64_t serial_ = 0;

@@ -40,6 +40,9 @@ class LabContext {
   virtual bool changed(std::string_view id) const = 0;
   bool anyChanged(std::initializer_list<std::string_view> ids) const;
 
+  // Whether the timeline begins anew whatever changed: the first update, or one after a failure.
+  virtual bool restarting() const { return false; }
+
   virtual bool cancelled() const = 0;                        // return an Error{cancelled} soon when true
   virtual void progress(double fraction, std::string_view what) = 0;
 };
@@ -76,7 +79,7 @@ class Lab {
   // last picture and shows the error in a card; the lab must stay usable.
   virtual Expected<void> update(LabContext& context) = 0;
 
-  // Whether what changed alters the picture only: then update() leaves the lab at its frame and the kept frames stay.
+  // Whether what changed alters the picture only: then update() leaves the lab at its frame and the kept frames stay. Never when restarting().
   virtual bool keepsTime(const LabContext&) const { return false; }
 
   // One step of the lab's own time; false when it was already at the last frame.

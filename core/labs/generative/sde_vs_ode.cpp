@@ -155,6 +155,16 @@ Expected<void> SdeVsOde::readDensity(LabContext& context) {
   return {};
 }
 
+// The samplers run on; only what is drawn of them changes.
+bool SdeVsOde::keepsTime(const LabContext& context) const {
+  static constexpr std::string_view pictureOnly[] = {"density",    "vector-field", "trails", "trail-length", "lower-left", "lower-right",
+                                                     "schedule",   "traced",       "fan-x",  "fan-y",        "brush"};
+  for (const auto& [id, value] : context.values()) {
+    if (context.changed(id) && std::find(std::begin(pictureOnly), std::end(pictureOnly), id) == std::end(pictureOnly)) return false;
+  }
+  return !context.restarting();
+}
+
 Expected<void> SdeVsOde::update(LabContext& context) {
   stream_ = &context.stream();
   const Settings before = settings_;
@@ -204,16 +214,18 @@ Expected<void> SdeVsOde::update(LabContext& context) {
     }
     begin(*stream_);
   }
+  const bool stays = keepsTime(context);
   for (Side& side : sides_) {
+    if (stays) break;
     side.state = side.start;
     side.history = {};
     moveParticle(side.state, 0, 0);
   }
-  frame_ = 0;
+  if (!stays) frame_ = 0;
   if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
   tracePaths(*stream_);
   traceOne(*stream_);
-  measure(*stream_);
+  if (!stays) measure(*stream_);
   return {};
 }
 

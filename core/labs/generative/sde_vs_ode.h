@@ -82,6 +82,7 @@ class SdeVsOde : public Lab {
  public:
   static LabEntry describe();
   Expected<void> update(LabContext& context) override;
+  bool keepsTime(const LabContext& context) const override;
   Expected<bool> advance(LabContext& context) override;
   Timeline timeline() const override;
   std::vector<Tensor> capture() const override;

@@ -126,6 +126,7 @@ LabEntry MlpPlayground::describe() {
 }
 
 bool MlpPlayground::keepsTime(const LabContext& context) const {
+  if (context.restarting()) return false;
   for (const auto& [id, value] : context.values()) {
     if (id != "layer" && id != "unit" && context.changed(id)) return false;
   }

@@ -438,6 +438,28 @@ TEST_CASE("a dragged particle goes on from where it was put, and nothing else ch
   CHECK(arrayNamed(*session, "left.particles.xy") == before["left"]);
 }
 
+TEST_CASE("what changes the picture only keeps the particles where they are, and the numbers") {
+  auto session = openLab({{"steps", whole(64)}, {"particles", whole(512)}});
+  const auto before = metricsAt(*session, 30);
+  const auto particles = arrayNamed(*session, "left.particles.xy");
+  for (const auto& [id, value] : Changes{{"lower-left", text("fan")}, {"vector-field", true}, {"trails", whole(64)}, {"trail-length", 1.0}, {"traced", whole(7)}}) {
+    INFO(id);
+    REQUIRE(session->set(id, value));
+    REQUIRE(session->wait());
+    CHECK(session->picture()->frame == 30);
+    CHECK(arrayNamed(*session, "left.particles.xy") == particles);
+    CHECK(metricsAt(*session, 30) == before);
+  }
+  // The trails end at the particles they belong to.
+  const auto trail = arrayNamed(*session, "left.trails.xy");
+  REQUIRE(trail.size() == 65 * 64 * 2);
+  for (std::size_t i = 0; i < 128; ++i) CHECK(trail[30 * 128 + i] == Approx(particles[i]).margin(1e-4));
+  // Going on from here is the run that was never touched.
+  auto fresh = openLab({{"steps", whole(64)}, {"particles", whole(512)}});
+  CHECK(metricsAt(*session, 64) == metricsAt(*fresh, 64));
+  CHECK(arrayNamed(*session, "left.particles.xy") == arrayNamed(*fresh, "left.particles.xy"));
+}
+
 TEST_CASE("noise levels the wrong way round are refused and the lab stays usable") {
   auto session = openLab({{"steps", whole(8)}, {"particles", whole(256)}});
   REQUIRE(session->set({{"sigma-min", 0.5}, {"sigma-max", 1.0}}));
