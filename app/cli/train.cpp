@@ -1,5 +1,5 @@
-// orrery train: a recipe from nothing to a safetensors file. Nothing is read back per step; the loss of every step is looked at a few at a time.
-// Interrupted, it leaves a checkpoint beside the output that --resume continues to the same bits on the same device.
+// orrery train: a recipe from nothing to a safetensors file. Nothing is read back per step; the loss of every step is looked at a few at a
+// time. Interrupted, it leaves a checkpoint beside the output that --resume continues to the same bits on the same device.
 
 #include <atomic>
 #include <chrono>
@@ -23,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int stepsPerLook = 10;             // losses are read together
+constexpr int stepsPerLook = 10;  // losses are read together
 constexpr double secondsPerCheckpoint = 60;
 
 std::atomic<bool> interrupted{false};
@@ -107,8 +107,9 @@ class Run {
         if (!std::isfinite(loss)) {
           trainer_ = good;
           if (auto kept = save(); !kept) return kept.error();
-          return makeError(ErrorCode::badInput, trf("the loss is no longer a number at step {}; the weights of step {} are kept in {}. Lower the learning rate",
-                                                    good.steps() + static_cast<std::int64_t>(i) + 1, good.steps(), checkpointPath()));
+          return makeError(ErrorCode::badInput,
+                           trf("the loss is no longer a number at step {}; the weights of step {} are kept in {}. Lower the learning rate",
+                               good.steps() + static_cast<std::int64_t>(i) + 1, good.steps(), checkpointPath()));
         }
         lossNow = lossNow == 0 ? loss : 0.9 * lossNow + 0.1 * loss;
       }
@@ -119,7 +120,8 @@ class Run {
                 static_cast<double>(trainer_.steps()) / static_cast<double>(total));
       if (interrupted) {
         if (auto kept = save(); !kept) return kept.error();
-        return makeError(ErrorCode::cancelled, trf("stopped at step {} of {}; go on with --resume {}", trainer_.steps(), total, checkpointPath()));
+        return makeError(ErrorCode::cancelled,
+                         trf("stopped at step {} of {}; go on with --resume {}", trainer_.steps(), total, checkpointPath()));
       }
       if (std::chrono::duration<double>(Clock::now() - saved).count() > secondsPerCheckpoint) {
         if (auto kept = save(); !kept) return kept.error();
@@ -136,7 +138,10 @@ class Run {
   std::string checkpointPath() const { return options_.output + ".checkpoint"; }
 
   std::map<std::string, std::string> metadata() const {
-    return {{"orrery.recipe", std::string(recipe_.id)}, {"orrery.settings", asText(settings_)}, {"orrery.steps", std::to_string(trainer_.steps())}, {"format", "pt"}};
+    return {{"orrery.recipe", std::string(recipe_.id)},
+            {"orrery.settings", asText(settings_)},
+            {"orrery.steps", std::to_string(trainer_.steps())},
+            {"format", "pt"}};
   }
 
   Expected<void> save() const { return modelfile::writeSafetensors(checkpointPath(), pairs(trainer_.checkpoint()), metadata()); }
@@ -148,14 +153,16 @@ class Run {
       return makeError(ErrorCode::usage, trf("{} belongs to the recipe {}, not to {}", options_.resume, checkpoint->recipe, recipe_.id));
     }
     if (checkpoint->settings != asText(settings_)) {
-      return makeError(ErrorCode::usage, trf("{} was trained with other settings: {}. Give the same ones to go on", options_.resume, checkpoint->settings));
+      return makeError(ErrorCode::usage,
+                       trf("{} was trained with other settings: {}. Give the same ones to go on", options_.resume, checkpoint->settings));
     }
     return trainer_.resume(checkpoint->steps, checkpoint->tensors);
   }
 
   Expected<nlohmann::json> finish(const std::vector<models::Judgement>& judged, double loss, double seconds) const {
     auto about = metadata();
-    nlohmann::json result{{"recipe", recipe_.id}, {"steps", trainer_.steps()}, {"loss", loss}, {"seconds", seconds}, {"output", options_.output}};
+    nlohmann::json result{
+        {"recipe", recipe_.id}, {"steps", trainer_.steps()}, {"loss", loss}, {"seconds", seconds}, {"output", options_.output}};
     std::int64_t parameters = 0;
     for (const auto& w : trainer_.weights()) parameters += w.value.count();
     result["parameters"] = parameters;
@@ -227,16 +234,19 @@ int train(const TrainOptions& options) {
     try {
       return Run(options, *recipe, settings)(*device);
     } catch (const gpu::OutOfMemory& e) {
-      return makeError(ErrorCode::outOfMemory, trf("{}. A smaller batch may fit: --set batch={}", e.what(), std::max<std::int64_t>(settings.integer("batch") / 2, 1)));
+      return makeError(ErrorCode::outOfMemory, trf("{}. A smaller batch may fit: --set batch={}", e.what(),
+                                                   std::max<std::int64_t>(settings.integer("batch") / 2, 1)));
     } catch (const gpu::DeviceLost&) {
-      return makeError(ErrorCode::gpu, trf("the GPU was lost; go on from the last checkpoint with --resume {}", options.output + ".checkpoint"));
+      return makeError(ErrorCode::gpu,
+                       trf("the GPU was lost; go on from the last checkpoint with --resume {}", options.output + ".checkpoint"));
     }
   }();
   std::signal(SIGINT, before);
   if (!result) return fail(result.error());
   if (options.json) return printJson(*result);
   std::string text = trf("{}: {} parameters, {} steps in {}", options.output, (*result)["parameters"].get<std::int64_t>(),
-                         (*result)["steps"].get<std::int64_t>(), timeLeft((*result)["seconds"].get<double>())) + "\n";
+                         (*result)["steps"].get<std::int64_t>(), timeLeft((*result)["seconds"].get<double>())) +
+                     "\n";
   for (const auto& [name, judged] : (*result)["judged"].items()) {
     text += fmt::format("  {}  {:.4f}  ({})\n", name, judged["value"].get<double>(), judged["of"].get<std::string>());
   }

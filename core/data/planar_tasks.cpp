@@ -65,7 +65,7 @@ PlanarTask builtInTask(const std::string& name, std::int64_t count, double noise
       const double angle = 2 * std::numbers::pi * (std::floor(3 * where.u[0]) / 3 + (second ? 0.5 : 0) / 3);
       x = 0.6 * std::cos(angle) + 0.1 * where.normal(0), y = 0.6 * std::sin(angle) + 0.1 * where.normal(1);
     } else {
-      label = (x > 0) != (y > 0) ? 1 : 0;   // xor
+      label = (x > 0) != (y > 0) ? 1 : 0;  // xor
       // A gap along the axes keeps the classes apart.
       x += x > 0 ? 0.05 : -0.05, y += y > 0 ? 0.05 : -0.05;
     }
@@ -81,12 +81,15 @@ Expected<PlanarTask> taskFromFile(const std::string& path, std::uint64_t seed) {
   if (!read) return read.error();
   const auto n = read->points.shape()[0], columns = read->points.shape()[1];
   if (columns < 3) {
-    return makeError(ErrorCode::badInput, trf("{}: three columns are needed, x, y and a label; found {}. Add a column of labels, 0 or 1, or of numbers",
-                                              path, columns));
+    return makeError(
+        ErrorCode::badInput,
+        trf("{}: three columns are needed, x, y and a label; found {}. Add a column of labels, 0 or 1, or of numbers", path, columns));
   }
   if (n < 2) return makeError(ErrorCode::badInput, trf("{}: at least two points are needed, found {}", path, n));
   const auto values = read->points.as<float>();
-  const auto at = [&](std::int64_t row, std::int64_t column) { return static_cast<double>(values[static_cast<std::size_t>(row * columns + column)]); };
+  const auto at = [&](std::int64_t row, std::int64_t column) {
+    return static_cast<double>(values[static_cast<std::size_t>(row * columns + column)]);
+  };
   double low[3], high[3];
   for (int c = 0; c < 3; ++c) {
     low[c] = high[c] = at(0, c);

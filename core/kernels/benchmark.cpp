@@ -35,7 +35,10 @@ double bestSeconds(gpu::Stream& stream, int runs, const Record& record) {
 class MulAdd {
  public:
   MulAdd(gpu::Stream& stream, std::uint32_t chains)
-      : stream_(stream), chains_(chains), group_(stream.device().isCpu() ? 8 : 256), groups_(stream.device().isCpu() ? 64 : 4096),
+      : stream_(stream),
+        chains_(chains),
+        group_(stream.device().isCpu() ? 8 : 256),
+        groups_(stream.device().isCpu() ? 64 : 4096),
         result_(stream.device().allocate(std::uint64_t{group_} * groups_ * 4)) {
     (void)seconds();  // compile
     while (seconds() < 0.01 && steps_ < (1u << 24)) steps_ *= 2;
@@ -115,8 +118,8 @@ Ceilings measureCeilings(const std::shared_ptr<gpu::Device>& device) {
   return ceilings;
 }
 
-std::vector<Measurement> measureKernels(const std::shared_ptr<gpu::Device>& device, Ceilings& ceilings,
-                                        std::span<const std::string> names, const std::function<void(std::string_view)>& progress) {
+std::vector<Measurement> measureKernels(const std::shared_ptr<gpu::Device>& device, Ceilings& ceilings, std::span<const std::string> names,
+                                        const std::function<void(std::string_view)>& progress) {
   std::vector<Measurement> results;
   gpu::Stream ceilingStream(device);
   std::unique_ptr<MulAdd> mulAdd;

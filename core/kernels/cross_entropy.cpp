@@ -1,5 +1,5 @@
-// Cross entropy of softmax(logits) with one class per row: loss_i = ln sum_j exp(x_ij) - x_i,target, and its gradient. Rows are walked by one lane
-// each, which suits up to some tens of thousands of classes.
+// Cross entropy of softmax(logits) with one class per row: loss_i = ln sum_j exp(x_ij) - x_i,target, and its gradient. Rows are walked by
+// one lane each, which suits up to some tens of thousands of classes.
 
 #include "core/kernels/cross_entropy.h"
 
@@ -19,8 +19,8 @@ struct Push {
 Push checked(const Tensor& logits, const Tensor& targets) {
   if (logits.dtype() != DType::f32 || targets.dtype() != DType::u32 || logits.shape().rank() != 2 || logits.shape()[1] < 1 ||
       targets.shape() != Shape{logits.shape()[0]}) {
-    throw std::invalid_argument("crossEntropy: logits f32 [n, classes] and targets u32 [n] are needed, found " + logits.shape().toString() + " and " +
-                                targets.shape().toString());
+    throw std::invalid_argument("crossEntropy: logits f32 [n, classes] and targets u32 [n] are needed, found " + logits.shape().toString() +
+                                " and " + targets.shape().toString());
   }
   return {static_cast<std::uint32_t>(logits.shape()[0]), static_cast<std::uint32_t>(logits.shape()[1])};
 }
@@ -49,7 +49,8 @@ CrossEntropy crossEntropy(gpu::Stream& stream, const Tensor& logits, const Tenso
   return result;
 }
 
-Tensor crossEntropyGradient(gpu::Stream& stream, const Tensor& logits, const Tensor& targets, const Tensor& logSumExp, const Tensor& weight) {
+Tensor crossEntropyGradient(gpu::Stream& stream, const Tensor& logits, const Tensor& targets, const Tensor& logSumExp,
+                            const Tensor& weight) {
   const Push push = checked(logits, targets);
   if (logSumExp.shape() != targets.shape() || weight.shape() != targets.shape()) {
     throw std::invalid_argument("crossEntropy: one log-sum-exp and one weight per row of " + logits.shape().toString() + " are needed");
@@ -89,7 +90,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
     const Shape shape{n, classes};
     const auto inputs = [shape] {
       std::vector<std::uint32_t> targets = testWords(shape[0], 12);
-      for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = i == 3 ? 0xFFFFFFFFu : targets[i] % static_cast<std::uint32_t>(shape[1]);
+      for (std::size_t i = 0; i < targets.size(); ++i)
+        targets[i] = i == 3 ? 0xFFFFFFFFu : targets[i] % static_cast<std::uint32_t>(shape[1]);
       return std::pair{testFloats(shape.count(), 11, -20, 20), targets};
     };
     // exp and log lose a few ulp; the sum of up to 1025 terms in order, about sqrt(1025) x 6e-8 of itself.
@@ -99,24 +101,25 @@ std::vector<CheckCase> checks(gpu::Device&) {
                        return compare(crossEntropy(stream, Tensor::from(shape, logits), Tensor::from(Shape{shape[0]}, targets)).loss,
                                       crossEntropyReference(wide, targets));
                      }});
-    cases.push_back({"gradient of " + shape.toString(), 4e-6, [=](gpu::Stream& stream) {
-                       const auto [logits, targets] = inputs();
-                       const auto weights = testFloats(shape[0], 13, -1, 1);
-                       const Tensor x = Tensor::from(shape, logits), t = Tensor::from(Shape{shape[0]}, targets);
-                       std::vector<double> expected;
-                       for (std::size_t i = 0; i < targets.size(); ++i) {
-                         const std::size_t classesHere = static_cast<std::size_t>(shape[1]);
-                         double largest = -1e300, sum = 0;
-                         for (std::size_t j = 0; j < classesHere; ++j) largest = std::max(largest, static_cast<double>(logits[i * classesHere + j]));
-                         for (std::size_t j = 0; j < classesHere; ++j) sum += std::exp(static_cast<double>(logits[i * classesHere + j]) - largest);
-                         for (std::size_t j = 0; j < classesHere; ++j) {
-                           const double share = std::exp(static_cast<double>(logits[i * classesHere + j]) - largest) / sum;
-                           expected.push_back(targets[i] < classesHere ? static_cast<double>(weights[i]) * (share - (j == targets[i] ? 1 : 0)) : 0);
-                         }
-                       }
-                       const CrossEntropy forward = crossEntropy(stream, x, t);
-                       return compare(crossEntropyGradient(stream, x, t, forward.logSumExp, Tensor::from(Shape{shape[0]}, weights)), expected);
-                     }});
+    cases.push_back(
+        {"gradient of " + shape.toString(), 4e-6, [=](gpu::Stream& stream) {
+           const auto [logits, targets] = inputs();
+           const auto weights = testFloats(shape[0], 13, -1, 1);
+           const Tensor x = Tensor::from(shape, logits), t = Tensor::from(Shape{shape[0]}, targets);
+           std::vector<double> expected;
+           for (std::size_t i = 0; i < targets.size(); ++i) {
+             const std::size_t classesHere = static_cast<std::size_t>(shape[1]);
+             double largest = -1e300, sum = 0;
+             for (std::size_t j = 0; j < classesHere; ++j) largest = std::max(largest, static_cast<double>(logits[i * classesHere + j]));
+             for (std::size_t j = 0; j < classesHere; ++j) sum += std::exp(static_cast<double>(logits[i * classesHere + j]) - largest);
+             for (std::size_t j = 0; j < classesHere; ++j) {
+               const double share = std::exp(static_cast<double>(logits[i * classesHere + j]) - largest) / sum;
+               expected.push_back(targets[i] < classesHere ? static_cast<double>(weights[i]) * (share - (j == targets[i] ? 1 : 0)) : 0);
+             }
+           }
+           const CrossEntropy forward = crossEntropy(stream, x, t);
+           return compare(crossEntropyGradient(stream, x, t, forward.logSumExp, Tensor::from(Shape{shape[0]}, weights)), expected);
+         }});
   }
   return cases;
 }
@@ -129,7 +132,8 @@ std::vector<BenchCase> benches(gpu::Device&) {
                      [shape](gpu::Stream& stream) {
                        std::vector<std::uint32_t> targets = testWords(shape[0], 12);
                        for (std::uint32_t& t : targets) t %= static_cast<std::uint32_t>(shape[1]);
-                       const Tensor x = Tensor::from(shape, testFloats(shape.count(), 11, -4, 4)), t = Tensor::from(Shape{shape[0]}, targets);
+                       const Tensor x = Tensor::from(shape, testFloats(shape.count(), 11, -4, 4)),
+                                    t = Tensor::from(Shape{shape[0]}, targets);
                        x.device(stream);
                        t.device(stream);
                        return [x, t](gpu::Stream& s) { crossEntropy(s, x, t); };

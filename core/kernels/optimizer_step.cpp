@@ -1,5 +1,5 @@
-// SGD with momentum, Adam and AdamW steps, and the moving average of weights; formulas in shaders/kernels/optimizer_step.comp. Coefficients come
-// from the host in double precision.
+// SGD with momentum, Adam and AdamW steps, and the moving average of weights; formulas in shaders/kernels/optimizer_step.comp. Coefficients
+// come from the host in double precision.
 
 #include "core/kernels/optimizer_step.h"
 
@@ -23,11 +23,12 @@ gpu::BufferView wholeTexels(gpu::BufferView view) {
   return view;
 }
 
-void run(gpu::Stream& stream, std::uint32_t mode, Push push, const Tensor& weights, const Tensor& gradient, const Tensor& first, const Tensor& second,
-         const Tensor& scale, std::initializer_list<Tensor*> results) {
+void run(gpu::Stream& stream, std::uint32_t mode, Push push, const Tensor& weights, const Tensor& gradient, const Tensor& first,
+         const Tensor& second, const Tensor& scale, std::initializer_list<Tensor*> results) {
   for (const Tensor* t : {&gradient, &first, &second}) {
     if (!t->empty() && (t->shape() != weights.shape() || t->dtype() != DType::f32)) {
-      throw std::invalid_argument("optimizer: weights " + weights.shape().toString() + " and a state or gradient of " + t->shape().toString());
+      throw std::invalid_argument("optimizer: weights " + weights.shape().toString() + " and a state or gradient of " +
+                                  t->shape().toString());
     }
   }
   if (weights.dtype() != DType::f32 || gradient.shape() != weights.shape()) {
@@ -47,12 +48,14 @@ void run(gpu::Stream& stream, std::uint32_t mode, Push push, const Tensor& weigh
     bindings.push_back({unused[i - 6].deviceForWriting(stream), gpu::Access::write});
   }
   const std::uint32_t constants[] = {mode, scale.empty() ? 0u : 1u};
-  stream.dispatch("kernels/optimizer_step", bindings, std::as_bytes(std::span<const Push, 1>(&push, 1)), stridedGroups(push.quads, 256), constants);
+  stream.dispatch("kernels/optimizer_step", bindings, std::as_bytes(std::span<const Push, 1>(&push, 1)), stridedGroups(push.quads, 256),
+                  constants);
 }
 
 }  // namespace
 
-SgdResult sgdStep(gpu::Stream& stream, const Tensor& weights, const Tensor& gradient, const Tensor& momentum, const SgdStep& o, const Tensor& scale) {
+SgdResult sgdStep(gpu::Stream& stream, const Tensor& weights, const Tensor& gradient, const Tensor& momentum, const SgdStep& o,
+                  const Tensor& scale) {
   Push push;
   push.rate = static_cast<float>(o.learningRate), push.decay = static_cast<float>(o.weightDecay);
   push.a = static_cast<float>(o.momentum), push.b = static_cast<float>(1 - o.dampening);
@@ -62,8 +65,8 @@ SgdResult sgdStep(gpu::Stream& stream, const Tensor& weights, const Tensor& grad
   return result;
 }
 
-AdamResult adamStep(gpu::Stream& stream, const Tensor& weights, const Tensor& gradient, const Tensor& first, const Tensor& second, const AdamStep& o,
-                    const Tensor& scale) {
+AdamResult adamStep(gpu::Stream& stream, const Tensor& weights, const Tensor& gradient, const Tensor& first, const Tensor& second,
+                    const AdamStep& o, const Tensor& scale) {
   if (first.empty() != weights.empty() || second.empty() != weights.empty()) throw std::invalid_argument("adam: both moments are needed");
   const double t = static_cast<double>(o.step);
   Push push;
@@ -110,17 +113,20 @@ std::vector<CheckCase> checks(gpu::Device&) {
                            AdamStep o;
                            o.learningRate = 0.01, o.weightDecay = 0.1, o.decoupled = decoupled, o.step = step;
                            const Tensor scale = Tensor::from(Shape{1}, {0.5f});
-                           const auto result = adamStep(stream, Tensor::from(shape, s.w), Tensor::from(shape, s.g), Tensor::from(shape, s.m),
-                                                        Tensor::from(shape, s.v), o, scale);
+                           const auto result = adamStep(stream, Tensor::from(shape, s.w), Tensor::from(shape, s.g),
+                                                        Tensor::from(shape, s.m), Tensor::from(shape, s.v), o, scale);
                            std::vector<double> expected[3];
                            for (std::size_t i = 0; i < s.w.size(); ++i) {
                              double w = static_cast<double>(s.w[i]), g = 0.5 * static_cast<double>(s.g[i]);
-                             if (decoupled) w *= 1 - o.learningRate * o.weightDecay;
-                             else g += o.weightDecay * w;
+                             if (decoupled)
+                               w *= 1 - o.learningRate * o.weightDecay;
+                             else
+                               g += o.weightDecay * w;
                              const double m = o.beta1 * static_cast<double>(s.m[i]) + (1 - o.beta1) * g;
                              const double v = o.beta2 * static_cast<double>(s.v[i]) + (1 - o.beta2) * g * g;
                              const auto t = static_cast<double>(step);
-                             w -= o.learningRate * (m / (1 - std::pow(o.beta1, t))) / (std::sqrt(v / (1 - std::pow(o.beta2, t))) + o.epsilon);
+                             w -= o.learningRate * (m / (1 - std::pow(o.beta1, t))) /
+                                  (std::sqrt(v / (1 - std::pow(o.beta2, t))) + o.epsilon);
                              expected[0].push_back(w), expected[1].push_back(m), expected[2].push_back(v);
                            }
                            Difference worst = compare(result.weights, expected[0]);
@@ -139,7 +145,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
                            SgdStep o;
                            o.learningRate = 0.1, o.momentum = 0.9, o.weightDecay = 0.01, o.nesterov = nesterov, o.first = first;
                            o.dampening = nesterov ? 0 : 0.25;
-                           const auto result = sgdStep(stream, Tensor::from(shape, s.w), Tensor::from(shape, s.g), Tensor::from(shape, s.m), o);
+                           const auto result =
+                               sgdStep(stream, Tensor::from(shape, s.w), Tensor::from(shape, s.g), Tensor::from(shape, s.m), o);
                            std::vector<double> expected;
                            for (std::size_t i = 0; i < s.w.size(); ++i) {
                              const double w = static_cast<double>(s.w[i]), g = static_cast<double>(s.g[i]) + o.weightDecay * w;
@@ -153,7 +160,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
     cases.push_back({"lerp of " + shape.toString(), tolerance, [=](gpu::Stream& stream) {
                        const Sample s = sampleOf(n);
                        std::vector<double> expected;
-                       for (std::size_t i = 0; i < s.w.size(); ++i) expected.push_back(0.99 * static_cast<double>(s.w[i]) + 0.01 * static_cast<double>(s.g[i]));
+                       for (std::size_t i = 0; i < s.w.size(); ++i)
+                         expected.push_back(0.99 * static_cast<double>(s.w[i]) + 0.01 * static_cast<double>(s.g[i]));
                        return compare(lerp(stream, Tensor::from(shape, s.w), Tensor::from(shape, s.g), 0.99), expected);
                      }});
   }

@@ -18,7 +18,7 @@ Expected<void> writeSafetensors(const std::string& path, std::span<const std::pa
     at += tensor.bytes();
   }
   std::string text = header.dump();
-  while (text.size() % 8 != 0) text += ' ';   // the data begins on a multiple of 8
+  while (text.size() % 8 != 0) text += ' ';  // the data begins on a multiple of 8
   std::string content;
   content.reserve(8 + text.size() + at);
   for (int i = 0; i < 8; ++i) content += static_cast<char>(static_cast<std::uint64_t>(text.size()) >> (8 * i) & 0xff);

@@ -1,13 +1,12 @@
 #pragma once
-// A recipe trains one model from nothing: its network, its data, its loss and how it is judged. `orrery train ID` runs it. A recipe registers
-// itself; its settings are declared here and nowhere else.
+// A recipe trains one model from nothing: its network, its data, its loss and how it is judged. `orrery train ID` runs it. A recipe
+// registers itself; its settings are declared here and nowhere else.
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "core/base/expected.h"
 #include "core/base/registry.h"
@@ -17,10 +16,10 @@
 namespace orrery::models {
 
 struct Setting {
-  std::string id;            // "width"
+  std::string id;  // "width"
   double initial = 0, low = 0, high = 0;
   bool whole = true;
-  std::string help;          // one line, English
+  std::string help;  // one line, English
 };
 
 // Values by setting id.
@@ -31,16 +30,16 @@ class Settings {
   Expected<void> set(std::string_view assignment);
   double number(std::string_view id) const;
   std::int64_t integer(std::string_view id) const { return static_cast<std::int64_t>(number(id)); }
-  const std::vector<Setting>& all() const { return declared_; }   // `initial` is the present value
+  const std::vector<Setting>& all() const { return declared_; }  // `initial` is the present value
 
  private:
   std::vector<Setting> declared_;
 };
 
 struct Judgement {
-  std::string name;          // "accuracy"
+  std::string name;  // "accuracy"
   double value = 0;
-  std::string of;            // "2000 held-out scenes"
+  std::string of;  // "2000 held-out scenes"
 };
 
 // A training in progress; used on one thread.
@@ -57,9 +56,9 @@ class Training {
 };
 
 struct Recipe {
-  std::string_view id;       // "tiny-vit"
-  std::string_view summary;  // one line, English
-  std::vector<Setting> (*settings)();   // "steps", "batch", "seed" and "learning-rate" among them
+  std::string_view id;                 // "tiny-vit"
+  std::string_view summary;            // one line, English
+  std::vector<Setting> (*settings)();  // "steps", "batch", "seed" and "learning-rate" among them
   std::unique_ptr<Training> (*make)(const Settings& settings);
 };
 

@@ -1,5 +1,5 @@
-// The recipe tiny-vit: which shape is in the picture. ShapeWorld singles at 64 x 64, a ViT of 8 x 8 patches, cross entropy, AdamW, warm-up and cosine.
-// Held out: the first scenes of the split val, whose random numbers training never draws.
+// The recipe tiny-vit: which shape is in the picture. ShapeWorld singles at 64 x 64, a ViT of 8 x 8 patches, cross entropy, AdamW, warm-up
+// and cosine. Held out: the first scenes of the split val, whose random numbers training never draws.
 
 #include <algorithm>
 #include <cmath>
@@ -73,7 +73,9 @@ class TinyVit : public Training {
       const auto wanted = b.classes.as<std::uint32_t>();
       for (std::int64_t i = 0; i < n; ++i) {
         const auto row = values.subspan(static_cast<std::size_t>(4 * i), 4);
-        right += static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin()) == wanted[static_cast<std::size_t>(i)] ? 1 : 0;
+        right += static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin()) == wanted[static_cast<std::size_t>(i)]
+                     ? 1
+                     : 0;
       }
     }
     const std::string of = std::to_string(count) + " held-out ShapeWorld singles";
@@ -122,7 +124,8 @@ class TinyVit : public Training {
 
 std::unique_ptr<Training> make(const Settings& settings) { return std::make_unique<TinyVit>(settings); }
 
-const Registration<Recipe> registration{{"tiny-vit", "Which of four shapes is in the picture: a vision transformer on ShapeWorld", settings, make}};
+const Registration<Recipe> registration{
+    {"tiny-vit", "Which of four shapes is in the picture: a vision transformer on ShapeWorld", settings, make}};
 
 }  // namespace
 }  // namespace orrery::models

@@ -6,7 +6,7 @@
 namespace orrery::models {
 
 nn::Weights initialVit(nn::Initializer& draw, const VitConfig& c) {
-  constexpr double deviation = 0.02;   // initializer_range of the published configuration
+  constexpr double deviation = 0.02;  // initializer_range of the published configuration
   nn::Weights w;
   const auto matrix = [&](const std::string& name, Shape shape) { w.push_back({name, draw.normal(shape, deviation)}); };
   const auto constant = [&](const std::string& name, std::int64_t n, double value) { w.push_back({name, draw.constant(Shape{n}, value)}); };
@@ -73,16 +73,19 @@ nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variabl
   };
 
   // Token 0 is the class token, the others are projected patches; all get their position.
-  std::vector<float> first(static_cast<std::size_t>(real), 0.0f), others(static_cast<std::size_t>(real), 1.0f), hidden(static_cast<std::size_t>(n * n), 0.0f);
+  std::vector<float> first(static_cast<std::size_t>(real), 0.0f), others(static_cast<std::size_t>(real), 1.0f),
+      hidden(static_cast<std::size_t>(n * n), 0.0f);
   first[0] = 1, others[0] = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t j = real; j < n; ++j) hidden[static_cast<std::size_t>(i * n + j)] = -1e30f;
   }
   const Tensor mask = real < n ? Tensor::from(Shape{n, n}, hidden) : Tensor();
-  const Variable isClass = tape.constant(Tensor::from(Shape{real, 1}, first)), isPatch = tape.constant(Tensor::from(Shape{real, 1}, others));
+  const Variable isClass = tape.constant(Tensor::from(Shape{real, 1}, first)),
+                 isPatch = tape.constant(Tensor::from(Shape{real, 1}, others));
   const Variable &classToken = next(), &positions = next(), &projection = next(), &projectionBias = next();
   const Variable projected = nn::linear(patches, nn::reshape(projection, Shape{d, c.channels * c.patchSize * c.patchSize}), {});
-  const Variable offsets = nn::add(nn::reshape(positions, Shape{real, d}), nn::add(nn::mul(isClass, nn::reshape(classToken, Shape{d})), nn::mul(isPatch, projectionBias)));
+  const Variable offsets = nn::add(nn::reshape(positions, Shape{real, d}),
+                                   nn::add(nn::mul(isClass, nn::reshape(classToken, Shape{d})), nn::mul(isPatch, projectionBias)));
   const Variable pad = tape.constant(shiftedIdentity(n, real, 0));
   Variable x = nn::add(projected, nn::matmul(pad, offsets));
 

@@ -10,7 +10,7 @@ struct VitConfig {
   std::int64_t imageSize = 64, patchSize = 8, channels = 3;
   std::int64_t width = 96, layers = 3, heads = 4, mlpRatio = 4;
   std::int64_t classes = 4;
-  double epsilon = 1e-12;    // of the layer norms, as ViT's published configuration
+  double epsilon = 1e-12;  // of the layer norms, as ViT's published configuration
 
   std::int64_t patches() const { return (imageSize / patchSize) * (imageSize / patchSize); }
   std::int64_t tokens() const { return patches() + 1; }
@@ -21,7 +21,8 @@ struct VitConfig {
 // Truncated at nothing: normal with deviation 0.02 for matrices and positions, zeros for biases, ones for gains.
 nn::Weights initialVit(nn::Initializer& draw, const VitConfig& config);
 
-// images f32 [B, channels, S, S] -> patches with an empty first row for the class token and empty ones at the end, [B, paddedTokens, channels P P].
+// images f32 [B, channels, S, S] -> patches with an empty first row for the class token and empty ones at the end, [B, paddedTokens,
+// channels P P].
 Tensor vitPatches(gpu::Stream& stream, const Tensor& images, const VitConfig& config);
 
 // Logits [B, classes] from vitPatches(); weights in the order of initialVit().

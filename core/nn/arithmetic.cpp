@@ -1,4 +1,5 @@
-// Elementwise operations with gradients. d(ab) = b da + a db, d(a/b) = da / b - a db / b^2; the gradient of a broadcast axis is the sum along it.
+// Elementwise operations with gradients. d(ab) = b da + a db, d(a/b) = da / b - a db / b^2; the gradient of a broadcast axis is the sum
+// along it.
 
 #include <cmath>
 #include <stdexcept>
@@ -120,8 +121,11 @@ std::vector<GradientCase> cases() {
                   {"sub", sub, [](double a, double b) { return a - b; }},
                   {"mul", mul, [](double a, double b) { return a * b; }},
                   {"div", div, [](double a, double b) { return a / b; }}};
-  const std::pair<Shape, Shape> shapes[] = {
-      {Shape{3, 5}, Shape{3, 5}}, {Shape{3, 1, 5}, Shape{7, 1}}, {Shape{5}, Shape{2, 3, 5}}, {Shape{1}, Shape{4, 3}}, {Shape{2, 1, 3, 1}, Shape{4, 1, 5}}};
+  const std::pair<Shape, Shape> shapes[] = {{Shape{3, 5}, Shape{3, 5}},
+                                            {Shape{3, 1, 5}, Shape{7, 1}},
+                                            {Shape{5}, Shape{2, 3, 5}},
+                                            {Shape{1}, Shape{4, 3}},
+                                            {Shape{2, 1, 3, 1}, Shape{4, 1, 5}}};
   for (const auto& op : binaries) {
     for (const auto& [a, b] : shapes) {
       list.push_back({std::string(op.name) + " " + a.toString() + " with " + b.toString(),
@@ -133,18 +137,32 @@ std::vector<GradientCase> cases() {
     list.push_back({std::string(op.name) + " of one variable with itself",
                     {{Shape{3, 5}, 0.5, 2}},
                     [op](std::span<const Variable> in) { return op.apply(in[0], in[0]); },
-                    [op](std::span<const Values> in) { return broadcast(Shape{3, 5}, Shape{3, 5}, in[0], in[0], op.f); }});
+                    [op](std::span<const Values> in) {
+                      return broadcast(Shape{3, 5}, Shape{3, 5}, in[0], in[0], op.f);
+                    }});
   }
   const struct {
     const char* name;
     Unary function;
     double low, high;
-  } unaries[] = {{"neg", Unary::neg, -2, 2},          {"exp", Unary::exp, -2, 2},         {"log", Unary::log, 0.3, 3},
-                 {"sqrt", Unary::sqrt, 0.3, 3},       {"rsqrt", Unary::rsqrt, 0.3, 3},    {"sin", Unary::sin, -3, 3},
-                 {"cos", Unary::cos, -3, 3},          {"tanh", Unary::tanh, -3, 3},       {"sigmoid", Unary::sigmoid, -4, 4},
-                 {"relu", Unary::relu, 0.1, 3},       {"relu below", Unary::relu, -3, -0.1}, {"gelu", Unary::gelu, -3, 3},
-                 {"gelu-tanh", Unary::geluTanh, -3, 3}, {"silu", Unary::silu, -4, 4},     {"abs", Unary::abs, -3, -0.1},
-                 {"square", Unary::square, -2, 2},    {"reciprocal", Unary::reciprocal, 0.4, 2}, {"softplus", Unary::softplus, -6, 6}};
+  } unaries[] = {{"neg", Unary::neg, -2, 2},
+                 {"exp", Unary::exp, -2, 2},
+                 {"log", Unary::log, 0.3, 3},
+                 {"sqrt", Unary::sqrt, 0.3, 3},
+                 {"rsqrt", Unary::rsqrt, 0.3, 3},
+                 {"sin", Unary::sin, -3, 3},
+                 {"cos", Unary::cos, -3, 3},
+                 {"tanh", Unary::tanh, -3, 3},
+                 {"sigmoid", Unary::sigmoid, -4, 4},
+                 {"relu", Unary::relu, 0.1, 3},
+                 {"relu below", Unary::relu, -3, -0.1},
+                 {"gelu", Unary::gelu, -3, 3},
+                 {"gelu-tanh", Unary::geluTanh, -3, 3},
+                 {"silu", Unary::silu, -4, 4},
+                 {"abs", Unary::abs, -3, -0.1},
+                 {"square", Unary::square, -2, 2},
+                 {"reciprocal", Unary::reciprocal, 0.4, 2},
+                 {"softplus", Unary::softplus, -6, 6}};
   for (const auto& op : unaries) {
     for (const Shape& shape : {Shape{1}, Shape{13, 5}}) {
       list.push_back({std::string(op.name) + " " + shape.toString(),
@@ -167,7 +185,9 @@ std::vector<GradientCase> cases() {
                   }});
   list.push_back({"a chain that uses its input three times",
                   {{Shape{5, 3}}},
-                  [](std::span<const Variable> in) { return mul(add(square(in[0]), in[0]), reshape(tanh(in[0]), Shape{5, 3})); },
+                  [](std::span<const Variable> in) {
+                    return mul(add(square(in[0]), in[0]), reshape(tanh(in[0]), Shape{5, 3}));
+                  },
                   [](std::span<const Values> in) {
                     Values result;
                     for (const double x : in[0]) result.push_back((x * x + x) * std::tanh(x));

@@ -12,7 +12,8 @@ namespace orrery::nn {
 // A source of initial weights: every tensor gets its own stream of the counter-based generator, in the order of the calls.
 class Initializer {
  public:
-  Initializer(gpu::Stream& stream, std::uint64_t seed, std::uint32_t firstStream = 0x400) : stream_(stream), seed_(seed), next_(firstStream) {}
+  Initializer(gpu::Stream& stream, std::uint64_t seed, std::uint32_t firstStream = 0x400)
+      : stream_(stream), seed_(seed), next_(firstStream) {}
 
   Tensor uniform(const Shape& shape, double bound);
   Tensor normal(const Shape& shape, double deviation);
@@ -28,10 +29,11 @@ class Initializer {
   std::uint32_t next_;
 };
 
-// A multilayer perceptron, the torch.nn.Sequential of Linear, activation, Linear, ...: weights "0.weight" [w1, in], "0.bias" [w1], "2.weight", ...
+// A multilayer perceptron, the torch.nn.Sequential of Linear, activation, Linear, ...: weights "0.weight" [w1, in], "0.bias" [w1],
+// "2.weight", ...
 struct Mlp {
-  std::vector<std::int64_t> widths;                       // input, hidden ..., output
-  std::optional<kernels::Unary> activation = kernels::Unary::relu;   // none: a linear network
+  std::vector<std::int64_t> widths;                                 // input, hidden ..., output
+  std::optional<kernels::Unary> activation = kernels::Unary::relu;  // none: a linear network
 
   std::size_t layers() const { return widths.size() - 1; }
   Weights initial(Initializer& draw) const;

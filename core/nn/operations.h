@@ -1,6 +1,6 @@
 #pragma once
-// Differentiable operations: a kernel going forward, and its gradient on the tape. Names and meanings follow PyTorch. Shapes as in the kernels;
-// a shape that does not fit throws std::invalid_argument with both shapes. All values are f32.
+// Differentiable operations: a kernel going forward, and its gradient on the tape. Names and meanings follow PyTorch. Shapes as in the
+// kernels; a shape that does not fit throws std::invalid_argument with both shapes. All values are f32.
 
 #include <vector>
 
@@ -15,7 +15,7 @@ Variable add(const Variable& a, const Variable& b);
 Variable sub(const Variable& a, const Variable& b);
 Variable mul(const Variable& a, const Variable& b);
 Variable div(const Variable& a, const Variable& b);
-Variable affine(const Variable& x, double scale, double shift);   // scale x + shift
+Variable affine(const Variable& x, double scale, double shift);  // scale x + shift
 Variable apply(kernels::Unary function, const Variable& x);
 inline Variable relu(const Variable& x) { return apply(kernels::Unary::relu, x); }
 inline Variable gelu(const Variable& x) { return apply(kernels::Unary::gelu, x); }
@@ -40,8 +40,8 @@ Variable permute(const Variable& x, const std::vector<int>& axes);
 
 // (x - mean) / sqrt(variance + epsilon) gain + shift along the last axis (Ba, Kiros and Hinton 2016).
 Variable layerNorm(const Variable& x, const Variable& gain, const Variable& shift, double epsilon = 1e-5);
-// softmax(q k^T / sqrt(d)) v per head: q [..., n, d], k [..., m, d], v [..., m, e] -> [..., n, e] (Vaswani et al. 2017, eq. 1). `mask`, when given,
-// is added to the scores: [n, m], -1e30 hides.
+// softmax(q k^T / sqrt(d)) v per head: q [..., n, d], k [..., m, d], v [..., m, e] -> [..., n, e] (Vaswani et al. 2017, eq. 1). `mask`,
+// when given, is added to the scores: [n, m], -1e30 hides.
 Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& mask = {});
 // Rows of a table by index u32 [...]: [rows, d] -> [..., d].
 Variable embedding(const Variable& table, const Tensor& index);
@@ -52,7 +52,7 @@ Variable sum(const Variable& x);
 Variable mean(const Variable& x, int axis);
 Variable mean(const Variable& x);
 Variable softmax(const Variable& x, int axis = -1);
-Variable logSumExp(const Variable& x);   // along the last axis
+Variable logSumExp(const Variable& x);  // along the last axis
 
 // Losses: the mean over everything, shape [].
 // logits [n, classes], targets u32 [n]; a target of at least `classes` is ignored, but counts in n.

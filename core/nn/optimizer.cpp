@@ -7,8 +7,8 @@
 
 #include "core/base/text.h"
 #include "core/kernels/elementwise.h"
-#include "core/kernels/optimizer_step.h"
 #include "core/kernels/fill.h"
+#include "core/kernels/optimizer_step.h"
 #include "core/kernels/reduce.h"
 
 namespace orrery::nn {
@@ -39,7 +39,8 @@ void Optimizer::step(gpu::Stream& stream, Weights& weights, std::span<const Tens
     } else {
       kernels::SgdStep o;
       o.learningRate = rate * options_.learningRate;
-      o.momentum = options_.momentum, o.dampening = options_.dampening, o.weightDecay = options_.weightDecay, o.nesterov = options_.nesterov;
+      o.momentum = options_.momentum, o.dampening = options_.dampening, o.weightDecay = options_.weightDecay,
+      o.nesterov = options_.nesterov;
       o.first = first_[i].shape() != weight.shape();
       auto result = kernels::sgdStep(stream, weight, gradients[i], o.first ? Tensor() : first_[i], o, scale);
       weight = std::move(result.weights), first_[i] = std::move(result.momentum);
@@ -65,7 +66,7 @@ Expected<void> Optimizer::restore(const Weights& weights, std::int64_t steps, co
     if (found == state.end()) return makeError(ErrorCode::badInput, trf("the optimizer's state has no tensor '{}'", name));
     if (found->value.shape() != shape || found->value.dtype() != DType::f32) {
       return makeError(ErrorCode::badInput, trf("the optimizer's tensor '{}' should be f32 {}, found {} {}", name, shape.toString(),
-                                               nameOf(found->value.dtype()), found->value.shape().toString()));
+                                                nameOf(found->value.dtype()), found->value.shape().toString()));
     }
     return found->value;
   };
@@ -91,18 +92,21 @@ ClippedNorm clipScale(gpu::Stream& stream, std::span<const Tensor> gradients, do
   using kernels::Unary;
   Tensor total = kernels::fill(stream, Shape{}, 0.0f);
   for (const Tensor& gradient : gradients) {
-    total = kernels::binary(stream, Binary::add, total, kernels::reduceAll(stream, kernels::unary(stream, Unary::square, gradient), kernels::Reduction::sum));
+    total = kernels::binary(stream, Binary::add, total,
+                            kernels::reduceAll(stream, kernels::unary(stream, Unary::square, gradient), kernels::Reduction::sum));
   }
   ClippedNorm result;
   result.norm = kernels::unary(stream, Unary::sqrt, total);
-  const Tensor share = kernels::unary(stream, Unary::reciprocal, kernels::affine(stream, result.norm, static_cast<float>(1 / maximum), static_cast<float>(1e-6 / maximum)));
+  const Tensor share = kernels::unary(
+      stream, Unary::reciprocal, kernels::affine(stream, result.norm, static_cast<float>(1 / maximum), static_cast<float>(1e-6 / maximum)));
   result.scale = kernels::binary(stream, Binary::min, share, kernels::fill(stream, Shape{}, 1.0f));
   return result;
 }
 
 double Schedule::at(std::int64_t step) const {
   if (step < warmup) return static_cast<double>(step + 1) / static_cast<double>(warmup);
-  const double done = std::clamp(static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(total - warmup, 1)), 0.0, 1.0);
+  const double done =
+      std::clamp(static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(total - warmup, 1)), 0.0, 1.0);
   switch (kind) {
     case Kind::constant:
       return 1;

@@ -39,12 +39,14 @@ Variable matmul(const Variable& a, const Variable& b) {
 
 Variable matmulTransposed(const Variable& a, const Variable& b) {
   Tape& tape = a.tape();
-  return tape.record(kernels::matmul(tape.stream(), a.value(), b.value(), {.transposeB = true}), {a, b}, [a, b](gpu::Stream& s, const Tensor& g) {
-    Gradients result(2);
-    if (a.needsGradient()) result[0] = batchesSummedTo(s, kernels::matmul(s, g, b.value()), a.shape());
-    if (b.needsGradient()) result[1] = batchesSummedTo(s, kernels::matmul(s, g, a.value(), {.transposeA = true}), b.shape());
-    return result;
-  });
+  return tape.record(kernels::matmul(tape.stream(), a.value(), b.value(), {.transposeB = true}), {a, b},
+                     [a, b](gpu::Stream& s, const Tensor& g) {
+                       Gradients result(2);
+                       if (a.needsGradient()) result[0] = batchesSummedTo(s, kernels::matmul(s, g, b.value()), a.shape());
+                       if (b.needsGradient())
+                         result[1] = batchesSummedTo(s, kernels::matmul(s, g, a.value(), {.transposeA = true}), b.shape());
+                       return result;
+                     });
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
@@ -61,14 +63,16 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
                                    {.transposeB = true, .bias = bias.empty() ? Tensor() : bias.value()});
   std::vector<Variable> inputs{x, weight};
   if (!bias.empty()) inputs.push_back(bias);
-  return tape.record(y.reshaped(Shape(std::move(extents))), inputs, [x, weight, bias, rows, in, out](gpu::Stream& s, const Tensor& gradient) {
-    const Tensor g = gradient.reshaped(Shape{rows, out});
-    Gradients result(bias.empty() ? 2 : 3);
-    if (x.needsGradient()) result[0] = kernels::matmul(s, g, weight.value()).reshaped(x.shape());
-    if (weight.needsGradient()) result[1] = kernels::matmul(s, g, x.value().reshaped(Shape{rows, in}), {.transposeA = true});
-    if (bias.needsGradient()) result[2] = kernels::reduce(s, g, 0, Reduction::sum);
-    return result;
-  });
+  return tape.record(y.reshaped(Shape(std::move(extents))), inputs,
+                     [x, weight, bias, rows, in, out](gpu::Stream& s, const Tensor& gradient) {
+                       const Tensor g = gradient.reshaped(Shape{rows, out});
+                       Gradients result(bias.empty() ? 2 : 3);
+                       if (x.needsGradient()) result[0] = kernels::matmul(s, g, weight.value()).reshaped(x.shape());
+                       if (weight.needsGradient())
+                         result[1] = kernels::matmul(s, g, x.value().reshaped(Shape{rows, in}), {.transposeA = true});
+                       if (bias.needsGradient()) result[2] = kernels::reduce(s, g, 0, Reduction::sum);
+                       return result;
+                     });
 }
 
 namespace {

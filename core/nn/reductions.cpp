@@ -130,39 +130,54 @@ std::vector<GradientCase> cases() {
       }
       return result;
     };
-    list.push_back({"sum along axis " + std::to_string(axis), {{cube}}, [axis](std::span<const Variable> in) { return sum(in[0], axis); }, reference});
-    list.push_back({"mean along axis " + std::to_string(axis), {{cube}}, [axis](std::span<const Variable> in) { return mean(in[0], axis); },
+    list.push_back(
+        {"sum along axis " + std::to_string(axis), {{cube}}, [axis](std::span<const Variable> in) { return sum(in[0], axis); }, reference});
+    list.push_back({"mean along axis " + std::to_string(axis),
+                    {{cube}},
+                    [axis](std::span<const Variable> in) { return mean(in[0], axis); },
                     [axis, reference](std::span<const Values> in) {
                       Values result = reference(in);
                       for (double& v : result) v /= axis == 0 ? 3 : axis == 1 ? 4 : 5;
                       return result;
                     }});
   }
-  list.push_back({"sum of all", {{Shape{7, 9}}}, [](std::span<const Variable> in) { return sum(in[0]); },
+  list.push_back({"sum of all",
+                  {{Shape{7, 9}}},
+                  [](std::span<const Variable> in) { return sum(in[0]); },
                   [](std::span<const Values> in) { return Values{totalOf(in[0])}; }});
-  list.push_back({"mean of all", {{Shape{7, 9}}}, [](std::span<const Variable> in) { return mean(in[0]); },
+  list.push_back({"mean of all",
+                  {{Shape{7, 9}}},
+                  [](std::span<const Variable> in) { return mean(in[0]); },
                   [](std::span<const Values> in) { return Values{totalOf(in[0]) / 63}; }});
-  list.push_back({"softmax", {{Shape{6, 9}, -3, 3}}, [](std::span<const Variable> in) { return softmax(in[0]); },
+  list.push_back({"softmax",
+                  {{Shape{6, 9}, -3, 3}},
+                  [](std::span<const Variable> in) { return softmax(in[0]); },
                   [](std::span<const Values> in) {
                     return perRow(in[0], 9, [](std::span<const double> row, Values& out) {
                       for (const double x : row) out.push_back(std::exp(x - lseOf(row)));
                     });
                   }});
-  list.push_back({"log-sum-exp", {{Shape{6, 9}, -3, 3}}, [](std::span<const Variable> in) { return logSumExp(in[0]); },
+  list.push_back({"log-sum-exp",
+                  {{Shape{6, 9}, -3, 3}},
+                  [](std::span<const Variable> in) { return logSumExp(in[0]); },
                   [](std::span<const Values> in) {
                     return perRow(in[0], 9, [](std::span<const double> row, Values& out) { out.push_back(lseOf(row)); });
                   }});
-  const std::vector<std::uint32_t> targets{0, 4, 2, 9, 1, 3};   // 9 is ignored
-  list.push_back({"cross entropy", {{Shape{6, 5}, -3, 3}},
+  const std::vector<std::uint32_t> targets{0, 4, 2, 9, 1, 3};  // 9 is ignored
+  list.push_back({"cross entropy",
+                  {{Shape{6, 5}, -3, 3}},
                   [targets](std::span<const Variable> in) { return crossEntropy(in[0], Tensor::from(Shape{6}, targets)); },
                   [targets](std::span<const Values> in) { return Values{totalOf(kernels::crossEntropyReference(in[0], targets)) / 6}; }});
-  list.push_back({"mean squared error", {{Shape{4, 3}}, {Shape{4, 3}}}, [](std::span<const Variable> in) { return mseLoss(in[0], in[1]); },
+  list.push_back({"mean squared error",
+                  {{Shape{4, 3}}, {Shape{4, 3}}},
+                  [](std::span<const Variable> in) { return mseLoss(in[0], in[1]); },
                   [](std::span<const Values> in) {
                     double sum = 0;
                     for (std::size_t i = 0; i < 12; ++i) sum += (in[0][i] - in[1][i]) * (in[0][i] - in[1][i]);
                     return Values{sum / 12};
                   }});
-  list.push_back({"binary cross entropy with logits", {{Shape{4, 3}, -4, 4}, {Shape{4, 3}, 0, 1}},
+  list.push_back({"binary cross entropy with logits",
+                  {{Shape{4, 3}, -4, 4}, {Shape{4, 3}, 0, 1}},
                   [](std::span<const Variable> in) { return bceWithLogits(in[0], in[1]); },
                   [](std::span<const Values> in) {
                     double sum = 0;

@@ -30,10 +30,11 @@ Variable layerNorm(const Variable& x, const Variable& gain, const Variable& shif
   Tape& tape = x.tape();
   kernels::LayerNormOptions options;
   options.epsilon = epsilon, options.gain = gain.value(), options.shift = shift.value();
-  return tape.record(kernels::layerNorm(tape.stream(), x.value(), options), {x, gain, shift}, [x, options](gpu::Stream& s, const Tensor& g) {
-    kernels::NormGradients gradients = kernels::layerNormGradient(s, g, x.value(), options);
-    return Gradients{gradients.input, gradients.gain, gradients.shift};
-  });
+  return tape.record(kernels::layerNorm(tape.stream(), x.value(), options), {x, gain, shift},
+                     [x, options](gpu::Stream& s, const Tensor& g) {
+                       kernels::NormGradients gradients = kernels::layerNormGradient(s, g, x.value(), options);
+                       return Gradients{gradients.input, gradients.gain, gradients.shift};
+                     });
 }
 
 Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& mask) {
@@ -45,12 +46,13 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
   // The weights are kept for the way back.
   const Tensor scores = kernels::matmul(stream, q.value(), k.value(), {.transposeB = true});
   const Tensor weights = kernels::softmax(stream, scores, -1, options);
-  return tape.record(kernels::matmul(stream, weights, v.value()), {q, k, v}, [q, k, v, weights, scale = options.scale](gpu::Stream& s, const Tensor& g) {
-    const Tensor toWeights = kernels::matmul(s, g, v.value(), {.transposeB = true});
-    const Tensor toScores = kernels::softmaxGradient(s, toWeights, weights, -1, scale);
-    return Gradients{kernels::matmul(s, toScores, k.value()), kernels::matmul(s, toScores, q.value(), {.transposeA = true}),
-                     kernels::matmul(s, weights, g, {.transposeA = true})};
-  });
+  return tape.record(
+      kernels::matmul(stream, weights, v.value()), {q, k, v}, [q, k, v, weights, scale = options.scale](gpu::Stream& s, const Tensor& g) {
+        const Tensor toWeights = kernels::matmul(s, g, v.value(), {.transposeB = true});
+        const Tensor toScores = kernels::softmaxGradient(s, toWeights, weights, -1, scale);
+        return Gradients{kernels::matmul(s, toScores, k.value()), kernels::matmul(s, toScores, q.value(), {.transposeA = true}),
+                         kernels::matmul(s, weights, g, {.transposeA = true})};
+      });
 }
 
 Variable embedding(const Variable& table, const Tensor& index) {
@@ -68,7 +70,9 @@ std::vector<GradientCase> cases() {
   std::vector<GradientCase> list;
   list.push_back({"permute [2, 3, 5] to [5, 2, 3]",
                   {{Shape{2, 3, 5}}},
-                  [](std::span<const Variable> in) { return permute(in[0], {2, 0, 1}); },
+                  [](std::span<const Variable> in) {
+                    return permute(in[0], {2, 0, 1});
+                  },
                   [](std::span<const Values> in) {
                     Values result;
                     for (std::size_t k = 0; k < 5; ++k) {
@@ -86,7 +90,8 @@ std::vector<GradientCase> cases() {
                       double mean = 0, variance = 0;
                       for (const double v : x) mean += v / 9;
                       for (const double v : x) variance += (v - mean) * (v - mean) / 9;
-                      for (std::size_t i = 0; i < 9; ++i) result.push_back((x[i] - mean) / std::sqrt(variance + 1e-5) * in[1][i] + in[2][i]);
+                      for (std::size_t i = 0; i < 9; ++i)
+                        result.push_back((x[i] - mean) / std::sqrt(variance + 1e-5) * in[1][i] + in[2][i]);
                     }
                     return result;
                   }});
@@ -124,7 +129,9 @@ std::vector<GradientCase> cases() {
   const std::vector<std::uint32_t> index{3, 0, 3, 1, 5, 3};
   list.push_back({"embedding of [6, 4], a row picked three times",
                   {{Shape{6, 4}}},
-                  [index](std::span<const Variable> in) { return embedding(in[0], Tensor::from(Shape{2, 3}, index)); },
+                  [index](std::span<const Variable> in) {
+                    return embedding(in[0], Tensor::from(Shape{2, 3}, index));
+                  },
                   [index](std::span<const Values> in) {
                     Values result;
                     for (const std::uint32_t i : index) result.insert(result.end(), in[0].begin() + 4 * i, in[0].begin() + 4 * i + 4);

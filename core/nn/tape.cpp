@@ -42,8 +42,10 @@ Variable Tape::record(Tensor value, const std::vector<Variable>& inputs, Backwar
     node.needsGradient = node.needsGradient || input.needsGradient();
   }
   // What no leaf stands behind is a constant: nothing to remember.
-  if (node.needsGradient) node.backward = std::move(backward);
-  else node.inputs.clear();
+  if (node.needsGradient)
+    node.backward = std::move(backward);
+  else
+    node.inputs.clear();
   return push(std::move(node));
 }
 
@@ -67,8 +69,9 @@ void Tape::backward(const Variable& of, const Tensor& seed) {
       if (!input.needsGradient || parts[k].empty()) continue;
       assert(parts[k].shape() == input.value.shape());
       // Used twice: the gradients add.
-      input.gradient = input.gradient.shape() == input.value.shape() ? kernels::binary(stream_, kernels::Binary::add, input.gradient, parts[k])
-                                                                     : parts[k];
+      input.gradient = input.gradient.shape() == input.value.shape()
+                           ? kernels::binary(stream_, kernels::Binary::add, input.gradient, parts[k])
+                           : parts[k];
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
-// Reverse-mode differentiation over kernels. Operations (operations.h) compute with kernels and record on a tape how the gradient of their result
-// becomes gradients of their inputs; backward() walks the tape from the end. Sources: Linnainmaa 1970; Baydin et al. 2018, section 3.2.
+// Reverse-mode differentiation over kernels. Operations (operations.h) compute with kernels and record on a tape how the gradient of their
+// result becomes gradients of their inputs; backward() walks the tape from the end. Sources: Linnainmaa 1970; Baydin et al. 2018,
+// section 3.2.
 //
 // A tape belongs to one stream and one thread and lives for one step. Values and gradients are tensors on the device; nothing is read back.
 
@@ -64,7 +65,7 @@ class Tape {
   };
   Variable push(Node node);
   gpu::Stream& stream_;
-  std::deque<Node> nodes_;   // a deque: values stay where they are while it grows
+  std::deque<Node> nodes_;  // a deque: values stay where they are while it grows
 };
 
 }  // namespace orrery::nn

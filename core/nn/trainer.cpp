@@ -8,7 +8,10 @@
 namespace orrery::nn {
 
 Trainer::Trainer(Weights weights, const TrainerOptions& options)
-    : options_(options), weights_(std::move(weights)), average_(options.averageDecay > 0 ? weights_ : Weights()), optimizer_(options.optimizer) {}
+    : options_(options),
+      weights_(std::move(weights)),
+      average_(options.averageDecay > 0 ? weights_ : Weights()),
+      optimizer_(options.optimizer) {}
 
 Trainer::Step Trainer::step(gpu::Stream& stream, const Loss& loss) {
   Tape tape(stream);
@@ -84,12 +87,13 @@ Expected<void> Trainer::resume(std::int64_t steps, const Weights& checkpoint) {
     if (found == checkpoint.end()) return makeError(ErrorCode::badInput, trf("the model to resume has no tensor '{}'", name));
     if (found->value.shape() != into.shape() || found->value.dtype() != DType::f32) {
       return makeError(ErrorCode::badInput, trf("the tensor '{}' should be f32 {}, found {} {}", name, into.shape().toString(),
-                                               nameOf(found->value.dtype()), found->value.shape().toString()));
+                                                nameOf(found->value.dtype()), found->value.shape().toString()));
     }
     const auto values = found->value.as<float>();
     const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
     if (bad != values.end()) {
-      return makeError(ErrorCode::badInput, trf("the tensor '{}' holds {} at element {}", name, std::isnan(*bad) ? "NaN" : "infinity", bad - values.begin()));
+      return makeError(ErrorCode::badInput,
+                       trf("the tensor '{}' holds {} at element {}", name, std::isnan(*bad) ? "NaN" : "infinity", bad - values.begin()));
     }
     into = found->value;
     return {};

@@ -1,6 +1,6 @@
 #pragma once
-// The training loop's one step: forward, backward, clip, optimise, average. Everything stays on the device; the loss comes back as a tensor to be
-// read when somebody looks.
+// The training loop's one step: forward, backward, clip, optimise, average. Everything stays on the device; the loss comes back as a tensor
+// to be read when somebody looks.
 
 #include <functional>
 
@@ -12,8 +12,8 @@ namespace orrery::nn {
 struct TrainerOptions {
   OptimizerOptions optimizer;
   Schedule schedule;
-  double clipNorm = 0;       // 0: no clipping
-  double averageDecay = 0;   // 0: no moving average of the weights
+  double clipNorm = 0;      // 0: no clipping
+  double averageDecay = 0;  // 0: no moving average of the weights
 };
 
 // A value: a copy is a checkpoint and continues to the same bits.
@@ -26,8 +26,8 @@ class Trainer {
   Trainer(Weights weights, const TrainerOptions& options);
 
   struct Step {
-    Tensor loss;              // []
-    Tensor gradientNorm;      // [], only with clipping
+    Tensor loss;          // []
+    Tensor gradientNorm;  // [], only with clipping
   };
   Step step(gpu::Stream& stream, const Loss& loss);
 
@@ -36,8 +36,8 @@ class Trainer {
   std::int64_t steps() const { return optimizer_.steps(); }
   const TrainerOptions& options() const { return options_; }
 
-  // Everything that the next step depends on, as tensors in a fixed order (for Lab::capture), and back. All of one training run have the same
-  // number of tensors.
+  // Everything that the next step depends on, as tensors in a fixed order (for Lab::capture), and back. All of one training run have the
+  // same number of tensors.
   std::vector<Tensor> capture() const;
   void restore(std::int64_t steps, std::span<const Tensor> state);
   // The same with names, for a file: weights, "ema.<name>", and the optimizer's state.

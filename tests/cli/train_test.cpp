@@ -10,7 +10,8 @@ using namespace orrery::test;
 namespace {
 
 // Small enough for seconds.
-const std::vector<std::string> small{"--set", "width=16", "--set", "layers=1", "--set", "heads=2", "--set", "batch=8", "--set", "warmup=1", "--set", "held-out=16"};
+const std::vector<std::string> small{"--set", "width=16", "--set", "layers=1", "--set", "heads=2",
+                                     "--set", "batch=8",  "--set", "warmup=1", "--set", "held-out=16"};
 
 std::vector<std::string> withSmall(std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), small.begin(), small.end());

@@ -16,7 +16,7 @@ TEST_CASE("a file gives classes or regression by the label, and a sentence for w
   REQUIRE(classes->size() == 4);
   float most = 0;
   for (const float v : classes->xy) most = std::max(most, std::abs(v));
-  CHECK(most == 1);   // the longer side fills the square, the other keeps its proportion
+  CHECK(most == 1);  // the longer side fills the square, the other keeps its proportion
   const auto regression = taskFromFile(folder.write("regression.csv", "0,0,5\n1,1,9\n2,0,7\n"), 1);
   REQUIRE(regression);
   CHECK_FALSE(regression->classes);
@@ -41,6 +41,6 @@ TEST_CASE("built-in tasks: the same for a seed, balanced, in the square, and any
     if (!a.classes) continue;
     double ones = 0;
     for (const float t : a.target) ones += static_cast<double>(t);
-    CHECK(std::abs(ones - 500) < 65);   // four deviations of a fair coin thrown 1000 times
+    CHECK(std::abs(ones - 500) < 65);  // four deviations of a fair coin thrown 1000 times
   }
 }

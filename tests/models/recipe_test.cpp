@@ -1,10 +1,11 @@
 // Recipes: settings are checked, a step lowers the loss, the forward pass is the published ViT's, a checkpoint continues.
 
+#include "core/models/recipe.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/kernels/check_support.h"
-#include "core/models/recipe.h"
 #include "core/models/vit.h"
 #include "tests/support/kernel_oracle.h"
 
@@ -25,7 +26,8 @@ class Reference {
     const auto p = static_cast<std::size_t>(c_.patchSize), side = static_cast<std::size_t>(c_.imageSize), across = side / p;
     Values x(n * d);
     const auto &cls = get("vit.embeddings.cls_token"), &position = get("vit.embeddings.position_embeddings");
-    const auto &kernel = get("vit.embeddings.patch_embeddings.projection.weight"), &bias = get("vit.embeddings.patch_embeddings.projection.bias");
+    const auto &kernel = get("vit.embeddings.patch_embeddings.projection.weight"),
+               &bias = get("vit.embeddings.patch_embeddings.projection.bias");
     for (std::size_t t = 0; t < n; ++t) {
       for (std::size_t i = 0; i < d; ++i) {
         double sum = position[t * d + i] + (t == 0 ? cls[i] : bias[i]);
@@ -43,7 +45,8 @@ class Reference {
     for (std::int64_t layer = 0; layer < c_.layers; ++layer) {
       const std::string at = "vit.encoder.layer." + std::to_string(layer) + ".";
       const Values y = norm(x, at + "layernorm_before");
-      const Values q = dense(y, at + "attention.attention.query"), k = dense(y, at + "attention.attention.key"), v = dense(y, at + "attention.attention.value");
+      const Values q = dense(y, at + "attention.attention.query"), k = dense(y, at + "attention.attention.key"),
+                   v = dense(y, at + "attention.attention.value");
       Values mixed(n * d, 0);
       const std::size_t heads = static_cast<std::size_t>(c_.heads), h = d / heads;
       for (std::size_t head = 0; head < heads; ++head) {
@@ -133,12 +136,13 @@ TEST_CASE("the ViT is the published one: logits equal a plain double-precision f
   std::vector<nn::Variable> constants;
   for (const auto& w : weights) constants.push_back(tape.constant(w.value));
   const Tensor patches = vitPatches(stream, Tensor::from(Shape{2, 3, 16, 16}, pixels), config);
-  CHECK(patches.shape() == Shape{2, 20, 48});   // 17 tokens, padded to whole texels
+  CHECK(patches.shape() == Shape{2, 20, 48});  // 17 tokens, padded to whole texels
   const Tensor logits = vitForward(constants, tape.constant(patches), config).value();
   const Reference reference(weights, config);
   Values expected;
   for (std::size_t i = 0; i < 2; ++i) {
-    const std::vector<float> image(pixels.begin() + static_cast<std::ptrdiff_t>(i * 768), pixels.begin() + static_cast<std::ptrdiff_t>((i + 1) * 768));
+    const std::vector<float> image(pixels.begin() + static_cast<std::ptrdiff_t>(i * 768),
+                                   pixels.begin() + static_cast<std::ptrdiff_t>((i + 1) * 768));
     const Values row = reference(image);
     expected.insert(expected.end(), row.begin(), row.end());
   }
@@ -160,8 +164,12 @@ TEST_CASE("settings take what is declared and name what is not") {
   CHECK(settings.set("learning-rate=2e-4"));
   CHECK(settings.integer("batch") == 32);
   CHECK(settings.number("learning-rate") == 2e-4);
-  for (const auto& [text, says] : {std::pair{"batch", "setting=value"}, {"batch=0", "from 1 to 4096"}, {"batch=2.5", "whole number"},
-                                   {"batch=", "whole number"}, {"width=3", "it has batch, learning-rate"}, {"learning-rate=nan", "number from"}}) {
+  for (const auto& [text, says] : {std::pair{"batch", "setting=value"},
+                                   {"batch=0", "from 1 to 4096"},
+                                   {"batch=2.5", "whole number"},
+                                   {"batch=", "whole number"},
+                                   {"width=3", "it has batch, learning-rate"},
+                                   {"learning-rate=nan", "number from"}}) {
     const auto refused = settings.set(text);
     INFO(text);
     REQUIRE_FALSE(refused);
@@ -177,7 +185,8 @@ TEST_CASE("tiny-vit trains: the loss of a small one falls, the same way every ti
   const auto* recipe = findRegistered<Recipe>("tiny-vit");
   REQUIRE(recipe != nullptr);
   Settings settings(recipe->settings());
-  for (const char* set : {"width=32", "layers=1", "heads=2", "batch=16", "warmup=2", "steps=30", "learning-rate=0.003", "held-out=32"}) REQUIRE(settings.set(set));
+  for (const char* set : {"width=32", "layers=1", "heads=2", "batch=16", "warmup=2", "steps=30", "learning-rate=0.003", "held-out=32"})
+    REQUIRE(settings.set(set));
   const auto run = [&] {
     const auto training = recipe->make(settings);
     nn::Initializer draw(stream, 1);

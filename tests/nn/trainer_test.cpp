@@ -1,11 +1,12 @@
 // Optimisers, schedules and the training step: they reach known minima, checkpoints continue to the same bits, what does not fit is named.
 
+#include "core/nn/trainer.h"
+
 #include <cmath>
 #include <cstring>
 
 #include "core/kernels/check_support.h"
 #include "core/nn/layers.h"
-#include "core/nn/trainer.h"
 #include "tests/support/kernel_oracle.h"
 
 using namespace orrery;
@@ -79,8 +80,8 @@ TEST_CASE("weights are named and drawn as torch.nn.Sequential's") {
   CHECK(weights[2].value.shape() == Shape{3, 100});
   float largest = 0;
   for (const float v : weights[2].value.toFloats()) largest = std::max(largest, std::abs(v));
-  CHECK(largest <= 0.1f);   // 1 / sqrt(100)
-  CHECK(largest > 0.09f);   // 300 uniform draws reach 90 % of the bound but for 1e-14
+  CHECK(largest <= 0.1f);  // 1 / sqrt(100)
+  CHECK(largest > 0.09f);  // 300 uniform draws reach 90 % of the bound but for 1e-14
 }
 
 TEST_CASE("a checkpoint continues to the same bits, as a copy, as captured tensors and with names") {
@@ -132,7 +133,7 @@ TEST_CASE("a model to resume that does not fit is refused by the tensor's name, 
   Weights nan = good;
   nan[3].value = Tensor::from(Shape{1}, {std::nanf("")});
   refused(nan, "'2.bias' holds NaN at element 0");
-  const auto result = trainer.resume(3, good);   // past step 0 the moments are needed
+  const auto result = trainer.resume(3, good);  // past step 0 the moments are needed
   REQUIRE_FALSE(result);
   CHECK(result.error().message.find("exp_avg.0.weight") != std::string::npos);
 }

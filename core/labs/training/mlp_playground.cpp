@@ -1,6 +1,6 @@
-// A multilayer perceptron trained live on points in the plane: y = W_L f(... f(W_1 x + b_1) ...) + b_L, by gradient descent on the mean loss over
-// random batches (Rumelhart, Hinton and Williams 1986). Loss: binary cross entropy of sigmoid(y) for classes, squared error for regression.
-// Gradients by the tape of core/nn, optimisers as PyTorch's. Input: built-in point sets, or a CSV of x, y and a label.
+// A multilayer perceptron trained live on points in the plane: y = W_L f(... f(W_1 x + b_1) ...) + b_L, by gradient descent on the mean
+// loss over random batches (Rumelhart, Hinton and Williams 1986). Loss: binary cross entropy of sigmoid(y) for classes, squared error for
+// regression. Gradients by the tape of core/nn, optimisers as PyTorch's. Input: built-in point sets, or a CSV of x, y and a label.
 
 #include "core/labs/training/mlp_playground.h"
 
@@ -14,7 +14,7 @@
 namespace orrery::training {
 namespace {
 
-constexpr std::int64_t cells = 64;             // of the picture's grid, per side
+constexpr std::int64_t cells = 64;  // of the picture's grid, per side
 constexpr std::uint32_t batchStream = 0x512;
 
 bool fromFile(const Values& values) { return std::get<std::string>(values.at("task")) == "file"; }
@@ -67,11 +67,11 @@ LabEntry MlpPlayground::describe() {
                {"waves", "Regression: waves"},
                {"bumps", "Regression: four bumps"},
                {"file", "From a file"}}}},
-      {"file", "File", "A CSV of x, y and a label: 0 or 1 for classes, other numbers for regression.", "Data", Asset{}, FileWell{{"points"}, false},
-       "", fromFile},
+      {"file", "File", "A CSV of x, y and a label: 0 or 1 for classes, other numbers for regression.", "Data", Asset{},
+       FileWell{{"points"}, false}, "", fromFile},
       {"points", "Points", "How many points there are, held-out ones included.", "Data", whole(600), Integer{16, 8192, true}, "", builtIn},
-      {"noise", "Noise", "Deviation added to the coordinates of classes, or to the targets of a regression.", "Data", 0.08, Real{0, 0.5, 0.01}, "",
-       builtIn},
+      {"noise", "Noise", "Deviation added to the coordinates of classes, or to the targets of a regression.", "Data", 0.08,
+       Real{0, 0.5, 0.01}, "", builtIn},
       {"held-out", "Held-out share", "Share of the points the training never sees.", "Data", 0.3, Real{0.05, 0.9, 0.05}},
       {"layers", "Hidden layers", "0 is a linear model.", "Network", whole(2), Integer{0, 6}},
       {"width", "Units per layer", "The same for every hidden layer.", "Network", whole(16), Integer{1, 256, true}, "", hasLayers},
@@ -89,30 +89,49 @@ LabEntry MlpPlayground::describe() {
       {"learning-rate", "Learning rate η", "Length of a step.", "Training", 0.01, LogReal{1e-5, 10}},
       {"momentum", "Momentum", "Share of the last step that goes on.", "Training", 0.9, Real{0, 0.99, 0.01}, "", withSgd},
       {"weight-decay", "Weight decay λ", "How strongly weights are pulled to zero.", "Training", 0.0, Real{0, 0.5, 0.001}},
-      {"batch", "Batch size", "Points per step, drawn anew each time; as many as there are or more means all of them.", "Training", whole(64),
-       Integer{1, 8192, true}},
+      {"batch", "Batch size", "Points per step, drawn anew each time; as many as there are or more means all of them.", "Training",
+       whole(64), Integer{1, 8192, true}},
       {"clip", "Clip gradients at", "Largest global norm of a step's gradients; 0 never clips.", "Training", 0.0, Real{0, 10, 0.1}},
       {"schedule", "Schedule", "How the learning rate changes over the run.", "Training", "constant"s,
        Choice{{{"constant", "Constant"}, {"linear", "Linear to zero"}, {"cosine", "Cosine to zero"}}}},
       {"warmup", "Warm-up steps", "Steps in which the learning rate rises.", "Training", whole(0), Integer{0, 1000}},
       {"steps", "Steps", "Length of the run.", "Training", whole(1000), Integer{10, 20000, true}},
       {"steps-per-frame", "Steps per frame", "Steps between two pictures.", "Training", whole(5), Integer{1, 200, true}},
-      {"layer", "Hidden layer shown", "Whose units are shown as pictures over the plane.", "Picture", whole(1), Integer{1, 6}, "", hasLayers},
-      {"unit", "Unit in the large picture", "0 is the network's output. Click a unit to choose it.", "Picture", whole(0), Integer{0, 256}, "",
+      {"layer", "Hidden layer shown", "Whose units are shown as pictures over the plane.", "Picture", whole(1), Integer{1, 6}, "",
        hasLayers},
+      {"unit", "Unit in the large picture", "0 is the network's output. Click a unit to choose it.", "Picture", whole(0), Integer{0, 256},
+       "", hasLayers},
       {"seed", "Seed", "Data, first weights and batches follow from it.", "Randomness", whole(20261121), Seed{}},
   };
   entry.presets = {
-      {"one-neuron", "A line cannot bend", "No hidden layer: two moons stay mixed at the tips.", {{"layers", whole(0)}, {"learning-rate", 0.05}}},
-      {"xor", "Two units are enough for exclusive or", "One small hidden layer bends the plane once.",
+      {"one-neuron",
+       "A line cannot bend",
+       "No hidden layer: two moons stay mixed at the tips.",
+       {{"layers", whole(0)}, {"learning-rate", 0.05}}},
+      {"xor",
+       "Two units are enough for exclusive or",
+       "One small hidden layer bends the plane once.",
        {{"task", "xor"s}, {"layers", whole(1)}, {"width", whole(4)}, {"learning-rate", 0.03}, {"noise", 0.02}}},
-      {"spirals", "Spirals need depth or sines", "Three layers of 32 units wind the boundary around.",
-       {{"task", "spiral"s}, {"layers", whole(3)}, {"width", whole(32)}, {"noise", 0.02}, {"steps", whole(2000)}, {"steps-per-frame", whole(10)}}},
-      {"memorised", "Few points, many units: learnt by heart", "The training loss falls, the held-out loss turns and rises.",
+      {"spirals",
+       "Spirals need depth or sines",
+       "Three layers of 32 units wind the boundary around.",
+       {{"task", "spiral"s},
+        {"layers", whole(3)},
+        {"width", whole(32)},
+        {"noise", 0.02},
+        {"steps", whole(2000)},
+        {"steps-per-frame", whole(10)}}},
+      {"memorised",
+       "Few points, many units: learnt by heart",
+       "The training loss falls, the held-out loss turns and rises.",
        {{"points", whole(48)}, {"noise", 0.3}, {"held-out", 0.5}, {"layers", whole(3)}, {"width", whole(64)}, {"activation", "relu"s}}},
-      {"too-fast", "Too large a step", "SGD at a learning rate that overshoots: the loss jumps instead of falling.",
+      {"too-fast",
+       "Too large a step",
+       "SGD at a learning rate that overshoots: the loss jumps instead of falling.",
        {{"optimizer", "sgd"s}, {"learning-rate", 3.0}, {"activation", "relu"s}, {"momentum", 0.9}}},
-      {"regression", "Four bumps", "A regression: the surface itself is learnt.",
+      {"regression",
+       "Four bumps",
+       "A regression: the surface itself is learnt.",
        {{"task", "bumps"s}, {"layers", whole(2)}, {"width", whole(32)}, {"noise", 0.02}}},
   };
   entry.views = {{"surface", "What the network says everywhere"},
@@ -162,7 +181,8 @@ Expected<void> MlpPlayground::begin(LabContext& context) {
   trainCount_ = static_cast<std::size_t>(trained);
   const auto part = [](const std::vector<float>& values, std::size_t from, std::size_t to, std::int64_t columns) {
     return Tensor::from(Shape{static_cast<std::int64_t>(to - from), columns},
-                        std::vector<float>(values.begin() + static_cast<std::ptrdiff_t>(from) * columns, values.begin() + static_cast<std::ptrdiff_t>(to) * columns));
+                        std::vector<float>(values.begin() + static_cast<std::ptrdiff_t>(from) * columns,
+                                           values.begin() + static_cast<std::ptrdiff_t>(to) * columns));
   };
   trainX_ = part(task_.xy, 0, trainCount_, 2), trainY_ = part(task_.target, 0, trainCount_, 1);
   heldOutX_ = part(task_.xy, trainCount_, task_.size(), 2), heldOutY_ = part(task_.target, trainCount_, task_.size(), 1);
@@ -190,7 +210,9 @@ Expected<void> MlpPlayground::begin(LabContext& context) {
 
   nn::TrainerOptions options;
   const std::string& optimizer = context.text("optimizer");
-  options.optimizer.kind = optimizer == "sgd" ? nn::OptimizerKind::sgd : optimizer == "adam" ? nn::OptimizerKind::adam : nn::OptimizerKind::adamw;
+  options.optimizer.kind = optimizer == "sgd"    ? nn::OptimizerKind::sgd
+                           : optimizer == "adam" ? nn::OptimizerKind::adam
+                                                 : nn::OptimizerKind::adamw;
   options.optimizer.learningRate = context.number("learning-rate");
   options.optimizer.momentum = optimizer == "sgd" ? context.number("momentum") : 0;
   options.optimizer.weightDecay = context.number("weight-decay");
@@ -222,7 +244,8 @@ nn::Trainer::Loss MlpPlayground::lossOfStep(std::int64_t step) const {
       // Points with replacement; the draw depends on the seed and the step alone.
       std::vector<std::uint32_t> chosen(static_cast<std::size_t>(batch_));
       for (std::size_t i = 0; i < chosen.size(); ++i) {
-        const PhiloxBlock block = philox({static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>(step), batchStream, 0}, philoxKey(seed_));
+        const PhiloxBlock block =
+            philox({static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>(step), batchStream, 0}, philoxKey(seed_));
         chosen[i] = static_cast<std::uint32_t>((static_cast<std::uint64_t>(block[i % 4]) * static_cast<std::uint64_t>(n)) >> 32);
       }
       const Tensor index = Tensor::from(Shape{batch_}, chosen);
@@ -266,8 +289,10 @@ Expected<bool> MlpPlayground::advance(LabContext& context) {
     nn::Trainer probe = before;
     std::int64_t step = from;
     while (step < to && std::isfinite(meanOf(probe.step(stream, lossOfStep(step)).loss))) ++step;
-    return makeError(ErrorCode::badInput, trf("The loss is no longer a number after step {}: the weights have run away. Lower the learning rate {:.3g} or clip the gradients",
-                                              std::min(step + 1, to), trainer_.options().optimizer.learningRate));
+    return makeError(
+        ErrorCode::badInput,
+        trf("The loss is no longer a number after step {}: the weights have run away. Lower the learning rate {:.3g} or clip the gradients",
+            std::min(step + 1, to), trainer_.options().optimizer.learningRate));
   }
   // How far each layer moved per step in this frame, as its root mean square.
   for (std::size_t layer = 0; layer < mlp_.layers(); ++layer) {
@@ -291,7 +316,8 @@ void MlpPlayground::evaluate(gpu::Stream& stream) {
   surface_ = shown.reshaped(Shape{cells, cells});
   units_.clear();
   if (hidden.empty()) return;
-  const nn::Variable& layer = hidden[static_cast<std::size_t>(std::clamp<std::int64_t>(layer_, 1, static_cast<std::int64_t>(hidden.size())) - 1)];
+  const nn::Variable& layer =
+      hidden[static_cast<std::size_t>(std::clamp<std::int64_t>(layer_, 1, static_cast<std::int64_t>(hidden.size())) - 1)];
   // One picture per unit: the columns of [cells^2, width].
   const std::int64_t width = layer.shape()[1];
   const auto values = layer.value().as<float>();

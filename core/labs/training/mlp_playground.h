@@ -1,12 +1,13 @@
 #pragma once
-// The lab training/mlp-playground: its state, shared by the training half (mlp_playground.cpp) and the drawing half (mlp_playground_figure.cpp).
+// The lab training/mlp-playground: its state, shared by the training half (mlp_playground.cpp) and the drawing half
+// (mlp_playground_figure.cpp).
 
 #include <map>
 #include <string>
 #include <vector>
 
-#include "core/figure/figure.h"
 #include "core/data/planar_tasks.h"
+#include "core/figure/figure.h"
 #include "core/nn/layers.h"
 #include "core/nn/trainer.h"
 #include "core/session/lab.h"
@@ -18,9 +19,9 @@ constexpr double canvasReach = 1.6;
 
 // What is measured at one frame of the timeline.
 struct Record {
-  double train = 0, heldOut = 0;             // mean loss over all points of the part
-  double trainRight = 0, heldOutRight = 0;   // share of right classes
-  std::vector<double> movement;              // per layer, how far its weights moved per step (root mean square); empty at frame 0
+  double train = 0, heldOut = 0;            // mean loss over all points of the part
+  double trainRight = 0, heldOutRight = 0;  // share of right classes
+  std::vector<double> movement;             // per layer, how far its weights moved per step (root mean square); empty at frame 0
 };
 
 class MlpPlayground : public Lab {
@@ -59,15 +60,15 @@ class MlpPlayground : public Lab {
   nn::Trainer trainer_;
   std::int64_t totalSteps_ = 0, stepsPerFrame_ = 1, batch_ = 0, frame_ = 0;
   std::uint64_t seed_ = 0;
-  gpu::Stream* stream_ = nullptr;            // the session's, from the last update
-  std::map<std::int64_t, Record> records_;   // by frame: kept while going back and forth
+  gpu::Stream* stream_ = nullptr;           // the session's, from the last update
+  std::map<std::int64_t, Record> records_;  // by frame: kept while going back and forth
 
   // The picture.
-  std::int64_t layer_ = 1, unit_ = 0;        // hidden layer shown, from 1; unit from 1, 0 = the output
-  Tensor surface_;                           // [cells, cells]: probability of class 1, or the prediction
-  std::vector<Tensor> units_;                // of the layer shown, [cells, cells] each
-  Tensor trainPoints_[2], heldOutPoints_[2]; // by class; regression: [0] only
-  Tensor trainTargets_, heldOutTargets_;     // regression: the colour
+  std::int64_t layer_ = 1, unit_ = 0;         // hidden layer shown, from 1; unit from 1, 0 = the output
+  Tensor surface_;                            // [cells, cells]: probability of class 1, or the prediction
+  std::vector<Tensor> units_;                 // of the layer shown, [cells, cells] each
+  Tensor trainPoints_[2], heldOutPoints_[2];  // by class; regression: [0] only
+  Tensor trainTargets_, heldOutTargets_;      // regression: the colour
 };
 
 }  // namespace orrery::training

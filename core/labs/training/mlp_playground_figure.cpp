@@ -10,15 +10,17 @@
 namespace orrery::training {
 namespace {
 
-constexpr std::size_t mostUnits = 36;    // pictures of units shown at once
-constexpr double tileGap = 0.14;         // between tiles, in tile sides
+constexpr std::size_t mostUnits = 36;  // pictures of units shown at once
+constexpr double tileGap = 0.14;       // between tiles, in tile sides
 
 Tensor column(const std::vector<double>& values) {
   std::vector<float> floats(values.begin(), values.end());
   return Tensor::from(Shape{static_cast<std::int64_t>(floats.size())}, floats);
 }
 
-std::int64_t tileColumns(std::size_t tiles) { return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(tiles) * 1.6)))); }
+std::int64_t tileColumns(std::size_t tiles) {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(tiles) * 1.6))));
+}
 
 double largestOf(const Tensor& tensor) {
   double most = 0;
@@ -26,7 +28,8 @@ double largestOf(const Tensor& tensor) {
   return most;
 }
 
-std::shared_ptr<LineMark> curve(std::string id, const std::vector<double>& x, const std::vector<double>& y, Paint paint, std::string label) {
+std::shared_ptr<LineMark> curve(std::string id, const std::vector<double>& x, const std::vector<double>& y, Paint paint,
+                                std::string label) {
   auto line = std::make_shared<LineMark>(std::move(id));
   line->x = column(x), line->y = column(y);
   line->paint = paint;
@@ -62,7 +65,7 @@ Panel MlpPlayground::surfacePanel() const {
   heat->range = ofUnit || !task_.classes ? Range{-reach, reach} : Range{0, 1};
   heat->smooth = true;
   heat->matrix = false;
-  heat->alpha = ofUnit ? 0.9f : 0.45f;   // pale, so that the points stand out
+  heat->alpha = ofUnit ? 0.9f : 0.45f;  // pale, so that the points stand out
   heat->quantity = ofUnit ? tr("activation") : task_.classes ? tr("probability of class 1") : tr("prediction");
   panel.marks.push_back(heat);
   if (!ofUnit && task_.classes) {
@@ -78,7 +81,8 @@ Panel MlpPlayground::surfacePanel() const {
     for (const bool heldOut : {false, true}) {
       const Tensor& xy = heldOut ? heldOutPoints_[k] : trainPoints_[k];
       if (xy.empty()) continue;
-      auto points = std::make_shared<PointsMark>(std::string(heldOut ? "held-out" : "train") + (task_.classes ? "-" + std::to_string(k) : ""));
+      auto points =
+          std::make_shared<PointsMark>(std::string(heldOut ? "held-out" : "train") + (task_.classes ? "-" + std::to_string(k) : ""));
       points->xy = xy;
       points->shape = heldOut ? PointShape::ring : PointShape::disc;
       points->radius = heldOut ? 2.2f : 1.9f;
@@ -199,7 +203,8 @@ Panel MlpPlayground::weightsPanel() const {
     for (std::int64_t r = 0; r < out; ++r) map->rowNames.push_back(layer + 1 == mlp_.layers() ? tr("output") : trf("unit {}", r + 1));
     for (std::int64_t c = 0; c < in; ++c) map->columnNames.push_back(layer == 0 ? (c == 0 ? "x" : "y") : trf("unit {}", c + 1));
     panel.marks.push_back(map);
-    words->words.push_back({at + 0.5 * width, -0.04, trf("{} → {}", in, out), Paint::of(Role::muted), HAlign::center, VAlign::baseline, 7, Weight::regular, 0});
+    words->words.push_back({at + 0.5 * width, -0.04, trf("{} → {}", in, out), Paint::of(Role::muted), HAlign::center, VAlign::baseline, 7,
+                            Weight::regular, 0});
     at += width + 0.2;
   }
   panel.marks.push_back(words);
@@ -257,7 +262,8 @@ Changes MlpPlayground::pointer(const PointerEvent& event, const Values&) const {
   if (event.panel == "units" && !units_.empty()) {
     const std::size_t shown = std::min(units_.size(), mostUnits);
     const std::int64_t columns = tileColumns(shown);
-    const auto c = static_cast<std::int64_t>(std::floor(event.x / (1 + tileGap))), r = static_cast<std::int64_t>(std::floor(event.y / (1 + tileGap)));
+    const auto c = static_cast<std::int64_t>(std::floor(event.x / (1 + tileGap))),
+               r = static_cast<std::int64_t>(std::floor(event.y / (1 + tileGap)));
     const std::int64_t unit = r * columns + c + 1;
     if (c < 0 || c >= columns || r < 0 || unit > static_cast<std::int64_t>(shown)) return {};
     return {{"unit", unit == unit_ ? std::int64_t{0} : unit}};

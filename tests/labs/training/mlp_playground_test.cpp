@@ -1,5 +1,5 @@
-// The claims of the lab training/mlp-playground: it learns what can be learnt and not what cannot, its timeline returns to the same bits, what
-// changes the picture only does not train again, and a loss that runs away is stopped and named.
+// The claims of the lab training/mlp-playground: it learns what can be learnt and not what cannot, its timeline returns to the same bits,
+// what changes the picture only does not train again, and a loss that runs away is stopped and named.
 
 #include <cmath>
 #include <cstring>
@@ -59,7 +59,7 @@ TEST_CASE("two moons are learnt to 97 % of the held-out points, and the loss fal
   auto session = openLab();
   const auto first = metricsAt(*session, 0);
   CHECK(first.at("step") == 0);
-  CHECK(first.at("loss.train") == Approx(std::log(2)).margin(0.15));   // a fresh network guesses
+  CHECK(first.at("loss.train") == Approx(std::log(2)).margin(0.15));  // a fresh network guesses
   const auto last = metricsAt(*session, 200);
   CHECK(last.at("step") == 1000);
   CHECK(last.at("accuracy.held-out") >= 0.97);
@@ -69,7 +69,8 @@ TEST_CASE("two moons are learnt to 97 % of the held-out points, and the loss fal
 }
 
 TEST_CASE("exclusive or needs a hidden layer") {
-  const Changes common{{"task", text("xor")}, {"noise", 0.0}, {"learning-rate", 0.03}, {"steps", whole(600)}, {"steps-per-frame", whole(50)}};
+  const Changes common{
+      {"task", text("xor")}, {"noise", 0.0}, {"learning-rate", 0.03}, {"steps", whole(600)}, {"steps-per-frame", whole(50)}};
   auto line = openLab(common);
   REQUIRE(line->set("layers", whole(0)));
   // A line is right on three of the four quadrants at most.
@@ -80,8 +81,13 @@ TEST_CASE("exclusive or needs a hidden layer") {
 }
 
 TEST_CASE("a regression learns the surface: a hundredth of the targets' variance stays") {
-  auto session = openLab({{"task", text("bumps")}, {"noise", 0.0}, {"width", whole(32)}, {"points", whole(2000)}, {"steps", whole(1500)},
-                          {"steps-per-frame", whole(100)}, {"batch", whole(256)}});
+  auto session = openLab({{"task", text("bumps")},
+                          {"noise", 0.0},
+                          {"width", whole(32)},
+                          {"points", whole(2000)},
+                          {"steps", whole(1500)},
+                          {"steps-per-frame", whole(100)},
+                          {"batch", whole(256)}});
   const auto before = metricsAt(*session, 0);
   const auto after = metricsAt(*session, 15);
   CHECK(after.at("loss.held-out") < 0.03 * before.at("loss.held-out"));
@@ -89,7 +95,8 @@ TEST_CASE("a regression learns the surface: a hundredth of the targets' variance
 }
 
 TEST_CASE("the timeline goes back and forth to the same bits, and a seed is a run") {
-  const Changes changes{{"steps", whole(60)}, {"steps-per-frame", whole(3)}, {"clip", 1.0}, {"schedule", text("cosine")}, {"warmup", whole(10)}};
+  const Changes changes{
+      {"steps", whole(60)}, {"steps-per-frame", whole(3)}, {"clip", 1.0}, {"schedule", text("cosine")}, {"warmup", whole(10)}};
   auto session = openLab(changes);
   metricsAt(*session, 20);
   const auto end = arrayNamed(*session, "weights.weight-2.value");
@@ -132,8 +139,13 @@ TEST_CASE("another layer or unit in the picture does not train again") {
 }
 
 TEST_CASE("a loss that runs away stops the training, says at which step, and the lab stays usable") {
-  auto session = openLab({{"task", text("bumps")}, {"optimizer", text("sgd")}, {"activation", text("relu")}, {"learning-rate", 10.0},
-                          {"momentum", 0.99}, {"layers", whole(4)}, {"width", whole(64)}});
+  auto session = openLab({{"task", text("bumps")},
+                          {"optimizer", text("sgd")},
+                          {"activation", text("relu")},
+                          {"learning-rate", 10.0},
+                          {"momentum", 0.99},
+                          {"layers", whole(4)},
+                          {"width", whole(64)}});
   session->seek(200);
   const auto done = session->wait();
   REQUIRE_FALSE(done);
