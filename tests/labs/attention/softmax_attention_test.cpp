@@ -22,32 +22,15 @@
 #include "core/labs/attention/multi_head.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
+#include "tests/support/lab_session.h"
 
 using namespace orrery;
+using orrery::testing::device;
 using namespace orrery::attention;
 
 namespace {
 
-std::shared_ptr<gpu::Device> device() {
-  static std::shared_ptr<gpu::Device> shared = [] {
-    auto opened = gpu::Device::open();
-    REQUIRE(opened);
-    return *opened;
-  }();
-  return shared;
-}
-
-std::unique_ptr<Session> openLab(const Changes& changes = {}) {
-  SessionOptions options;
-  options.sharedDevice = device();
-  auto session = Session::open("attention/softmax-attention", options);
-  REQUIRE(session);
-  if (!changes.empty()) {
-    auto set = (*session)->set(changes);
-    if (!set) FAIL(set.error().message);
-  }
-  return std::move(*session);
-}
+std::unique_ptr<Session> openLab(const Changes& changes = {}) { return orrery::testing::openLab("attention/softmax-attention", changes); }
 
 // Every array behind the marks of the present picture, by "<panel>.<mark>.<channel>".
 std::map<std::string, Tensor> arraysIn(Session& session) {

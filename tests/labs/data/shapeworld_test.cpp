@@ -18,6 +18,7 @@
 #include "core/metrics/detection_files.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
+#include "tests/support/lab_session.h"
 #include "tests/support/scratch.h"
 
 using namespace orrery;
@@ -25,24 +26,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::shared_ptr<gpu::Device> device() {
-  static std::shared_ptr<gpu::Device> shared = [] {
-    auto opened = gpu::Device::open();
-    REQUIRE(opened);
-    return *opened;
-  }();
-  return shared;
-}
-
 std::unique_ptr<Session> openLab(const std::string& preset = {}, const Changes& changes = {}, const char* lab = "data/shapeworld") {
-  SessionOptions options;
-  options.sharedDevice = device();
-  options.deferred = true;
-  auto session = Session::open(lab, options);
-  REQUIRE(session);
-  if (!preset.empty()) REQUIRE((*session)->applyPreset(preset).hasValue());
-  if (!changes.empty()) REQUIRE((*session)->set(changes).hasValue());
-  return std::move(*session);
+  return orrery::testing::openLab(lab, changes, preset, true);
 }
 
 std::map<std::string, double> metricsOf(Session& session) {

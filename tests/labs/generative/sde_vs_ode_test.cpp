@@ -13,49 +13,23 @@
 #include "core/labs/generative/planar_density.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
+#include "tests/support/lab_session.h"
 
 using namespace orrery;
+using orrery::testing::arrayNamed;
+using orrery::testing::device;
+using orrery::testing::metricsAt;
 using namespace orrery::generative;
 using kernels::Grid;
 using kernels::Method;
 
 namespace {
 
-std::shared_ptr<gpu::Device> device() {
-  static const std::shared_ptr<gpu::Device> shared = [] {
-    auto opened = gpu::Device::open();
-    REQUIRE(opened);
-    return *opened;
-  }();
-  return shared;
-}
-
 std::unique_ptr<Session> openLab(const Changes& changes = {}) {
-  SessionOptions options;
-  options.sharedDevice = device();
-  auto session = Session::open("generative/sde-vs-ode", options);
-  REQUIRE(session);
-  const auto waited = (*session)->wait();
-  REQUIRE(waited);
-  if (!changes.empty()) REQUIRE((*session)->set(changes));
-  return std::move(*session);
-}
-
-std::map<std::string, double> metricsAt(Session& session, std::int64_t frame) {
-  session.seek(frame);
-  const auto done = session.wait();
-  if (!done) FAIL(done.error().message);
-  std::map<std::string, double> metrics;
-  for (const Metric& metric : session.picture()->metrics) metrics[metric.name] = metric.value;
-  return metrics;
-}
-
-std::vector<float> arrayNamed(Session& session, const std::string& name) {
-  for (const auto& [key, tensor] : arraysOf(session.picture()->figure)) {
-    if (key == name) return tensor.toFloats();
-  }
-  FAIL("no array " << name);
-  return {};
+  auto session = orrery::testing::openLab("generative/sde-vs-ode");
+  REQUIRE(session->wait());
+  if (!changes.empty()) REQUIRE(session->set(changes));
+  return session;
 }
 
 Value whole(std::int64_t v) { return Value(v); }

@@ -15,32 +15,15 @@
 #include "core/metrics/detection_files.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
+#include "tests/support/lab_session.h"
 
 using namespace orrery;
 namespace fs = std::filesystem;
 
 namespace {
 
-std::shared_ptr<gpu::Device> device() {
-  static std::shared_ptr<gpu::Device> shared = [] {
-    auto opened = gpu::Device::open();
-    REQUIRE(opened);
-    return *opened;
-  }();
-  return shared;
-}
-
 std::unique_ptr<Session> openLab(const std::string& preset = {}, const Changes& changes = {}) {
-  SessionOptions options;
-  options.sharedDevice = device();
-  auto session = Session::open("vision/detection-map", options);
-  REQUIRE(session);
-  if (!preset.empty()) REQUIRE((*session)->applyPreset(preset).hasValue());
-  if (!changes.empty()) {
-    auto set = (*session)->set(changes);
-    if (!set) FAIL(set.error().message);
-  }
-  return std::move(*session);
+  return orrery::testing::openLab("vision/detection-map", changes, preset);
 }
 
 std::map<std::string, double> metricsOf(Session& session) {

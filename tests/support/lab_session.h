@@ -1,0 +1,56 @@
+#pragma once
+// What every lab's test begins with: one device for the whole test program, a session on it, and what its picture says.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/session/session.h"
+#include "tests/support/catch.h"
+
+namespace orrery::testing {
+
+inline std::shared_ptr<gpu::Device> device() {
+  static const std::shared_ptr<gpu::Device> shared = [] {
+    auto opened = gpu::Device::open();
+    REQUIRE(opened);
+    return *opened;
+  }();
+  return shared;
+}
+
+// Opened, then the preset, then the changes. `deferred`: nothing is computed before it is asked for.
+inline std::unique_ptr<Session> openLab(std::string_view lab, const Changes& changes = {}, const std::string& preset = {}, bool deferred = false) {
+  SessionOptions options;
+  options.sharedDevice = device();
+  options.deferred = deferred;
+  auto session = Session::open(lab, options);
+  REQUIRE(session);
+  if (!preset.empty()) REQUIRE((*session)->applyPreset(preset).hasValue());
+  if (!changes.empty()) {
+    const auto set = (*session)->set(changes);
+    if (!set) FAIL(set.error().message);
+  }
+  return std::move(*session);
+}
+
+inline std::map<std::string, double> metricsAt(Session& session, std::int64_t frame) {
+  session.seek(frame);
+  const auto done = session.wait();
+  if (!done) FAIL(done.error().message);
+  std::map<std::string, double> metrics;
+  for (const Metric& metric : session.picture()->metrics) metrics[metric.name] = metric.value;
+  return metrics;
+}
+
+// An array behind a mark of the present picture, by "<panel>.<mark>.<channel>".
+inline std::vector<float> arrayNamed(Session& session, const std::string& name) {
+  for (const auto& [key, tensor] : arraysOf(session.picture()->figure)) {
+    if (key == name) return tensor.toFloats();
+  }
+  FAIL("no array " << name);
+  return {};
+}
+
+}  // namespace orrery::testing
