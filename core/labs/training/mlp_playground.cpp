@@ -10,6 +10,7 @@
 #include "core/base/philox.h"
 #include "core/base/text.h"
 #include "core/kernels/gather.h"
+#include "core/kernels/permute.h"
 
 namespace orrery::training {
 namespace {
@@ -318,14 +319,9 @@ void MlpPlayground::evaluate(gpu::Stream& stream) {
   if (hidden.empty()) return;
   const nn::Variable& layer =
       hidden[static_cast<std::size_t>(std::clamp<std::int64_t>(layer_, 1, static_cast<std::int64_t>(hidden.size())) - 1)];
-  // One picture per unit: the columns of [cells^2, width].
-  const std::int64_t width = layer.shape()[1];
-  const auto values = layer.value().as<float>();
-  for (std::int64_t u = 0; u < width; ++u) {
-    std::vector<float> column;
-    for (std::int64_t i = 0; i < cells * cells; ++i) column.push_back(values[static_cast<std::size_t>(i * width + u)]);
-    units_.push_back(Tensor::from(Shape{cells, cells}, column));
-  }
+  // One picture per unit: the columns of [cells^2, width], as rows of its transpose.
+  const Tensor planes = kernels::permute(stream, layer.value(), {1, 0});
+  for (std::int64_t u = 0; u < planes.shape()[0]; ++u) units_.push_back(planes.rows(u, u + 1).reshaped(Shape{cells, cells}));
 }
 
 Timeline MlpPlayground::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30}; }
