@@ -148,7 +148,12 @@ class Run {
 
   Expected<void> resume() {
     auto checkpoint = readCheckpoint(options_.resume);
-    if (!checkpoint) return checkpoint.error();
+    // Readers say what is wrong; which file it was is known here.
+    const auto about = [&](Error error) {
+      if (error.message.find(options_.resume) == std::string::npos) error.message = options_.resume + ": " + error.message;
+      return error;
+    };
+    if (!checkpoint) return about(checkpoint.error());
     if (checkpoint->recipe != recipe_.id) {
       return makeError(ErrorCode::usage, trf("{} belongs to the recipe {}, not to {}", options_.resume, checkpoint->recipe, recipe_.id));
     }
@@ -156,7 +161,8 @@ class Run {
       return makeError(ErrorCode::usage,
                        trf("{} was trained with other settings: {}. Give the same ones to go on", options_.resume, checkpoint->settings));
     }
-    return trainer_.resume(checkpoint->steps, checkpoint->tensors);
+    if (auto resumed = trainer_.resume(checkpoint->steps, checkpoint->tensors); !resumed) return about(resumed.error());
+    return {};
   }
 
   Expected<nlohmann::json> finish(const std::vector<models::Judgement>& judged, double loss, double seconds) const {

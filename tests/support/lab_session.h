@@ -21,7 +21,8 @@ inline std::shared_ptr<gpu::Device> device() {
 }
 
 // Opened, then the preset, then the changes. `deferred`: nothing is computed before it is asked for.
-inline std::unique_ptr<Session> openLab(std::string_view lab, const Changes& changes = {}, const std::string& preset = {}, bool deferred = false) {
+inline std::unique_ptr<Session> openLab(std::string_view lab, const Changes& changes = {}, const std::string& preset = {},
+                                        bool deferred = false) {
   SessionOptions options;
   options.sharedDevice = device();
   options.deferred = deferred;
