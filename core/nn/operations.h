@@ -4,7 +4,11 @@
 
 #include <vector>
 
+#include "core/kernels/conv2d.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/grid_sample.h"
+#include "core/kernels/interpolate.h"
+#include "core/kernels/pooling.h"
 #include "core/kernels/reduce.h"
 #include "core/nn/tape.h"
 
@@ -60,5 +64,34 @@ Variable crossEntropy(const Variable& logits, const Tensor& targets);
 Variable mseLoss(const Variable& prediction, const Variable& target);
 // mean of softplus(x) - x y: binary cross entropy of sigmoid(x) with y in [0, 1].
 Variable bceWithLogits(const Variable& logits, const Variable& target);
+
+// Images x [N, C, H, W]; options, shapes and defaults as in the kernels. A bias may be empty.
+// weight [O, C / groups, kh, kw], bias [O].
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const kernels::Conv2dOptions& options = {});
+// weight [C, O / groups, kh, kw], bias [O].
+Variable convTranspose2d(const Variable& x, const Variable& weight, const Variable& bias,
+                         const kernels::ConvTranspose2dOptions& options = {});
+Variable maxPool2d(const Variable& x, const kernels::PoolOptions& options = {});
+Variable averagePool2d(const Variable& x, const kernels::PoolOptions& options = {});
+Variable adaptiveAveragePool2d(const Variable& x, std::array<std::int64_t, 2> size);
+Variable interpolate(const Variable& x, std::array<std::int64_t, 2> size, kernels::Interpolation mode = kernels::Interpolation::nearest,
+                     bool alignCorners = false);
+Variable pixelShuffle(const Variable& x, std::int64_t factor);
+// grid [N, OH, OW, 2] of (x, y) in [-1, 1]; differentiable by both.
+Variable gridSample(const Variable& x, const Variable& grid, const kernels::GridSampleOptions& options = {});
+
+// x [N, C, ...] normalised per image and group of channels (Wu and He 2018); gain and shift [C], both or neither given.
+Variable groupNorm(const Variable& x, std::int64_t groups, const Variable& gain, const Variable& shift, double epsilon = 1e-5);
+// x / sqrt(mean(x^2) + epsilon) gain along the last axis (Zhang and Sennrich 2019).
+Variable rmsNorm(const Variable& x, const Variable& gain, double epsilon = 1e-6);
+
+// y_i = x_0 + ... + x_i along an axis.
+Variable cumsum(const Variable& x, int axis = -1);
+// Side by side along an axis; the other extents agree.
+Variable concat(const std::vector<Variable>& parts, int axis);
+// Elements begin .. end - 1 along an axis.
+Variable slice(const Variable& x, int axis, std::int64_t begin, std::int64_t end);
+// x[index[i], ...]: rows along the first axis by index u32 [k]; the gradient of a row picked twice is summed.
+Variable indexSelect(const Variable& x, const Tensor& index);
 
 }  // namespace orrery::nn
