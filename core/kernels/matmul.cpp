@@ -74,16 +74,13 @@ Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
 
 constexpr std::uint32_t tilesFor(std::uint32_t value, std::uint32_t step) { return (value + step - 1) / step; }
 
-// Nothing without a bias: the pipeline that was warmed is the one that runs.
-std::span<const std::uint32_t> biasConstants(const MatmulOptions& options) {
-  static constexpr std::uint32_t biased = 1;
-  return options.bias.empty() ? std::span<const std::uint32_t>() : std::span(&biased, 1);
-}
-
 void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
   const std::uint32_t M = plan.M, N = plan.N, K = plan.K;
   requireIterations(stream.device(), "matmul", tilesFor(K, 4));
-  const std::uint32_t panelsA = tilesFor(M, 16), panelsB = tilesFor(N, 64), steps = tilesFor(K, 4);
+  // Tiles of 32 columns where those of 64 would leave half of the last one empty.
+  const bool narrow = (N - 1) % 64 < 32;
+  const std::uint32_t width = narrow ? 32 : 64;
+  const std::uint32_t panelsA = tilesFor(M, 16), panelsB = tilesFor(N, width), steps = tilesFor(K, 4);
   struct {
     std::uint32_t M, N, steps, laneA, stepA, panelA, rowB, panelB, extent1, extent2;
     std::array<std::uint32_t, 3> batchA, batchB;
@@ -92,7 +89,10 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
   std::uint32_t matrixA = 0, matrixB = 0;  // texels per matrix
 
   // Read A in place when its rows are whole texels, unless the 16 rows of a panel fall into the same cache set and many panels of B share it.
-  if (!options.transposeA && K % 4 == 0 && (K % 1024 != 0 || N <= 256)) {
+  const bool turned = options.transposeA && M % 4 == 0 && K % 4 == 0;
+  if (turned) {
+    push.laneA = M / 4, push.stepA = M, push.panelA = 4, matrixA = M * steps;
+  } else if (!options.transposeA && K % 4 == 0 && (K % 1024 != 0 || N <= 256)) {
     push.laneA = steps, push.stepA = 1, push.panelA = 16 * steps, matrixA = M * steps;
   } else {
     TexelOrder order;
@@ -107,24 +107,34 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
 
   // Read B in place when its rows are whole texels and few rows of A share it; packed panels lie closer together in the caches.
   if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && M <= 128) {
-    push.rowB = N / 4, push.panelB = 16, matrixB = K * (N / 4);
+    push.rowB = N / 4, push.panelB = width / 4, matrixB = K * (N / 4);
   } else {
     TexelOrder order;
-    order.extent = {panelsB, 4 * steps, 16};
+    order.extent = {panelsB, 4 * steps, width / 4};
     order.outerStep = {0, 1, 0};
-    order.innerStep = {64, 0, 4};
+    order.innerStep = {width, 0, 4};
     order.outerLimit = K, order.innerLimit = N, order.batchStride = K * N;
     order.outerStride = options.transposeB ? 1 : N, order.innerStride = options.transposeB ? K : 1;
     readB = packTexels(stream, b, plan.matricesB, order);
-    push.rowB = 16, push.panelB = 64 * steps, matrixB = panelsB * steps * 64;
+    push.rowB = width / 4, push.panelB = width * steps, matrixB = panelsB * steps * width;
   }
   for (std::size_t i = 0; i < 3; ++i) push.batchA[i] = plan.strideA[i] * matrixA, push.batchB[i] = plan.strideB[i] * matrixB;
   const gpu::Binding bindings[] = {{readA.device(stream), gpu::Access::read},
                                    {readB.device(stream), gpu::Access::read},
                                    {result.deviceForWriting(stream), gpu::Access::write},
                                    {(options.bias.empty() ? readA : options.bias).device(stream), gpu::Access::read}};
+  const std::uint32_t constants[] = {options.bias.empty() ? 0u : 1u, narrow ? 1u : 0u, turned ? 1u : 0u};
+  // The plain product goes without constants: the pipeline that a lab warmed is the one that runs.
+  const bool plain = options.bias.empty() && !narrow && !turned;
   stream.dispatch(N % 4 == 0 ? "kernels/matmul" : "kernels/matmul@ragged", bindings, std::as_bytes(std::span(&push, 1)),
-                  {panelsA, panelsB, static_cast<std::uint32_t>(plan.batches)}, biasConstants(options));
+                  {panelsA, panelsB, static_cast<std::uint32_t>(plan.batches)},
+                  plain ? std::span<const std::uint32_t>() : std::span<const std::uint32_t>(constants));
+}
+
+// Nothing without a bias: the pipeline that was warmed is the one that runs.
+std::span<const std::uint32_t> biasConstants(const MatmulOptions& options) {
+  static constexpr std::uint32_t biased = 1;
+  return options.bias.empty() ? std::span<const std::uint32_t>() : std::span(&biased, 1);
 }
 
 void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
@@ -237,6 +247,11 @@ std::vector<CheckCase> checks(gpu::Device&) {
       {Shape{70, 600}, Shape{600, 3}},
       {Shape{600, 70}, Shape{3, 600}, true, true},
       {Shape{33, 12}, Shape{20, 12}, false, true, true},
+      {Shape{20, 36}, Shape{20, 28}, true, false, true},
+      {Shape{3, 64, 68}, Shape{3, 64, 96}, true, false},
+      {Shape{4, 12}, Shape{68, 4}, true, true},
+      {Shape{2, 8, 33}, Shape{2, 8, 4}, true, false},
+      {Shape{40, 16}, Shape{40, 100}, true, false, true},
       {Shape{2, 33, 12}, Shape{12, 67}, false, false, true},
       {Shape{3, 0}, Shape{0, 5}, false, false, true},
   };

@@ -24,35 +24,42 @@ Tensor permute(gpu::Stream& stream, const Tensor& x, const std::vector<int>& axe
   std::int64_t stride = 1;
   for (int axis = rank - 1; axis >= 0; --axis) strides[static_cast<std::size_t>(axis)] = stride, stride *= x.shape()[axis];
   struct {
-    std::uint32_t count, rank;
+    std::uint32_t count;
     std::array<std::uint32_t, 6> extent, stride;
-  } push{static_cast<std::uint32_t>(x.count()), 0, {}, {}};
+  } push{static_cast<std::uint32_t>(x.count()), {1}, {1}};
   for (const int axis : axes) extents.push_back(x.shape()[axis]);
   Tensor result(Shape(std::move(extents)), x.dtype());
   if (result.empty()) return result;
   // From the fastest axis on, join those that are neighbours in x as well.
+  std::uint32_t joined = 0;
   for (int i = rank - 1; i >= 0; --i) {
     const auto extent = static_cast<std::uint32_t>(result.shape()[i]);
     const auto step = static_cast<std::uint32_t>(strides[static_cast<std::size_t>(axes[static_cast<std::size_t>(i)])]);
     if (extent == 1) continue;
-    if (push.rank > 0 && step == push.stride[push.rank - 1] * push.extent[push.rank - 1]) {
-      push.extent[push.rank - 1] *= extent;
+    if (joined > 0 && step == push.stride[joined - 1] * push.extent[joined - 1]) {
+      push.extent[joined - 1] *= extent;
       continue;
     }
-    if (push.rank == 6) throw std::length_error("permute: more than 6 axes that cannot be joined");
-    push.extent[push.rank] = extent, push.stride[push.rank] = step;
-    ++push.rank;
+    if (joined == 6) throw std::length_error("permute: more than 6 axes that cannot be joined");
+    push.extent[joined] = extent, push.stride[joined] = step;
+    ++joined;
   }
-  bool quads = push.rank > 0 && push.stride[0] == 1 && push.extent[0] % 4 == 0;
-  for (std::uint32_t i = 1; i < push.rank; ++i) quads = quads && push.stride[i] % 4 == 0;
-  if (quads) {
-    push.count /= 4, push.extent[0] /= 4;
-    for (std::uint32_t i = 1; i < push.rank; ++i) push.stride[i] /= 4;
+  // Whole texels along the axis that is fastest in x: copied as they are where it stays, turned around in blocks where another one is.
+  std::uint32_t mode = 0, fastest = 0;
+  while (fastest < joined && push.stride[fastest] != 1) ++fastest;
+  bool whole = fastest < joined && push.extent[0] % 4 == 0 && push.extent[fastest] % 4 == 0;
+  for (std::uint32_t i = 0; i < joined; ++i) whole = whole && (i == fastest || push.stride[i] % 4 == 0);
+  if (whole) {
+    mode = fastest == 0 ? 1 : 2;
+    push.extent[0] /= 4;
+    if (mode == 2) push.extent[fastest] /= 4;
+    for (std::uint32_t i = 0; i < joined; ++i) push.stride[i] = i == fastest ? 1 : push.stride[i] / 4;
+    push.count /= mode == 1 ? 4 : 16;
   }
   const gpu::Groups groups = stridedGroups(push.count, 64);
-  requireIterations(stream.device(), "permute", (std::int64_t{push.count} / (std::int64_t{groups.x} * 64) + 1) * (push.rank + 1));
+  requireIterations(stream.device(), "permute", std::int64_t{push.count} / (std::int64_t{groups.x} * 64) + 1);
   stream.dispatch("kernels/permute", {{x.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
-                  groups, {quads ? 1u : 0u});
+                  groups, {mode, std::max<std::uint32_t>(joined, 1), mode == 2 ? fastest : 0});
   return result;
 }
 
@@ -101,7 +108,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
   const std::pair<Shape, std::vector<int>> list[] = {
       {Shape{3, 5}, {1, 0}}, {Shape{2, 65, 33}, {0, 2, 1}}, {Shape{2, 3, 4, 5}, {3, 1, 0, 2}},
       {Shape{1}, {0}},       {Shape{7, 9}, {0, 1}},       {Shape{3, 5, 2, 8}, {0, 2, 1, 3}},         {Shape{2, 3, 2, 3, 2, 3}, {5, 3, 1, 4, 2, 0}},
-      {Shape{0, 4}, {1, 0}}};
+      {Shape{0, 4}, {1, 0}}, {Shape{8, 12}, {1, 0}},      {Shape{3, 64, 68}, {0, 2, 1}},    {Shape{2, 4, 3, 8}, {3, 1, 0, 2}},
+      {Shape{2, 8, 3, 12}, {0, 3, 2, 1}},                  {Shape{4, 2, 3, 4}, {3, 2, 0, 1}},  {Shape{1, 1}, {1, 0}}};
   std::vector<CheckCase> cases;
   for (const auto& entry : list) {
     const Shape shape = entry.first;

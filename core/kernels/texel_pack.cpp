@@ -7,11 +7,13 @@
 namespace orrery::kernels {
 
 Tensor packTexels(gpu::Stream& stream, const Tensor& source, std::int64_t batches, const TexelOrder& order) {
-  const struct {
+  struct {
     std::uint32_t count;
     std::array<std::uint32_t, 3> extent, outerStep, innerStep;
     std::uint32_t outerLimit, innerLimit, batchStride, outerStride, innerStride;
-  } push{static_cast<std::uint32_t>(batches * order.extent[0] * order.extent[1] * order.extent[2]),
+    std::array<std::uint32_t, 3> to;
+    std::uint32_t apart;
+  } push{0,
          order.extent,
          order.outerStep,
          order.innerStep,
@@ -19,12 +21,27 @@ Tensor packTexels(gpu::Stream& stream, const Tensor& source, std::int64_t batche
          order.innerLimit,
          order.batchStride,
          order.outerStride,
-         order.innerStride};
+         order.innerStride,
+         {order.extent[1] * order.extent[2], order.extent[2], 1},
+         0};
+  // Rows of whole texels are copied, columns of whole texels turned around in blocks along the extent where outer grows by one.
+  std::uint32_t mode = 0;
+  if (order.innerStride == 1) {
+    mode = (order.batchStride | order.outerStride) % 4 == 0 ? 1 : 0;
+  } else if (order.outerStride == 1 && (order.batchStride | order.innerStride | order.outerLimit) % 4 == 0) {
+    for (std::size_t i = 0; i < 3 && mode == 0; ++i) {
+      if (order.outerStep[i] != 1 || order.innerStep[i] != 0 || order.extent[i] % 4 != 0) continue;
+      mode = 2;
+      push.apart = push.to[i];
+      push.extent[i] /= 4, push.outerStep[i] = 4, push.to[i] *= 4;
+    }
+  }
+  push.count = static_cast<std::uint32_t>(batches) * push.extent[0] * push.extent[1] * push.extent[2];
   Tensor result(Shape{batches, order.extent[0], order.extent[1], order.extent[2], 4});
   constexpr std::uint32_t perGroup = 64, widest = 32768;
   const std::uint32_t groups = (push.count + perGroup - 1) / perGroup;
   stream.dispatch("kernels/texel_pack", {{source.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}},
-                  push, {std::min(groups, widest), (groups + widest - 1) / widest, 1});
+                  push, {std::min(groups, widest), (groups + widest - 1) / widest, 1}, {mode});
   return result;
 }
 

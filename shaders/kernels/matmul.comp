@@ -8,6 +8,8 @@
 // lavapipe turns them into coroutines. Texels, because a storage buffer read inside a loop is a loop over the lanes there.
 // A and B are read where they lie when their rows are whole texels, otherwise as packed by texel_pack.comp ([panel][K/4][row][4] and
 // [panel][K][64], zeros behind the end); the strides tell which. `ragged`: the rows of C are not whole texels.
+// NARROW: a tile is 16 x 32, lane l holds columns 4l .. 4l + 3: for few columns, of which a wide tile would waste half or more.
+// TURNED: A lies transposed, [K][M]: the two fetches bring steps 0, 1 and 2, 3 of the 16 rows.
 #include "stores.glsl"
 #include "texels.glsl"
 layout(local_size_x = 8) in;
@@ -20,10 +22,13 @@ layout(set = 0, binding = 2, std430) writeonly buffer Result4 { FOUR c4[]; };
 #endif
 layout(set = 0, binding = 3) uniform samplerBuffer bias4;   // [N], read when BIASED
 layout(constant_id = 0) const uint BIASED = 0u;
+layout(constant_id = 1) const uint NARROW = 0u;
+layout(constant_id = 2) const uint TURNED = 0u;
+const uint WIDTH = NARROW != 0u ? 4u : 8u;   // columns of a lane
 layout(push_constant) uniform Push {
   uint M, N, steps;          // steps: K / 4, rounded up
-  uint laneA, stepA, panelA; // texels from one row, step, panel of 16 rows of A to the next
-  uint rowB, panelB;         // texels from one row, panel of 64 columns of B to the next
+  uint laneA, stepA, panelA; // texels from one row (TURNED: one step), four steps, panel of 16 rows of A to the next
+  uint rowB, panelB;         // texels from one row, panel of columns of B to the next
   uint extent1, extent2;     // batch index = (i0 * extent1 + i1) * extent2 + i2
   uint batchA0, batchA1, batchA2;   // texels
   uint batchB0, batchB1, batchB2;
@@ -34,19 +39,23 @@ layout(push_constant) uniform Push {
 
 #define ZERO(r) vec4 s##r = vec4(0), t##r = vec4(0);
 
+// Element (row r, step k of 4) of A, from the lane that fetched it; all constants.
+#define ELEMENT(r, k) \
+  (TURNED != 0u ? subgroupShuffle(k < 2 ? aLow[r & 3] : aHigh[r & 3], (k & 1) * 4 + (r >> 2)) \
+                : subgroupShuffle(r < 8 ? aLow[k] : aHigh[k], r & 7))
+
 #define ROW(r) \
   { \
-    float v0 = subgroupShuffle(a.x, r & 7), v1 = subgroupShuffle(a.y, r & 7); \
-    float v2 = subgroupShuffle(a.z, r & 7), v3 = subgroupShuffle(a.w, r & 7); \
+    float v0 = ELEMENT(r, 0), v1 = ELEMENT(r, 1), v2 = ELEMENT(r, 2), v3 = ELEMENT(r, 3); \
     s##r += v0 * b0; s##r += v1 * b1; s##r += v2 * b2; s##r += v3 * b3; \
-    t##r += v0 * d0; t##r += v1 * d1; t##r += v2 * d2; t##r += v3 * d3; \
+    if (NARROW == 0u) { t##r += v0 * d0; t##r += v1 * d1; t##r += v2 * d2; t##r += v3 * d3; } \
   }
 
 #ifdef RAGGED
 #define STORE(r) \
   if (row + r < M) { \
     uint at = base + r * N; \
-    for (uint i = 0; i < 8; ++i) { \
+    for (uint i = 0; i < WIDTH; ++i) { \
       if (column + i < N) c[at + i] = i < 4 ? s##r[i] + biasLow[i] : t##r[i - 4] + biasHigh[i - 4]; \
     } \
   }
@@ -55,30 +64,36 @@ layout(push_constant) uniform Push {
   if (row + r < M) { \
     uint at = base + r * (N >> 2); \
     if (column < N) c4[at] = asFour(s##r + biasLow); \
-    if (column + 4 < N) c4[at + 1] = asFour(t##r + biasHigh); \
+    if (NARROW == 0u && column + 4 < N) c4[at + 1] = asFour(t##r + biasHigh); \
   }
 #endif
 
 void main() {
-  uint lane = gl_LocalInvocationID.x, row = gl_WorkGroupID.x * 16, column = gl_WorkGroupID.y * 64 + lane * 8, batch = gl_WorkGroupID.z;
+  uint lane = gl_LocalInvocationID.x, row = gl_WorkGroupID.x * 16, column = (gl_WorkGroupID.y * 8 + lane) * WIDTH, batch = gl_WorkGroupID.z;
   uint i2 = batch % extent2, i1 = batch / extent2 % extent1, i0 = batch / extent2 / extent1;
-  int atA = int(i0 * batchA0 + i1 * batchA1 + i2 * batchA2 + gl_WorkGroupID.x * panelA);
+  int atA = int(i0 * batchA0 + i1 * batchA1 + i2 * batchA2 + gl_WorkGroupID.x * panelA), atA2 = atA;
   // Rows behind the end repeat the last one and are not stored.
-  int atA2 = atA + int(min(lane + 8, M - 1 - row) * laneA);
-  atA += int(min(lane, M - 1 - row) * laneA);
-  int atB = int(i0 * batchB0 + i1 * batchB1 + i2 * batchB2 + gl_WorkGroupID.y * panelB + lane * 2);
+  if (TURNED != 0u) {
+    atA += int((lane >> 2) * laneA + min(lane & 3, (M - 1 - row) >> 2));
+    atA2 = atA + int(2 * laneA);
+  } else {
+    atA2 += int(min(lane + 8, M - 1 - row) * laneA);
+    atA += int(min(lane, M - 1 - row) * laneA);
+  }
+  int atB = int(i0 * batchB0 + i1 * batchB1 + i2 * batchB2 + gl_WorkGroupID.y * panelB + lane * (WIDTH / 4));
   // Multiplied out here: nothing hoists a product out of the loop on lavapipe.
   int stepsA = int(stepA), nextB = int(rowB), nextB2 = 2 * nextB, nextB3 = 3 * nextB, nextB4 = 4 * nextB;
 
   ROWS_0_TO_7(ZERO) ROWS_8_TO_15(ZERO)
   for (uint step = 0; step < steps; ++step) {
-    vec4 b0 = texelFetch(b4, atB), d0 = texelFetch(b4, atB + 1);
-    vec4 b1 = texelFetch(b4, atB + nextB), d1 = texelFetch(b4, atB + nextB + 1);
-    vec4 b2 = texelFetch(b4, atB + nextB2), d2 = texelFetch(b4, atB + nextB2 + 1);
-    vec4 b3 = texelFetch(b4, atB + nextB3), d3 = texelFetch(b4, atB + nextB3 + 1);
-    vec4 a = texelFetch(a4, atA);
+    vec4 b0 = texelFetch(b4, atB), b1 = texelFetch(b4, atB + nextB), b2 = texelFetch(b4, atB + nextB2), b3 = texelFetch(b4, atB + nextB3);
+    vec4 d0, d1, d2, d3;
+    if (NARROW == 0u) {
+      d0 = texelFetch(b4, atB + 1), d1 = texelFetch(b4, atB + nextB + 1);
+      d2 = texelFetch(b4, atB + nextB2 + 1), d3 = texelFetch(b4, atB + nextB3 + 1);
+    }
+    vec4 aLow = texelFetch(a4, atA), aHigh = texelFetch(a4, atA2);
     ROWS_0_TO_7(ROW)
-    a = texelFetch(a4, atA2);
     ROWS_8_TO_15(ROW)
     atA += stepsA;
     atA2 += stepsA;
@@ -87,9 +102,9 @@ void main() {
 
   vec4 biasLow = vec4(0), biasHigh = vec4(0);
   if (BIASED != 0u) {
-    // Columns are whole texels of the bias even where the rows of C are not: a lane's columns begin at a multiple of 8.
+    // Columns are whole texels of the bias even where the rows of C are not: a lane's columns begin at a multiple of 4.
     biasLow = texelFetch(bias4, int(column >> 2));
-    biasHigh = texelFetch(bias4, int(column >> 2) + 1);
+    if (NARROW == 0u) biasHigh = texelFetch(bias4, int(column >> 2) + 1);
   }
 #ifdef RAGGED
   uint base = (batch * M + row) * N + column;
