@@ -84,6 +84,7 @@ class Run {
 
   Expected<nlohmann::json> operator()(const std::shared_ptr<gpu::Device>& device) {
     gpu::Stream stream(device);
+    if (auto prepared = training_->prepare(); !prepared) return prepared.error();
     nn::Initializer draw(stream, static_cast<std::uint64_t>(settings_.integer("seed")));
     trainer_ = nn::Trainer(training_->initial(draw), training_->options());
     if (!options_.resume.empty()) {

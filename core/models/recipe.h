@@ -46,6 +46,8 @@ struct Judgement {
 class Training {
  public:
   virtual ~Training() = default;
+  // Reads what it learns from, once, before anything but initial(), options() and config().
+  virtual Expected<void> prepare() { return {}; }
   virtual nn::Weights initial(nn::Initializer& draw) const = 0;
   virtual nn::TrainerOptions options() const = 0;
   // The loss of the batch of this step (from 0): the same batch for the same seed and step.
