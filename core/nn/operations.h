@@ -94,4 +94,9 @@ Variable slice(const Variable& x, int axis, std::int64_t begin, std::int64_t end
 // x[index[i], ...]: rows along the first axis by index u32 [k]; the gradient of a row picked twice is summed.
 Variable indexSelect(const Variable& x, const Tensor& index);
 
+// What detectors learn by, element by element and box by box, as in torchvision (kernels/detection_losses.h): Lin et al. 2017, eq. 5, and
+// Rezatofighi et al. 2019. `targets` f32 of the logits' shape, 0 to 1; boxes [n, 4] as (x1, y1, x2, y2), the result [n].
+Variable sigmoidFocalLoss(const Variable& logits, const Tensor& targets, double alpha = 0.25, double gamma = 2);
+Variable generalizedBoxIouLoss(const Variable& boxes, const Variable& targets, double epsilon = 1e-7);
+
 }  // namespace orrery::nn
