@@ -1,0 +1,119 @@
+// The recipe tiny-det: where the shapes are and which. ShapeWorld scenes at 128 x 128, TinyDet (det.h), focal and GIoU loss, AdamW, warm-up
+// and cosine. Held out: the first scenes of the split val, whose random numbers training never draws; judged as COCO does.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/data/detections_shapeworld.h"
+#include "core/data/shapeworld.h"
+#include "core/data/shapeworld_table.h"
+#include "core/kernels/shapeworld_raster.h"
+#include "core/metrics/detection_ap.h"
+#include "core/models/det.h"
+#include "core/models/recipe.h"
+
+namespace orrery::models {
+namespace {
+
+std::vector<Setting> settings() {
+  return {{"steps", 2000, 1, 1e7, true, "training steps"},
+          {"batch", 16, 1, 4096, true, "pictures per step"},
+          {"learning-rate", 2e-3, 1e-7, 1, false, "peak learning rate"},
+          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
+          {"weight-decay", 0.01, 0, 1, false, "AdamW's weight decay"},
+          {"blocks", 3, 0, 16, true, "convolutions at an eighth of the size"},
+          {"dilation", 2, 1, 4, true, "their dilation"},
+          {"held-out", 500, 1, 2000, true, "held-out pictures to judge by"},
+          {"seed", 1, 0, 4294967295.0, true, "first weights and data"}};
+}
+
+class TinyDet : public Training {
+ public:
+  explicit TinyDet(const Settings& settings) : settings_(settings) {
+    config_.blocks = settings.integer("blocks"), config_.dilation = settings.integer("dilation");
+  }
+
+  nn::Weights initial(nn::Initializer& draw) const override { return initialDet(draw, config_); }
+
+  nn::TrainerOptions options() const override {
+    nn::TrainerOptions o;
+    o.optimizer.kind = nn::OptimizerKind::adamw;
+    o.optimizer.learningRate = settings_.number("learning-rate");
+    o.optimizer.weightDecay = settings_.number("weight-decay");
+    o.schedule.kind = nn::Schedule::Kind::cosine;
+    o.schedule.warmup = settings_.integer("warmup");
+    o.schedule.total = settings_.integer("steps");
+    o.clipNorm = 2;  // early gradients of the focal loss jump by an order of magnitude
+    return o;
+  }
+
+  nn::Trainer::Loss loss(std::int64_t step) override {
+    const std::int64_t batch = settings_.integer("batch");
+    return [this, step, batch](nn::Tape& tape, std::span<const nn::Variable> weights) {
+      std::vector<shapeworld::Scene> scenes;
+      std::vector<std::vector<shapeworld::Annotation>> notes;
+      const shapeworld::Options options = data(shapeworld::Split::train);
+      for (std::int64_t i = 0; i < batch; ++i) {
+        scenes.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(step * batch + i), options));
+        notes.push_back(shapeworld::annotate(scenes.back(), static_cast<int>(config_.imageSize)));
+      }
+      return detLoss(detForward(weights, tape.constant(pictures(tape.stream(), scenes, options)), config_), detTargets(notes, config_));
+    };
+  }
+
+  Expected<std::vector<Judgement>> judge(gpu::Stream& stream, const nn::Weights& weights) override {
+    const std::int64_t count = settings_.integer("held-out"), chunk = 32;
+    const shapeworld::Options options = data(shapeworld::Split::val);
+    std::vector<ScoredBox> found;
+    for (std::int64_t first = 0; first < count; first += chunk) {
+      std::vector<shapeworld::Scene> scenes;
+      for (std::int64_t i = first; i < std::min(first + chunk, count); ++i) {
+        scenes.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(i), options));
+      }
+      nn::Tape tape(stream);
+      std::vector<nn::Variable> constants;
+      for (const nn::NamedTensor& w : weights) constants.push_back(tape.constant(w.value));
+      const DetOutput output = detForward(constants, tape.constant(pictures(stream, scenes, options)), config_);
+      const auto boxes = detections(output, config_, 0.05, static_cast<std::uint32_t>(first));
+      found.insert(found.end(), boxes.begin(), boxes.end());
+    }
+    const ShapeWorldTruth held = shapeWorldTruth(options, 0, static_cast<std::uint32_t>(count), static_cast<int>(config_.imageSize));
+    const DetectionScores scores = DetectionEvaluation(held.truth, found, cocoProtocol()).scores();
+    const std::string of = std::to_string(count) + " held-out ShapeWorld scenes";
+    return std::vector<Judgement>{{"ap50", scores.stats[1], of}, {"ap", scores.stats[0], of}};
+  }
+
+  nlohmann::json config() const override {
+    nlohmann::json labels;
+    for (std::size_t i = 0; i < shapeworld::classNames.size(); ++i) labels[std::to_string(i)] = shapeworld::classNames[i];
+    return {{"architectures", {"TinyDet"}},    {"model_type", "tiny-det"},
+            {"image_size", config_.imageSize}, {"num_channels", 3},
+            {"stride", DetConfig::stride},     {"blocks", config_.blocks},
+            {"dilation", config_.dilation},    {"receptive_field", config_.receptiveField()},
+            {"box_activation", "softplus"},    {"id2label", labels}};
+  }
+
+ private:
+  shapeworld::Options data(shapeworld::Split split) const {
+    shapeworld::Options options;
+    options.seed = static_cast<std::uint64_t>(settings_.integer("seed"));
+    options.split = split;
+    options.profile = shapeworld::Profile::scene;
+    return options;
+  }
+
+  Tensor pictures(gpu::Stream& stream, const std::vector<shapeworld::Scene>& scenes, const shapeworld::Options& options) const {
+    return kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(config_.imageSize));
+  }
+
+  Settings settings_;
+  DetConfig config_;
+};
+
+std::unique_ptr<Training> make(const Settings& settings) { return std::make_unique<TinyDet>(settings); }
+
+const Registration<Recipe> registration{
+    {"tiny-det", "Where the shapes are and which: a one-stage detector on ShapeWorld scenes", settings, make}};
+
+}  // namespace
+}  // namespace orrery::models
