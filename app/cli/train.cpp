@@ -182,6 +182,11 @@ class Run {
     config["orrery"] = {{"recipe", recipe_.id}, {"settings", asText(settings_)}, {"judged", result["judged"]}};
     const auto beside = std::filesystem::path(options_.output).replace_filename("config.json").string();
     if (auto written = writeFileAtomically(beside, config.dump(2) + "\n"); !written) return written.error();
+    for (const auto& [name, content] : training_->files()) {
+      const auto path = std::filesystem::path(options_.output).replace_filename(name).string();
+      if (auto written = writeFileAtomically(path, content); !written) return written.error();
+      result["files"].push_back(path);
+    }
     std::error_code ignored;
     std::filesystem::remove(checkpointPath(), ignored);
     return result;

@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/expected.h"
@@ -53,6 +54,8 @@ class Training {
   // The loss of the batch of this step (from 0): the same batch for the same seed and step.
   virtual nn::Trainer::Loss loss(std::int64_t step) = 0;
   virtual Expected<std::vector<Judgement>> judge(gpu::Stream& stream, const nn::Weights& weights) = 0;
+  // What judge() leaves to look at: names and contents of files beside the weights.
+  virtual std::vector<std::pair<std::string, std::string>> files() const { return {}; }
   // config.json beside the weights.
   virtual nlohmann::json config() const = 0;
 };

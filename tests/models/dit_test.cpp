@@ -1,0 +1,322 @@
+// The diffusion transformer: EDM's identities, the published forward pass and names, sampling, and tiny-dit learns.
+
+#include "core/models/dit.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/models/edm.h"
+#include "core/models/recipe.h"
+#include "tests/models/plain.h"
+
+using namespace orrery;
+using namespace orrery::models;
+using namespace orrery::testing;
+
+namespace {
+
+Values silu(Values x) {
+  for (double& v : x) v = v / (1 + std::exp(-v));
+  return x;
+}
+
+// x (1 + scale) + shift, or residual + gate x, with one vector for all rows.
+Values modulate(const Values& x, const Values& shift, const Values& scale) {
+  Values y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] * (1 + scale[i % scale.size()]) + shift[i % shift.size()];
+  return y;
+}
+void addGated(Values& x, const Values& gate, const Values& y) {
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] += gate[i % gate.size()] * y[i];
+}
+
+// The authors' models.py with plain loops on one picture [channels, S, S]; gives a picture (Peebles and Xie 2023).
+Values plainDit(const nn::Weights& weights, const DitConfig& c, const std::vector<float>& picture, double time, std::size_t label) {
+  const PlainWeights w(weights);
+  const auto d = static_cast<std::size_t>(c.width), p = static_cast<std::size_t>(c.patchSize), side = static_cast<std::size_t>(c.side()),
+             size = static_cast<std::size_t>(c.imageSize), channels = static_cast<std::size_t>(c.channels), n = side * side;
+  // x_embedder: a convolution of stride p, flattened row by row, plus places.
+  const Values kernel = w("x_embedder.proj.weight"), bias = w("x_embedder.proj.bias"), places = w("pos_embed");
+  Values x;
+  for (std::size_t t = 0; t < n; ++t) {
+    for (std::size_t o = 0; o < d; ++o) {
+      double sum = bias[o] + places[t * d + o];
+      for (std::size_t ch = 0; ch < channels; ++ch) {
+        for (std::size_t r = 0; r < p; ++r) {
+          for (std::size_t s = 0; s < p; ++s) {
+            sum += kernel[((o * channels + ch) * p + r) * p + s] *
+                   static_cast<double>(picture[(ch * size + t / side * p + r) * size + t % side * p + s]);
+          }
+        }
+      }
+      x.push_back(sum);
+    }
+  }
+  // t_embedder and y_embedder.
+  Values waves;
+  const auto half = static_cast<std::size_t>(c.frequencies / 2);
+  for (std::size_t i = 0; i < half; ++i)
+    waves.push_back(std::cos(time * std::exp(-std::log(10000.0) * static_cast<double>(i) / static_cast<double>(half))));
+  for (std::size_t i = 0; i < half; ++i)
+    waves.push_back(std::sin(time * std::exp(-std::log(10000.0) * static_cast<double>(i) / static_cast<double>(half))));
+  Values told = w.dense(silu(w.dense(waves, "t_embedder.mlp.0")), "t_embedder.mlp.2");
+  const Values table = w("y_embedder.embedding_table.weight");
+  for (std::size_t i = 0; i < d; ++i) told[i] += table[label * d + i];
+  told = silu(told);
+  for (std::int64_t block = 0; block < c.layers; ++block) {
+    const std::string at = "blocks." + std::to_string(block) + ".";
+    const Values all = w.dense(told, at + "adaLN_modulation.1");
+    const auto chunk = [&](std::size_t i) { return columns(all, 6 * d, i * d, (i + 1) * d); };
+    const Values qkv = w.dense(modulate(plainNorm(x, d, c.epsilon), chunk(0), chunk(1)), at + "attn.qkv");
+    const Values mixed = plainAttention(columns(qkv, 3 * d, 0, d), columns(qkv, 3 * d, d, 2 * d), columns(qkv, 3 * d, 2 * d, 3 * d), d,
+                                        static_cast<std::size_t>(c.heads), false);
+    addGated(x, chunk(2), w.dense(mixed, at + "attn.proj"));
+    Values inner = w.dense(modulate(plainNorm(x, d, c.epsilon), chunk(3), chunk(4)), at + "mlp.fc1");
+    for (double& v : inner) v = kernels::unaryReference(kernels::Unary::geluTanh, v);
+    addGated(x, chunk(5), w.dense(inner, at + "mlp.fc2"));
+  }
+  const Values all = w.dense(told, "final_layer.adaLN_modulation.1");
+  const Values output =
+      w.dense(modulate(plainNorm(x, d, c.epsilon), columns(all, 2 * d, 0, d), columns(all, 2 * d, d, 2 * d)), "final_layer.linear");
+  // unpatchify: nhwpqc -> nchpwq
+  Values result(channels * size * size);
+  for (std::size_t t = 0; t < n; ++t) {
+    for (std::size_t r = 0; r < p; ++r) {
+      for (std::size_t s = 0; s < p; ++s) {
+        for (std::size_t ch = 0; ch < channels; ++ch) {
+          result[(ch * size + t / side * p + r) * size + t % side * p + s] = output[((t * p + r) * p + s) * channels + ch];
+        }
+      }
+    }
+  }
+  return result;
+}
+
+DitConfig smallConfig() {
+  DitConfig config;
+  config.imageSize = 8, config.patchSize = 2, config.width = 24, config.layers = 2, config.heads = 3, config.frequencies = 16;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("EDM's preconditioning: the network sees variance 1, aims at variance 1, with weight 1, at every noise level") {
+  for (const double data : {0.3, 0.5, 1.7}) {
+    for (const double sigma : {0.002, 0.1, 0.3, 1.0, 80.0}) {
+      const auto p = edm::preconditioning(sigma, data);
+      // Karras et al. 2022, equations 117, 123, 131: var(cIn (y + n)), var((y - cSkip (y + n)) / cOut), lambda cOut^2.
+      CHECK(p.cIn * p.cIn * (data * data + sigma * sigma) == Approx(1));
+      CHECK((std::pow(1 - p.cSkip, 2) * data * data + std::pow(p.cSkip * sigma, 2)) / (p.cOut * p.cOut) == Approx(1));
+      CHECK(edm::weight(sigma, data) * p.cOut * p.cOut == Approx(1));
+      CHECK(p.cNoise == Approx(std::log(sigma) / 4));
+      // cSkip is the one for which cOut is least: the errors of F are amplified as little as possible.
+      const auto target = [&](double skip) { return std::pow(1 - skip, 2) * data * data + std::pow(skip * sigma, 2); };
+      CHECK(target(p.cSkip) <= target(p.cSkip + 1e-3));
+      CHECK(target(p.cSkip) <= target(p.cSkip - 1e-3));
+    }
+  }
+}
+
+TEST_CASE("EDM's schedule runs from 80 to 0.002 and then 0, with rho = 7") {
+  const auto t = edm::schedule(18);
+  REQUIRE(t.size() == 19);
+  CHECK(t[0] == Approx(80));
+  CHECK(t[17] == Approx(0.002));
+  CHECK(t[18] == 0);
+  CHECK(t[1] == Approx(57.586).epsilon(1e-4));  // the authors' generate.py with its defaults
+  for (std::size_t i = 0; i + 1 < t.size(); ++i) CHECK(t[i + 1] < t[i]);
+}
+
+TEST_CASE("the DiT is the published one: its picture equals a plain double-precision forward pass") {
+  gpu::Stream stream = orrery::testing::openStream();
+  const DitConfig config = smallConfig();
+  nn::Initializer draw(stream, 3);
+  nn::Weights weights = initialDit(draw, config);
+  shake(weights, 0.3);
+  const auto pixels = kernels::testFloats(3 * 3 * 8 * 8, 91, -1, 1);
+  const std::vector<double> sigmas{0.05, 0.7, 12};
+  const std::vector<std::uint32_t> classes{2, 4, 0};  // 4: none
+  nn::Tape tape(stream);
+  std::vector<nn::Variable> constants;
+  for (const auto& w : weights) constants.push_back(tape.constant(w.value));
+  const Tensor patches = ditPatches(stream, Tensor::from(Shape{3, 3, 8, 8}, pixels), config);
+  const Tensor output =
+      ditForward(constants, tape.constant(patches), ditTimes(sigmas, config), Tensor::from(Shape{3}, classes), config).value();
+  const Tensor found = ditImages(stream, ditFromOutput(stream, output, config), config);
+  Values expected;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::vector<float> picture(pixels.begin() + static_cast<std::ptrdiff_t>(i * 192),
+                                     pixels.begin() + static_cast<std::ptrdiff_t>((i + 1) * 192));
+    const Values one = plainDit(weights, config, picture, 4 * std::log(sigmas[i]), classes[i]);
+    expected.insert(expected.end(), one.begin(), one.end());
+  }
+  // f32 through two layers: some tens of roundings of values of size one.
+  CHECK(compare(found, expected).worst < 3e-5);
+}
+
+TEST_CASE("the DiT's gradients are those of its loss: central differences along random directions") {
+  gpu::Stream stream = orrery::testing::openStream();
+  const DitConfig config = smallConfig();
+  nn::Initializer draw(stream, 3);
+  nn::Weights weights = initialDit(draw, config);
+  shake(weights, 0.2);
+  const Tensor patches = Tensor::from(Shape{2, 16, 12}, kernels::testFloats(384, 93, -1, 1));
+  const Tensor times = ditTimes(std::vector<double>{0.3, 2}, config), classes = Tensor::from(Shape{2}, std::vector<std::uint32_t>{1, 4});
+  const auto lossAt = [&](nn::Tape& tape, std::span<const nn::Variable> leaves) {
+    return nn::mean(nn::square(ditForward(leaves, tape.constant(patches), times, classes, config)));
+  };
+  nn::Tape tape(stream);
+  std::vector<nn::Variable> leaves;
+  for (const auto& w : weights) leaves.push_back(tape.leaf(w.value));
+  tape.backward(lossAt(tape, leaves));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const auto gradient = tape.gradient(leaves[i]).toFloats();
+    if (weights[i].name == "pos_embed") {
+      CHECK(std::all_of(gradient.begin(), gradient.end(), [](float g) { return g == 0; }));
+      continue;
+    }
+    // Along the gradient itself, where the slope is its length.
+    double length = 0;
+    for (const float g : gradient) length += static_cast<double>(g) * static_cast<double>(g);
+    length = std::sqrt(length);
+    INFO(weights[i].name << ", gradient of length " << length);
+    REQUIRE(length > 0);
+    const double step = 0.02;
+    double ends[2];
+    for (int side = 0; side < 2; ++side) {
+      auto moved = weights;
+      std::vector<float> values = weights[i].value.toFloats();
+      for (std::size_t k = 0; k < values.size(); ++k)
+        values[k] += static_cast<float>((side == 0 ? -step : step) * static_cast<double>(gradient[k]) / length);
+      moved[i].value = Tensor::from(weights[i].value.shape(), values);
+      nn::Tape there(stream);
+      std::vector<nn::Variable> constants;
+      for (const auto& w : moved) constants.push_back(there.constant(w.value));
+      ends[side] = static_cast<double>(lossAt(there, constants).value().toFloats()[0]);
+    }
+    // The curvature of the loss and its f32 rounding (1e-7 of about one, over 2 step) leave a percent of slopes of 1e-3.
+    CHECK((ends[1] - ends[0]) / (2 * step) == Approx(length).epsilon(0.02).margin(2e-5));
+  }
+}
+
+TEST_CASE("a DiT's weights have the authors' names and shapes, and a fresh one does nothing") {
+  gpu::Stream stream = orrery::testing::openStream();
+  nn::Initializer draw(stream, 1);
+  const nn::Weights weights = initialDit(draw, DitConfig());
+  const auto find = [&](const std::string& name) {
+    const auto found = std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.name == name; });
+    INFO(name);
+    REQUIRE(found != weights.end());
+    return found->value;
+  };
+  CHECK(find("pos_embed").shape() == Shape{1, 64, 128});
+  CHECK(find("x_embedder.proj.weight").shape() == Shape{128, 3, 4, 4});
+  CHECK(find("t_embedder.mlp.0.weight").shape() == Shape{128, 256});
+  CHECK(find("t_embedder.mlp.2.bias").shape() == Shape{128});
+  CHECK(find("y_embedder.embedding_table.weight").shape() == Shape{5, 128});
+  CHECK(find("blocks.4.attn.qkv.weight").shape() == Shape{384, 128});
+  CHECK(find("blocks.4.attn.proj.weight").shape() == Shape{128, 128});
+  CHECK(find("blocks.4.mlp.fc1.weight").shape() == Shape{512, 128});
+  CHECK(find("blocks.4.mlp.fc2.weight").shape() == Shape{128, 512});
+  CHECK(find("blocks.4.adaLN_modulation.1.weight").shape() == Shape{768, 128});
+  CHECK(find("final_layer.linear.weight").shape() == Shape{48, 128});
+  CHECK(find("final_layer.adaLN_modulation.1.bias").shape() == Shape{256});
+  // Token 9 is row 1, column 1; its first sines and cosines turn by one radian per step.
+  const auto places = find("pos_embed").toFloats();
+  for (const std::size_t at : {std::size_t{0}, std::size_t{64}}) {
+    CHECK(static_cast<double>(places[9 * 128 + at]) == Approx(std::sin(1.0)));
+    CHECK(static_cast<double>(places[9 * 128 + at + 32]) == Approx(std::cos(1.0)));
+  }
+  // Token 1: column 1, row 0.
+  CHECK(static_cast<double>(places[128]) == Approx(std::sin(1.0)));
+  CHECK(places[128 + 64] == 0);
+
+  // F = 0, so D = cSkip x.
+  const Tensor x = Tensor::from(Shape{2, 64, 48}, kernels::testFloats(6144, 94, -1, 1));
+  const Tensor clean = ditDenoise(stream, weights, x, 0.5, Tensor::from(Shape{2}, std::vector<std::uint32_t>{0, 3}), 2, DitConfig());
+  Values expected;
+  for (const float v : x.toFloats()) expected.push_back(0.5 * static_cast<double>(v));
+  CHECK(compare(clean, expected).worst < 1e-6);
+}
+
+TEST_CASE("sampling with an untrained network is the exact flow of a normal distribution") {
+  // F = 0 is the right denoiser of normal data of deviation sigmaData: the flow takes deviation 80 to sigmaData.
+  gpu::Stream stream = orrery::testing::openStream();
+  DitConfig config = smallConfig();
+  config.sigmaData = 0.4;
+  nn::Initializer draw(stream, 1);
+  const nn::Weights weights = initialDit(draw, config);
+  const Tensor images = ditSample(stream, weights, std::vector<std::uint32_t>(16, 1), config, {.steps = 32, .guidance = 1, .seed = 5});
+  CHECK(images.shape() == Shape{16, 3, 8, 8});
+  double sum = 0, squares = 0;
+  for (const float v : images.toFloats()) sum += static_cast<double>(v), squares += static_cast<double>(v) * static_cast<double>(v);
+  const auto n = static_cast<double>(images.count());
+  // The deviation of 3072 numbers has a standard error of 1.3 %; Heun's own error with 32 steps is about one percent.
+  CHECK(std::sqrt(squares / n - sum / n * sum / n) == Approx(0.4).epsilon(0.06));
+  const auto again = ditSample(stream, weights, std::vector<std::uint32_t>(16, 1), config, {.steps = 32, .guidance = 1, .seed = 5});
+  CHECK(again.toFloats() == images.toFloats());
+}
+
+TEST_CASE("guidance moves along the difference between the two answers") {
+  gpu::Stream stream = orrery::testing::openStream();
+  const DitConfig config = smallConfig();
+  nn::Initializer draw(stream, 3);
+  nn::Weights weights = initialDit(draw, config);
+  shake(weights, 0.2);
+  const Tensor x = Tensor::from(Shape{2, 16, 12}, kernels::testFloats(384, 95, -1, 1));
+  const auto denoised = [&](std::uint32_t label, double w) {
+    return ditDenoise(stream, weights, x, 0.6, Tensor::from(Shape{2}, std::vector<std::uint32_t>{label, label}), w, config).toFloats();
+  };
+  const auto with = denoised(1, 1), without = denoised(4, 1);
+  Values expected;
+  for (std::size_t i = 0; i < with.size(); ++i)
+    expected.push_back(static_cast<double>(without[i]) + 3 * (static_cast<double>(with[i]) - static_cast<double>(without[i])));
+  CHECK(with != without);
+  // Three times a difference of f32 values of size one.
+  CHECK(compare(Tensor::from(x.shape(), denoised(1, 3)), expected).worst < 2e-6);
+}
+
+TEST_CASE("tiny-dit trains: the loss falls, the same way every time, and is judged with its pictures") {
+  gpu::Stream stream = orrery::testing::openStream();
+  const auto* recipe = findRegistered<Recipe>("tiny-dit");
+  REQUIRE(recipe != nullptr);
+  Settings settings(recipe->settings());
+  for (const char* set : {"width=32", "layers=1", "heads=2", "batch=16", "warmup=2", "steps=30", "learning-rate=0.005", "samples=8",
+                          "sampling-steps=4", "average=0.8"})
+    REQUIRE(settings.set(set));
+  const auto run = [&] {
+    const auto training = recipe->make(settings);
+    REQUIRE(training->prepare());
+    nn::Initializer draw(stream, 1);
+    nn::Trainer trainer(training->initial(draw), training->options());
+    std::vector<double> losses;
+    for (int i = 0; i < 30; ++i) losses.push_back(static_cast<double>(trainer.step(stream, training->loss(i)).loss.toFloats()[0]));
+    return std::pair{losses, trainer};
+  };
+  const auto [losses, trainer] = run();
+  // F = 0 against a target of variance 1 and a mean: that of the pictures, which are dark, over their deviation.
+  CHECK(losses.front() > 1);
+  CHECK(losses.front() < 4);
+  CHECK(losses.back() < 0.75 * losses.front());
+  CHECK(run().first == losses);
+
+  const auto training = recipe->make(settings);
+  REQUIRE(training->prepare());
+  const auto judged = training->judge(stream, trainer.average());
+  REQUIRE(judged);
+  CHECK(judged->at(0).name == "sliced_wasserstein");
+  CHECK(judged->at(1).name == "sliced_wasserstein_floor");
+  // So little training gives worse pictures than two sets of real ones are apart.
+  CHECK(judged->at(0).value > judged->at(1).value);
+  CHECK(judged->at(1).value > 0);
+  CHECK(judged->at(2).value == Approx(losses.back()).epsilon(0.5));
+  REQUIRE(training->files().size() == 1);
+  CHECK(training->files()[0].first == "samples.png");
+  CHECK(training->files()[0].second.substr(1, 3) == "PNG");
+  const double deviation = training->config()["sigma_data"];
+  CHECK(deviation > 0.2);
+  CHECK(deviation < 0.6);
+  // The places are not trained.
+  nn::Initializer draw(stream, 1);
+  CHECK(trainer.weights().front().value.toFloats() == training->initial(draw).front().value.toFloats());
+}
