@@ -22,6 +22,7 @@ std::int64_t blocks(std::int64_t value, std::int64_t step) { return (value + ste
 // How a correlation walks packed images: see conv_weights.comp for a step.
 struct Packing {
   std::int64_t taps = 1, R = 1, stepsX = 1, phasesY = 1, phasesX = 1, rows = 0, rowTexels = 0;
+  std::int64_t spacing = 1;  // elements from one tap of a step to the next
   bool misaligned = false;
   std::int64_t planeTexels() const { return phasesY * phasesX * rows * rowTexels; }  // of one channel
 };
@@ -37,6 +38,10 @@ Packing packingFor(const Correlation& c) {
     p.stepsX = p.R * steps;
     p.misaligned = steps > 1 && p.taps % 4 != 0;
     p.phasesX = p.R;
+  } else if (dx == 2 && sx == 1 && c.kw <= 3) {
+    // Taps two apart, of which the last reads the next texel: as cheap as without dilation.
+    p.taps = c.kw;
+    p.spacing = 2;
   } else {
     p.R = p.stepsX = c.kw;
     p.misaligned = true;
@@ -149,13 +154,14 @@ void correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weight,
          word(c.resultStride[1]),
          word(c.resultOffset[0] * planeWidth + c.resultOffset[1])};
   const bool whole = c.OW % 4 == 0 && c.OW == planeWidth && c.OH == planeHeight;  // rows of whole texels, stored as such
-  stream.dispatch(whole ? "kernels/conv2d" : "kernels/conv2d@ragged",
-                  {{images.device(stream), gpu::Access::read},
-                   {weights.device(stream), gpu::Access::read},
-                   {(bias.empty() ? weight : bias).device(stream), gpu::Access::read},
-                   {result.deviceForWriting(stream), whole ? gpu::Access::write : gpu::Access::readWrite}},
-                  push, {word(panels), word(tileRows), word(layers * c.groups)},
-                  {word(panel), word(p.taps), p.misaligned ? 1u : 0u, quadsPerRow % 2 == 0 ? 1u : 0u, bias.empty() ? 0u : 1u});
+  stream.dispatch(
+      whole ? "kernels/conv2d" : "kernels/conv2d@ragged",
+      {{images.device(stream), gpu::Access::read},
+       {weights.device(stream), gpu::Access::read},
+       {(bias.empty() ? weight : bias).device(stream), gpu::Access::read},
+       {result.deviceForWriting(stream), whole ? gpu::Access::write : gpu::Access::readWrite}},
+      push, {word(panels), word(tileRows), word(layers * c.groups)},
+      {word(panel), word(p.taps), p.misaligned ? 1u : 0u, quadsPerRow % 2 == 0 ? 1u : 0u, bias.empty() ? 0u : 1u, word(p.spacing)});
 }
 
 // What conv2d_tiled.comp takes.
@@ -272,7 +278,7 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
                     push,
                     {word(depthwise ? c.rows : blocks(c.rows, 16)), word(blocks(lanes, 8 * laneBlocks) * c.kh * p.stepsX),
                      word(depthwise ? parts : parts * c.groups)},
-                    {word(p.taps), p.misaligned ? 1u : 0u, depthwise ? 1u : 0u, word(laneBlocks)});
+                    {word(p.taps), p.misaligned ? 1u : 0u, depthwise ? 1u : 0u, word(laneBlocks), word(p.spacing)});
   } else {
     TiledPush push = tiledPush(c, images, 1, {});
     push.planeHeight = word(lines), push.planeWidth = word(lineParts);

@@ -13,6 +13,7 @@ layout(constant_id = 1) const uint TAPS = 4u;
 layout(constant_id = 2) const uint MISALIGNED = 0u;  // steps begin inside of a texel
 layout(constant_id = 3) const uint ADJACENT = 0u;    // a lane's two quads lie next to each other
 layout(constant_id = 4) const uint BIAS = 0u;
+layout(constant_id = 5) const uint SPACING = 1u;     // 2: up to three taps of dilation 2, never misaligned
 layout(local_size_x = 8) in;
 layout(set = 0, binding = 0) uniform samplerBuffer x4;
 layout(set = 0, binding = 1) uniform samplerBuffer w4;
@@ -42,7 +43,7 @@ layout(push_constant) uniform Push {
   if (TAPS > 1u) TAP(r, c, 1, mB, nB) \
   if (TAPS > 2u) TAP(r, c, 2, mC, nC) \
   if (TAPS > 3u) TAP(r, c, 3, mD, nD)
-// The pixels of a step: quads pA .. pD and qA .. qD, each one element further on.
+// The pixels of a step: quads pA .. pD and qA .. qD, each SPACING elements further on.
 #define PIXELS(p, q, at) \
   vec4 p##place = texelFetch(w4, at); \
   int p##from = atX0 + int(p##place.x), q##from = atX1 + int(p##place.x); \
@@ -58,8 +59,10 @@ layout(push_constant) uniform Push {
     q##A = joined(q##A, q##next, shift); \
     q##next = joined(q##next, q##last, shift); \
   } \
-  vec4 p##B = vec4(p##A.yzw, p##next.x), p##C = vec4(p##A.zw, p##next.xy), p##D = vec4(p##A.w, p##next.xyz); \
-  vec4 q##B = vec4(q##A.yzw, q##next.x), q##C = vec4(q##A.zw, q##next.xy), q##D = vec4(q##A.w, q##next.xyz);
+  vec4 p##B = SPACING == 2u ? vec4(p##A.zw, p##next.xy) : vec4(p##A.yzw, p##next.x); \
+  vec4 p##C = SPACING == 2u ? p##next : vec4(p##A.zw, p##next.xy), p##D = vec4(p##A.w, p##next.xyz); \
+  vec4 q##B = SPACING == 2u ? vec4(q##A.zw, q##next.xy) : vec4(q##A.yzw, q##next.x); \
+  vec4 q##C = SPACING == 2u ? q##next : vec4(q##A.zw, q##next.xy), q##D = vec4(q##A.w, q##next.xyz);
 #ifdef RAGGED
 #define PUT(at, value, x) \
   for (uint i = 0u; i < 4u; ++i) { \

@@ -9,6 +9,7 @@ layout(constant_id = 0) const uint TAPS = 4u;
 layout(constant_id = 1) const uint MISALIGNED = 0u;
 layout(constant_id = 2) const uint DEPTHWISE = 0u;
 layout(constant_id = 3) const uint BLOCKS = 1u;      // of 8 input channels a workgroup sums: 2 hand every gradient out once for both
+layout(constant_id = 4) const uint SPACING = 1u;     // 2: up to three taps of dilation 2, never misaligned
 layout(local_size_x = 8) in;
 layout(set = 0, binding = 0) uniform samplerBuffer gradient4;   // rows of whole texels, zeros behind their end
 layout(set = 0, binding = 1) uniform samplerBuffer x4;          // packed
@@ -38,6 +39,20 @@ layout(push_constant) uniform Push {
   if (row + r < rows) { \
     if (valid) { PUT(s##r, base + r * rowStride) } \
     if (BLOCKS > 1u && valid2) { PUT(t##r, base + r * rowStride + 8u * kh * kw) } \
+  }
+
+// The elements that the taps of pixels 0 to 3 read, out of two texels.
+#define TAPS_OF(e, next, f0, f1, f2, f3) \
+  if (SPACING == 2u) { \
+    f1 = vec4(e.yw, next.yw); \
+    f2 = vec4(e.z, next.xz, 0.0); \
+    f3 = vec4(e.w, next.yw, 0.0); \
+    f0 = vec4(e.xz, next.xz); \
+  } else { \
+    f0 = e; \
+    f1 = vec4(e.yzw, next.x); \
+    f2 = vec4(e.zw, next.xy); \
+    f3 = vec4(e.w, next.xyz); \
   }
 
 vec4 joined(vec4 low, vec4 high, uint shift) {
@@ -81,25 +96,23 @@ void main() {
     for (uint line = firstLine; line < endLine; ++line) {
       for (uint q = 0u; q < quadsPerRow; ++q) {
         int from = atX + int(q);
-        vec4 b0 = texelFetch(x4, from), next = vec4(0);
-        next = texelFetch(x4, from + 1);
+        vec4 e = texelFetch(x4, from), next = texelFetch(x4, from + 1);
         if (MISALIGNED != 0u) {
-          b0 = joined(b0, next, shift);
+          e = joined(e, next, shift);
           next = joined(next, texelFetch(x4, from + 2), shift);
         }
-        vec4 b1 = vec4(b0.yzw, next.x), b2 = vec4(b0.zw, next.xy), b3 = vec4(b0.w, next.xyz);
+        vec4 b0, b1, b2, b3;
+        TAPS_OF(e, next, b0, b1, b2, b3)
         vec4 d0 = vec4(0), d1 = vec4(0), d2 = vec4(0), d3 = vec4(0);
         if (BLOCKS > 1u) {
           from += toSecond;
-          d0 = texelFetch(x4, from);
+          e = texelFetch(x4, from);
           next = texelFetch(x4, from + 1);
           if (MISALIGNED != 0u) {
-            d0 = joined(d0, next, shift);
+            e = joined(e, next, shift);
             next = joined(next, texelFetch(x4, from + 2), shift);
           }
-          d1 = vec4(d0.yzw, next.x);
-          d2 = vec4(d0.zw, next.xy);
-          d3 = vec4(d0.w, next.xyz);
+          TAPS_OF(e, next, d0, d1, d2, d3)
         }
         vec4 a = texelFetch(gradient4, atG + int(q));
         ROW(0)
