@@ -23,14 +23,14 @@ namespace orrery::models {
 namespace {
 
 std::vector<Setting> settings() {
-  return {{"steps", 4000, 1, 1e7, true, "training steps"},
+  return {{"steps", 3000, 1, 1e7, true, "training steps"},
           {"batch", 64, 1, 4096, true, "pictures per step"},
           {"learning-rate", 1e-3, 1e-7, 1, false, "peak learning rate"},
           {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
           {"average", 0.998, 0, 0.99999, false, "decay of the moving average of the weights"},
           {"drop-class", 0.1, 0, 1, false, "share of pictures whose class is hidden"},
           {"width", 128, 8, 1024, true, "width of a token"},
-          {"layers", 5, 1, 24, true, "transformer blocks"},
+          {"layers", 4, 1, 24, true, "transformer blocks"},
           {"heads", 4, 1, 16, true, "attention heads"},
           {"samples", 256, 4, 2000, true, "pictures to draw and compare with held-out ones"},
           {"sampling-steps", 18, 2, 1000, true, "noise levels of Heun's method"},
