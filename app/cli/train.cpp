@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "app/cli/commands.h"
 #include "app/cli/output.h"
@@ -38,6 +39,18 @@ std::string asText(const models::Settings& settings) {
   std::string text;
   for (const auto& s : settings.all()) text += fmt::format("{}{}={}", text.empty() ? "" : " ", s.id, s.initial);
   return text;
+}
+
+// What a checkpoint must share with the run that goes on from it: all but how far and how fast to go, and how to judge. A training that
+// failed is taken up with a lower rate, one that is done with more steps.
+std::string fixedPart(const std::string& settings) {
+  std::istringstream words(settings);
+  std::string kept, word;
+  while (words >> word) {
+    const std::string id = word.substr(0, word.find('='));
+    if (id != "steps" && id != "learning-rate" && id != "warmup" && id != "held-out") kept += word + " ";
+  }
+  return kept;
 }
 
 std::vector<std::pair<std::string, Tensor>> pairs(const nn::Weights& weights) {
@@ -158,7 +171,7 @@ class Run {
     if (checkpoint->recipe != recipe_.id) {
       return makeError(ErrorCode::usage, trf("{} belongs to the recipe {}, not to {}", options_.resume, checkpoint->recipe, recipe_.id));
     }
-    if (checkpoint->settings != asText(settings_)) {
+    if (fixedPart(checkpoint->settings) != fixedPart(asText(settings_))) {
       return makeError(ErrorCode::usage,
                        trf("{} was trained with other settings: {}. Give the same ones to go on", options_.resume, checkpoint->settings));
     }

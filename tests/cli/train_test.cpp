@@ -1,10 +1,17 @@
 // orrery train: lists its recipes, writes a model that can be inspected, continues a checkpoint, and says what does not fit.
 
-#include <filesystem>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+
+#include "core/modelfile/safetensors_write.h"
+#include "core/models/recipe.h"
 #include "tests/cli/process.h"
 #include "tests/support/catch.h"
 
+using namespace orrery;
 using namespace orrery::test;
 
 namespace {
@@ -18,15 +25,39 @@ std::vector<std::string> withSmall(std::vector<std::string> arguments) {
   return arguments;
 }
 
+// What `train tiny-vit` with the small settings and `steps` keeps after three of them, the tensors altered.
+void writeCheckpoint(const std::string& path, int steps, const std::function<void(nn::Weights&)>& alter) {
+  const auto* recipe = findRegistered<models::Recipe>("tiny-vit");
+  REQUIRE(recipe != nullptr);
+  models::Settings settings(recipe->settings());
+  for (std::size_t i = 1; i < small.size(); i += 2) REQUIRE(settings.set(small[i]));
+  REQUIRE(settings.set("steps=" + std::to_string(steps)));
+  const auto device = gpu::Device::open();
+  REQUIRE(device);
+  gpu::Stream stream(*device);
+  const auto training = recipe->make(settings);
+  nn::Initializer draw(stream, 1);
+  nn::Trainer trainer(training->initial(draw), training->options());
+  for (int i = 0; i < 3; ++i) trainer.step(stream, training->loss(i));
+  nn::Weights state = trainer.checkpoint();
+  alter(state);
+  std::string text;
+  for (const auto& s : settings.all()) text += fmt::format("{}{}={}", text.empty() ? "" : " ", s.id, s.initial);
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const auto& w : state) tensors.emplace_back(w.name, w.value);
+  REQUIRE(modelfile::writeSafetensors(path, tensors,
+                                      {{"orrery.recipe", "tiny-vit"}, {"orrery.settings", text}, {"orrery.steps", "3"}, {"format", "pt"}}));
+}
+
 }  // namespace
 
 TEST_CASE("train without a recipe lists the recipes with their settings") {
   const auto ran = runProgram({"train", "--json"});
   CHECK(ran.code == 0);
   const auto json = ran.json();
-  REQUIRE(json.size() >= 1);
-  CHECK(json[0]["id"] == "tiny-vit");
-  CHECK(json[0]["settings"].size() > 5);
+  const auto found = std::find_if(json.begin(), json.end(), [](const auto& recipe) { return recipe["id"] == "tiny-vit"; });
+  REQUIRE(found != json.end());
+  CHECK((*found)["settings"].size() > 5);
   CHECK(runProgram({"train"}).out.find("tiny-vit") != std::string::npos);
 }
 
@@ -65,4 +96,44 @@ TEST_CASE("train refuses what does not fit, with a sentence and the right exit c
   REQUIRE(runProgram(withSmall({"train", "tiny-vit", "--steps", "4", "-o", out})).code == 0);
   refused(withSmall({"tiny-vit", "--steps", "4", "--resume", out, "-o", out}), 1, "exp_avg.");
   refused({"tiny-vit", "--resume", out, "-o", out}, 2, "other settings");
+}
+
+TEST_CASE("a loss that is no longer a number stops training, says at which step, and keeps the last good weights") {
+  const TemporaryFolder folder;
+  const std::string bad = folder.path("bad.safetensors"), out = folder.path("m.safetensors"), kept = out + ".checkpoint";
+  // Weights that are numbers, but whose products are not: logits of plus and minus infinity.
+  writeCheckpoint(bad, 40, [](nn::Weights& state) {
+    for (auto& w : state) {
+      if (w.name != "classifier.weight") continue;
+      std::vector<float> values(static_cast<std::size_t>(w.value.count()));
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = i % 2 == 0 ? 3e38f : -3e38f;
+      w.value = Tensor::from(w.value.shape(), values);
+    }
+  });
+  const auto ran = runProgram(withSmall({"train", "tiny-vit", "--steps", "40", "--resume", bad, "-o", out}));
+  CHECK(ran.code == 1);
+  INFO(ran.err);
+  CHECK(ran.out.empty());
+  CHECK(ran.err.find("no longer a number at step 4; the weights of step 3 are kept in " + kept) != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(out));
+  // What is kept is what was there before the first bad step, and it is numbers.
+  REQUIRE(std::filesystem::exists(kept));
+  CHECK(TemporaryFolder::read(kept) == TemporaryFolder::read(bad));
+}
+
+TEST_CASE("a checkpoint goes on with a lower rate or more steps, and with the same settings to the same bytes") {
+  const TemporaryFolder folder;
+  const std::string checkpoint = folder.path("c.safetensors"), straight = folder.path("a/m.safetensors"),
+                    resumed = folder.path("b/m.safetensors"), slower = folder.path("c/m.safetensors");
+  for (const char* name : {"a", "b", "c"}) std::filesystem::create_directory(folder.path(name));
+  writeCheckpoint(checkpoint, 8, [](nn::Weights&) {});
+  REQUIRE(runProgram(withSmall({"train", "tiny-vit", "--steps", "8", "-o", straight})).code == 0);
+  REQUIRE(runProgram(withSmall({"train", "tiny-vit", "--steps", "8", "--resume", checkpoint, "-o", resumed})).code == 0);
+  CHECK(TemporaryFolder::read(straight) == TemporaryFolder::read(resumed));
+  const auto other = runProgram(
+      withSmall({"train", "tiny-vit", "--steps", "9", "--set", "learning-rate=1e-4", "--resume", checkpoint, "-o", slower, "--json"}));
+  INFO(other.err);
+  REQUIRE(other.code == 0);
+  CHECK(other.json()["steps"] == 9);
+  CHECK(TemporaryFolder::read(slower) != TemporaryFolder::read(straight));
 }
