@@ -34,7 +34,7 @@ nn::Weights initialDet(nn::Initializer& draw, const DetConfig& config) {
     weights.push_back({name + ".bias", draw.constant(Shape{layer.out}, 0)});
   }
   // Small first logits and distances: what they say at the start is the bias.
-  weights.push_back({"head.weight", draw.normal(Shape{config.classes + 4, 64, 1, 1}, 0.01)});
+  weights.push_back({"head.weight", draw.normal(Shape{config.classes + 4, 64, 1, 1}, 0.05)});
   std::vector<float> bias(static_cast<std::size_t>(config.classes + 4), 1.0f);  // softplus(1) = 1.3 strides: an object of middle size
   std::fill_n(bias.begin(), config.classes, static_cast<float>(-std::log((1 - config.prior) / config.prior)));
   weights.push_back({"head.bias", Tensor::from(Shape{config.classes + 4}, bias)});

@@ -16,7 +16,7 @@ namespace orrery::models {
 namespace {
 
 std::vector<Setting> settings() {
-  return {{"steps", 2000, 1, 1e7, true, "training steps"},
+  return {{"steps", 1200, 1, 1e7, true, "training steps"},
           {"batch", 16, 1, 4096, true, "pictures per step"},
           {"learning-rate", 2e-3, 1e-7, 1, false, "peak learning rate"},
           {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
