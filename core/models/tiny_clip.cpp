@@ -1,0 +1,214 @@
+// The recipe tiny-clip: which caption belongs to which picture. ShapeWorld singles at 64 x 64 with their captions (templates 0 to 2), a
+// small CLIP, symmetric cross entropy over the batch, a learnt temperature; equal captions in a batch are left out of each other's rows.
+// Held out: the first scenes of the split val. Judged without further training: which of "a red circle", "a red square" ... fits a picture
+// best.
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/data/shapeworld.h"
+#include "core/data/shapeworld_table.h"
+#include "core/kernels/shapeworld_raster.h"
+#include "core/models/clip.h"
+#include "core/models/recipe.h"
+
+namespace orrery::models {
+namespace {
+
+std::vector<Setting> settings() {
+  return {{"steps", 1500, 1, 1e7, true, "training steps"},
+          {"batch", 128, 2, 4096, true, "pictures with captions per step"},
+          {"learning-rate", 1e-3, 1e-7, 1, false, "peak learning rate"},
+          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
+          {"weight-decay", 0.1, 0, 1, false, "AdamW's weight decay"},
+          {"width", 96, 8, 1024, true, "width of a token"},
+          {"vision-layers", 3, 1, 24, true, "encoder layers of the picture's tower"},
+          {"text-layers", 2, 1, 24, true, "encoder layers of the text's tower"},
+          {"heads", 4, 1, 16, true, "attention heads"},
+          {"embedding", 64, 2, 1024, true, "dimensions of the common space"},
+          {"held-out", 1000, 1, 2000, true, "held-out pictures to judge by"},
+          {"seed", 1, 0, 4294967295.0, true, "first weights and data"}};
+}
+
+constexpr unsigned templates = 7;  // "a red square", "a small red square", "a small red square on a striped background"
+
+class TinyClip : public Training {
+ public:
+  explicit TinyClip(const Settings& settings) : settings_(settings) {
+    config_.visionHeads = config_.textHeads = settings.integer("heads");
+    // Heads share the width evenly.
+    config_.visionWidth = config_.textWidth =
+        std::max<std::int64_t>(settings.integer("width") / config_.visionHeads, 1) * config_.visionHeads;
+    config_.visionLayers = settings.integer("vision-layers"), config_.textLayers = settings.integer("text-layers");
+    config_.embedding = settings.integer("embedding");
+  }
+
+  nn::Weights initial(nn::Initializer& draw) const override { return initialClip(draw, config_); }
+
+  nn::TrainerOptions options() const override {
+    nn::TrainerOptions o;
+    o.optimizer.kind = nn::OptimizerKind::adamw;
+    o.optimizer.learningRate = settings_.number("learning-rate");
+    o.optimizer.weightDecay = settings_.number("weight-decay");
+    o.optimizer.beta2 = 0.98;  // as OpenAI's for vision transformers
+    o.schedule.kind = nn::Schedule::Kind::cosine;
+    o.schedule.warmup = settings_.integer("warmup");
+    o.schedule.total = settings_.integer("steps");
+    o.clipNorm = 1;
+    return o;
+  }
+
+  nn::Trainer::Loss loss(std::int64_t step) override {
+    const std::int64_t batch = settings_.integer("batch");
+    return [this, step, batch](nn::Tape& tape, std::span<const nn::Variable> weights) {
+      const Batch b = pictures(tape.stream(), shapeworld::Split::train, step * batch, batch);
+      const nn::Variable images = clipImages(weights, tape.constant(b.patches), config_), texts = clipTexts(weights, b.captions, config_);
+      return clipLoss(clipLogits(weights, images, texts), clipEqualTexts(b.captions, config_.textLength));
+    };
+  }
+
+  Expected<std::vector<Judgement>> judge(gpu::Stream& stream, const nn::Weights& weights) override {
+    const std::int64_t count = settings_.integer("held-out"), chunk = 100, d = config_.embedding;
+    // One vector per prompt, shape by shape; a shape's is the direction of the mean over its colours (section 3.1.4).
+    std::vector<std::uint32_t> prompts;
+    for (const auto shape : shapeworld::classNames) {
+      for (const auto colour : shapeworld::colourNames) {
+        const auto tokens = shapeworld::tokenize((colour == "orange" ? "an " : "a ") + std::string(colour) + " " + std::string(shape));
+        prompts.insert(prompts.end(), tokens.begin(), tokens.end());
+      }
+    }
+    constexpr std::size_t shapes = shapeworld::classNames.size(), colours = shapeworld::colourNames.size();
+    std::vector<double> perPrompt, perShape(shapes * static_cast<std::size_t>(d), 0.0);
+    {
+      nn::Tape tape(stream);
+      const auto values = clipTexts(constants(tape, weights), prompts, config_).value().toFloats();
+      perPrompt.assign(values.begin(), values.end());
+    }
+    for (std::size_t s = 0; s < shapes; ++s) {
+      const std::span<double> mean(perShape.data() + s * static_cast<std::size_t>(d), static_cast<std::size_t>(d));
+      double squares = 0;
+      for (std::size_t k = 0; k < mean.size(); ++k) {
+        for (std::size_t c = 0; c < colours; ++c) mean[k] += perPrompt[(s * colours + c) * mean.size() + k];
+        squares += mean[k] * mean[k];
+      }
+      for (double& v : mean) v /= std::sqrt(squares);
+    }
+    std::int64_t both = 0, shape = 0, retrieved = 0;
+    double nats = 0;
+    std::int64_t batches = 0;
+    for (std::int64_t first = 0; first < count; first += chunk) {
+      const std::int64_t n = std::min(chunk, count - first);
+      const Batch b = pictures(stream, shapeworld::Split::val, first, n);
+      nn::Tape tape(stream);
+      const auto w = constants(tape, weights);
+      const nn::Variable images = clipImages(w, tape.constant(b.patches), config_), texts = clipTexts(w, b.captions, config_);
+      const nn::Variable logits = clipLogits(w, images, texts);
+      const Tensor same = clipEqualTexts(b.captions, config_.textLength);
+      nats += static_cast<double>(clipLoss(logits, same).value().toFloats()[0]);
+      ++batches;
+      const auto u = images.value().toFloats(), l = logits.value().toFloats();
+      for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+        const std::span<const float> picture(u.data() + i * static_cast<std::size_t>(d), static_cast<std::size_t>(d));
+        both += nearestOf(perPrompt, picture) == b.kinds[i] ? 1 : 0;
+        shape += nearestOf(perShape, picture) == b.kinds[i] / colours ? 1 : 0;
+        // The first text with the highest logit, which may be another with the same words.
+        const std::size_t row = i * static_cast<std::size_t>(n);
+        const auto best = static_cast<std::size_t>(std::max_element(l.begin() + static_cast<std::ptrdiff_t>(row),
+                                                                    l.begin() + static_cast<std::ptrdiff_t>(row) + n) -
+                                                   l.begin()) -
+                          row;
+        const auto text = [&](std::size_t k) { return std::span(b.captions).subspan(k * 16, 16); };
+        retrieved += std::ranges::equal(text(best), text(i)) ? 1 : 0;
+      }
+    }
+    const auto share = [&](std::int64_t n) { return static_cast<double>(n) / static_cast<double>(count); };
+    const std::string of = std::to_string(count) + " held-out ShapeWorld singles";
+    return std::vector<Judgement>{{"zero_shot_32", share(both), of + ", 32 prompts 'a {colour} {shape}'"},
+                                  {"zero_shot_4", share(shape), of + ", 4 shapes, each the mean of its 8 prompts"},
+                                  {"retrieval", share(retrieved), of + ", own caption among 100"},
+                                  {"loss", nats / static_cast<double>(batches), of + ", batches of 100"}};
+  }
+
+  nlohmann::json config() const override {
+    const auto tower = [&](std::int64_t width, std::int64_t layers, std::int64_t heads) {
+      return nlohmann::json{
+          {"hidden_size", width},         {"intermediate_size", config_.mlpRatio * width}, {"num_hidden_layers", layers},
+          {"num_attention_heads", heads}, {"projection_dim", config_.embedding},           {"layer_norm_eps", config_.epsilon},
+          {"hidden_act", "gelu"}};
+    };
+    auto text = tower(config_.textWidth, config_.textLayers, config_.textHeads);
+    text["model_type"] = "clip_text_model";
+    text["vocab_size"] = config_.vocabulary;
+    text["max_position_embeddings"] = config_.textLength;
+    text["pad_token_id"] = 0, text["bos_token_id"] = 1, text["eos_token_id"] = config_.endOfText;
+    text["vocabulary"] = shapeworld::vocabulary();
+    auto vision = tower(config_.visionWidth, config_.visionLayers, config_.visionHeads);
+    vision["model_type"] = "clip_vision_model";
+    vision["image_size"] = config_.imageSize, vision["patch_size"] = config_.patchSize, vision["num_channels"] = config_.channels;
+    return {{"architectures", {"CLIPModel"}},
+            {"model_type", "clip"},
+            {"projection_dim", config_.embedding},
+            {"logit_scale_init_value", std::log(1 / 0.07)},
+            {"image_mean", {0.5, 0.5, 0.5}},
+            {"image_std", {0.5, 0.5, 0.5}},
+            {"text_config", text},
+            {"vision_config", vision}};
+  }
+
+ private:
+  struct Batch {
+    Tensor patches;
+    std::vector<std::uint32_t> captions;  // 16 ids each
+    std::vector<std::size_t> kinds;       // shape times 8 plus colour
+  };
+
+  static std::vector<nn::Variable> constants(nn::Tape& tape, const nn::Weights& weights) {
+    std::vector<nn::Variable> result;
+    for (const nn::NamedTensor& w : weights) result.push_back(tape.constant(w.value));
+    return result;
+  }
+
+  // The row of `directions` with the largest inner product.
+  static std::size_t nearestOf(const std::vector<double>& directions, std::span<const float> u) {
+    std::size_t best = 0;
+    double most = -2;
+    for (std::size_t row = 0; row * u.size() < directions.size(); ++row) {
+      double product = 0;
+      for (std::size_t k = 0; k < u.size(); ++k) product += directions[row * u.size() + k] * static_cast<double>(u[k]);
+      if (product > most) most = product, best = row;
+    }
+    return best;
+  }
+
+  Batch pictures(gpu::Stream& stream, shapeworld::Split split, std::int64_t first, std::int64_t count) const {
+    shapeworld::Options options;
+    options.seed = static_cast<std::uint64_t>(settings_.integer("seed"));
+    options.split = split;
+    options.templates = templates;
+    std::vector<shapeworld::Scene> scenes;
+    Batch batch;
+    for (std::int64_t i = 0; i < count; ++i) {
+      scenes.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(first + i), options));
+      const auto tokens = shapeworld::tokenize(scenes.back().caption);
+      batch.captions.insert(batch.captions.end(), tokens.begin(), tokens.end());
+      const shapeworld::Object& object = scenes.back().objects.at(0);
+      batch.kinds.push_back(static_cast<std::size_t>(object.shape) * shapeworld::colourNames.size() +
+                            static_cast<std::size_t>(object.colour));
+    }
+    const Tensor images = kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(config_.imageSize));
+    batch.patches = clipPatches(stream, images, config_);
+    return batch;
+  }
+
+  Settings settings_;
+  ClipConfig config_;
+};
+
+std::unique_ptr<Training> make(const Settings& settings) { return std::make_unique<TinyClip>(settings); }
+
+const Registration<Recipe> registration{
+    {"tiny-clip", "Which caption belongs to which ShapeWorld picture: a CLIP of two small transformers", settings, make}};
+
+}  // namespace
+}  // namespace orrery::models
