@@ -96,6 +96,8 @@ class TinyVit : public Training {
             {"hidden_act", "gelu"},
             {"layer_norm_eps", config_.epsilon},
             {"qkv_bias", true},
+            {"image_mean", {0.5, 0.5, 0.5}},
+            {"image_std", {0.5, 0.5, 0.5}},
             {"id2label", {{"0", "circle"}, {"1", "square"}, {"2", "triangle"}, {"3", "star"}}}};
   }
 

@@ -1,26 +1,30 @@
 #include "core/models/vit.h"
 
+#include <cmath>
+
 #include "core/kernels/matmul.h"
 #include "core/kernels/permute.h"
 
 namespace orrery::models {
 
 nn::Weights initialVit(nn::Initializer& draw, const VitConfig& c) {
-  constexpr double deviation = 0.02;  // initializer_range of the published configuration
+  constexpr double deviation = 0.02;  // of the positions and the class token
   nn::Weights w;
-  const auto matrix = [&](const std::string& name, Shape shape) { w.push_back({name, draw.normal(shape, deviation)}); };
+  const auto normal = [&](const std::string& name, Shape shape) { w.push_back({name, draw.normal(shape, deviation)}); };
   const auto constant = [&](const std::string& name, std::int64_t n, double value) { w.push_back({name, draw.constant(Shape{n}, value)}); };
   const auto dense = [&](const std::string& name, std::int64_t in, std::int64_t out) {
-    matrix(name + ".weight", Shape{out, in});
+    w.push_back({name + ".weight", draw.xavierUniform(Shape{out, in}, in, out)});
     constant(name + ".bias", out, 0);
   };
   const auto norm = [&](const std::string& name) {
     constant(name + ".weight", c.width, 1);
     constant(name + ".bias", c.width, 0);
   };
-  matrix("vit.embeddings.cls_token", Shape{1, 1, c.width});
-  matrix("vit.embeddings.position_embeddings", Shape{1, c.tokens(), c.width});
-  matrix("vit.embeddings.patch_embeddings.projection.weight", Shape{c.width, c.channels, c.patchSize, c.patchSize});
+  normal("vit.embeddings.cls_token", Shape{1, 1, c.width});
+  normal("vit.embeddings.position_embeddings", Shape{1, c.tokens(), c.width});
+  const std::int64_t inputs = c.channels * c.patchSize * c.patchSize;
+  w.push_back({"vit.embeddings.patch_embeddings.projection.weight",
+               draw.normal(Shape{c.width, c.channels, c.patchSize, c.patchSize}, 1 / std::sqrt(static_cast<double>(inputs)))});
   constant("vit.embeddings.patch_embeddings.projection.bias", c.width, 0);
   for (std::int64_t i = 0; i < c.layers; ++i) {
     const std::string layer = "vit.encoder.layer." + std::to_string(i) + ".";
@@ -34,7 +38,8 @@ nn::Weights initialVit(nn::Initializer& draw, const VitConfig& c) {
     dense(layer + "output.dense", c.mlpRatio * c.width, c.width);
   }
   norm("vit.layernorm");
-  dense("classifier", c.width, c.classes);
+  w.push_back({"classifier.weight", draw.constant(Shape{c.classes, c.width}, 0)});
+  constant("classifier.bias", c.classes, 0);
   return w;
 }
 

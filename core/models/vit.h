@@ -18,10 +18,11 @@ struct VitConfig {
   std::int64_t paddedTokens() const { return (tokens() + 3) / 4 * 4; }
 };
 
-// Truncated at nothing: normal with deviation 0.02 for matrices and positions, zeros for biases, ones for gains.
+// As the authors' code draws them: Glorot's uniform for dense layers, LeCun's normal for the patches, deviation 0.02 for positions and the
+// class token, zeros for biases and the classifier, ones for gains.
 nn::Weights initialVit(nn::Initializer& draw, const VitConfig& config);
 
-// images f32 [B, channels, S, S] -> patches with an empty first row for the class token and empty ones at the end, [B, paddedTokens,
+// images f32 [B, channels, S, S] in -1 ... 1 -> patches with an empty first row for the class token and empty ones at the end, [B, paddedTokens,
 // channels P P].
 Tensor vitPatches(gpu::Stream& stream, const Tensor& images, const VitConfig& config);
 
