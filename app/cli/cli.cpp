@@ -20,13 +20,15 @@ namespace {
 
 struct Globals {
   int device = -1;
-  std::string language;
+  std::string language, variant;
   bool validation = false, safeMode = false;
 };
 
 void addGlobals(CLI::App& app, Globals& globals) {
   app.add_option("--device", globals.device, tr("Number of the Vulkan device (orrery devices lists them)"))->check(CLI::NonNegativeNumber);
   app.add_option("--lang", globals.language, tr("Language of texts: en or zh"))->check(CLI::IsMember({"en", "zh"}));
+  app.add_option("--variant", globals.variant, tr("Build of every kernel that has several: scalar (CPUs) or subgroup (GPUs)"))
+      ->check(CLI::IsMember({"scalar", "subgroup"}));
   app.add_flag("--validation", globals.validation, tr("Turn the Vulkan validation layer on"));
 }
 
@@ -190,6 +192,7 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   }
 
   if (!app.get_subcommands().empty()) quietDisplaySearch();
+  if (!globals.variant.empty()) ::setenv("ORRERY_VARIANT", globals.variant.c_str(), 1);
   const gpu::DeviceOptions device{globals.device, globals.validation};
   if (labs->parsed()) return listLabs(json);
   if (show->parsed()) return showLab(labId, json);
