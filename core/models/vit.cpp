@@ -7,6 +7,29 @@
 
 namespace orrery::models {
 
+namespace {
+
+// The two-dimensional sine-cosine code of a patch's row and column, at half its size beside patches of about one; zeros for the class
+// token. Learnt from there. From small random positions attention takes long to find out which patches are neighbours.
+Tensor sinCosPositions(const VitConfig& c) {
+  const auto d = static_cast<std::size_t>(c.width), quarter = d / 4, side = static_cast<std::size_t>(c.imageSize / c.patchSize);
+  std::vector<float> values(static_cast<std::size_t>(c.tokens()) * d, 0.0f);
+  for (std::size_t row = 0; row < side; ++row) {
+    for (std::size_t column = 0; column < side; ++column) {
+      float* to = values.data() + (1 + row * side + column) * d;
+      for (std::size_t i = 0; i < quarter; ++i) {
+        const double frequency = std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(quarter));
+        const double y = static_cast<double>(row) * frequency, x = static_cast<double>(column) * frequency;
+        to[i] = static_cast<float>(0.5 * std::sin(y)), to[quarter + i] = static_cast<float>(0.5 * std::cos(y));
+        to[2 * quarter + i] = static_cast<float>(0.5 * std::sin(x)), to[3 * quarter + i] = static_cast<float>(0.5 * std::cos(x));
+      }
+    }
+  }
+  return Tensor::from(Shape{1, c.tokens(), c.width}, values);
+}
+
+}  // namespace
+
 nn::Weights initialVit(nn::Initializer& draw, const VitConfig& c) {
   constexpr double deviation = 0.02;  // of the positions and the class token
   nn::Weights w;
@@ -21,7 +44,7 @@ nn::Weights initialVit(nn::Initializer& draw, const VitConfig& c) {
     constant(name + ".bias", c.width, 0);
   };
   normal("vit.embeddings.cls_token", Shape{1, 1, c.width});
-  normal("vit.embeddings.position_embeddings", Shape{1, c.tokens(), c.width});
+  w.push_back({"vit.embeddings.position_embeddings", sinCosPositions(c)});
   const std::int64_t inputs = c.channels * c.patchSize * c.patchSize;
   w.push_back({"vit.embeddings.patch_embeddings.projection.weight",
                draw.normal(Shape{c.width, c.channels, c.patchSize, c.patchSize}, 1 / std::sqrt(static_cast<double>(inputs)))});
@@ -62,7 +85,7 @@ Tensor vitPatches(gpu::Stream& stream, const Tensor& images, const VitConfig& c)
   return kernels::matmul(stream, shiftedIdentity(c.paddedTokens(), n, 1), patches);
 }
 
-nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& c) {
+nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& c) {
   using nn::Variable;
   nn::Tape& tape = patches.tape();
   const std::int64_t batch = patches.shape()[0], n = c.paddedTokens(), real = c.tokens(), d = c.width, head = d / c.heads;
@@ -105,10 +128,18 @@ nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variabl
     const Variable z = norm(x);
     x = nn::add(x, dense(nn::gelu(dense(z))));
   }
-  x = norm(x);
+  return norm(x);
+}
+
+nn::Variable vitClassify(std::span<const nn::Variable> weights, const nn::Variable& tokens) {
+  return nn::linear(tokens, weights[weights.size() - 2], weights.back());
+}
+
+nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& c) {
+  const nn::Variable tokens = vitTokens(weights, patches, c);
   // The class token's row.
-  const Variable token = nn::reshape(nn::matmul(tape.constant(shiftedIdentity(1, n, 0)), x), Shape{batch, d});
-  return dense(token);
+  const nn::Variable first = nn::matmul(tokens.tape().constant(shiftedIdentity(1, c.paddedTokens(), 0)), tokens);
+  return vitClassify(weights, nn::reshape(first, Shape{patches.shape()[0], c.width}));
 }
 
 }  // namespace orrery::models

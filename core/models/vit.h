@@ -18,15 +18,18 @@ struct VitConfig {
   std::int64_t paddedTokens() const { return (tokens() + 3) / 4 * 4; }
 };
 
-// As the authors' code draws them: Glorot's uniform for dense layers, LeCun's normal for the patches, deviation 0.02 for positions and the
-// class token, zeros for biases and the classifier, ones for gains.
+// As the authors' code draws them: Glorot's uniform for dense layers, LeCun's normal for the patches, deviation 0.02 for the class token, zeros
+// for biases and the classifier, ones for gains; positions are sines and cosines (Beyer, Zhai and Kolesnikov 2022).
 nn::Weights initialVit(nn::Initializer& draw, const VitConfig& config);
 
 // images f32 [B, channels, S, S] in -1 ... 1 -> patches with an empty first row for the class token and empty ones at the end, [B, paddedTokens,
 // channels P P].
 Tensor vitPatches(gpu::Stream& stream, const Tensor& images, const VitConfig& config);
 
-// Logits [B, classes] from vitPatches(); weights in the order of initialVit().
+// From vitPatches(), with weights in the order of initialVit(): the last layer's normalised tokens [B, paddedTokens, width]; what the
+// classifier makes of tokens [..., width]; and both for the class token: logits [B, classes].
+nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& config);
+nn::Variable vitClassify(std::span<const nn::Variable> weights, const nn::Variable& tokens);
 nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& config);
 
 }  // namespace orrery::models

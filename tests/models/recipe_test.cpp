@@ -205,7 +205,8 @@ TEST_CASE("tiny-vit trains: the loss of a small one falls, the same way every ti
     return std::pair{first, last};
   };
   const auto a = run(), b = run();
-  CHECK(a.first == Approx(std::log(4)).margin(0.1));
+  // A classifier of zeros: the logarithm of 4 for the picture, and half of it for its patches.
+  CHECK(a.first == Approx(1.5 * std::log(4)).margin(1e-3));
   CHECK(a.second < 0.8 * a.first);
   CHECK(a == b);
 }
