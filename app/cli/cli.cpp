@@ -143,6 +143,14 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   trainCommand->add_option("-o,--output", trainOptions.output, tr("The model to write: .safetensors; config.json is written beside it"));
   addJson(trainCommand);
 
+  JudgeOptions judgeOptions;
+  auto* judgeCommand = command("judge", tr("Judge a trained model once more on what it has not seen"));
+  judgeCommand->add_option("model", judgeOptions.model, tr("What train wrote (the file or its folder), or the id of a model that comes with Orrery"))
+      ->required()
+      ->type_name("MODEL|ID");
+  judgeCommand->add_option("--set", judgeOptions.sets, tr("A setting of the recipe, setting=value; may be given several times"))->allow_extra_args(false);
+  addJson(judgeCommand);
+
   MapOptions mapOptions;
   auto* mapCommand = command("map", tr("Average precision of detections by the COCO or VOC rules"));
   mapCommand->add_option("--gt", mapOptions.truth, tr("Ground truth: COCO JSON, VOC folder, YOLO folder or table"))->required();
@@ -205,6 +213,11 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
     dataOptions.scene.device = device;
     dataOptions.json = json;
     return data(dataOptions);
+  }
+  if (judgeCommand->parsed()) {
+    judgeOptions.device = device;
+    judgeOptions.json = json;
+    return judge(judgeOptions);
   }
   if (trainCommand->parsed()) {
     trainOptions.device = device;

@@ -68,4 +68,12 @@ struct TrainOptions {
 };
 int train(const TrainOptions& options);
 
+struct JudgeOptions {
+  std::string model;  // what train wrote (the file or its folder), or the id of a model that comes with the program
+  std::vector<std::string> sets;
+  gpu::DeviceOptions device;
+  bool json = false;
+};
+int judge(const JudgeOptions& options);
+
 }  // namespace orrery::cli

@@ -16,6 +16,7 @@
 #include "core/gpu/stream.h"
 #include "core/modelfile/safetensors_write.h"
 #include "core/modelfile/tensor_file.h"
+#include "core/models/bundled.h"
 #include "core/models/recipe.h"
 #include "core/session/nearest.h"
 
@@ -35,10 +36,27 @@ std::string timeLeft(double seconds) {
   return whole >= 3600 ? fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60) : fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-std::string asText(const models::Settings& settings) {
+nlohmann::json judgedJson(const std::vector<models::Judgement>& judged) {
+  auto result = nlohmann::json::object();
+  for (const auto& j : judged) result[j.name] = {{"value", j.value}, {"of", j.of}};
+  return result;
+}
+
+std::string judgedText(const nlohmann::json& judged) {
   std::string text;
-  for (const auto& s : settings.all()) text += fmt::format("{}{}={}", text.empty() ? "" : " ", s.id, s.initial);
+  for (const auto& [name, j] : judged.items())
+    text += fmt::format("  {}  {:.4f}  ({})\n", name, j["value"].get<double>(), j["of"].get<std::string>());
   return text;
+}
+
+// The command that makes this model again.
+std::string commandFor(const models::Recipe& recipe, const models::Settings& settings) {
+  std::string text = fmt::format("orrery train {}", recipe.id);
+  const auto declared = recipe.settings();
+  for (std::size_t i = 0; i < declared.size(); ++i) {
+    if (const auto& s = settings.all()[i]; s.initial != declared[i].initial) text += fmt::format(" --set {}={}", s.id, s.initial);
+  }
+  return text + " -o model.safetensors";
 }
 
 // What a checkpoint must share with the run that goes on from it: all but how far and how fast to go, and how to judge. A training that
@@ -153,7 +171,7 @@ class Run {
 
   std::map<std::string, std::string> metadata() const {
     return {{"orrery.recipe", std::string(recipe_.id)},
-            {"orrery.settings", asText(settings_)},
+            {"orrery.settings", settings_.text()},
             {"orrery.steps", std::to_string(trainer_.steps())},
             {"format", "pt"}};
   }
@@ -171,7 +189,7 @@ class Run {
     if (checkpoint->recipe != recipe_.id) {
       return makeError(ErrorCode::usage, trf("{} belongs to the recipe {}, not to {}", options_.resume, checkpoint->recipe, recipe_.id));
     }
-    if (fixedPart(checkpoint->settings) != fixedPart(asText(settings_))) {
+    if (fixedPart(checkpoint->settings) != fixedPart(settings_.text())) {
       return makeError(ErrorCode::usage,
                        trf("{} was trained with other settings: {}. Give the same ones to go on", options_.resume, checkpoint->settings));
     }
@@ -186,13 +204,12 @@ class Run {
     std::int64_t parameters = 0;
     for (const auto& w : trainer_.weights()) parameters += w.value.count();
     result["parameters"] = parameters;
-    for (const auto& j : judged) {
-      result["judged"][j.name] = {{"value", j.value}, {"of", j.of}};
-      about["orrery." + j.name] = fmt::format("{:.6g} of {}", j.value, j.of);
-    }
+    result["judged"] = judgedJson(judged);
+    for (const auto& j : judged) about["orrery." + j.name] = fmt::format("{:.6g} of {}", j.value, j.of);
     if (auto written = modelfile::writeSafetensors(options_.output, pairs(trainer_.average()), about); !written) return written.error();
     auto config = training_->config();
-    config["orrery"] = {{"recipe", recipe_.id}, {"settings", asText(settings_)}, {"judged", result["judged"]}};
+    config["orrery"] = {
+        {"recipe", recipe_.id}, {"settings", settings_.text()}, {"command", commandFor(recipe_, settings_)}, {"judged", result["judged"]}};
     const auto beside = std::filesystem::path(options_.output).replace_filename("config.json").string();
     if (auto written = writeFileAtomically(beside, config.dump(2) + "\n"); !written) return written.error();
     for (const auto& [name, content] : training_->files()) {
@@ -269,13 +286,38 @@ int train(const TrainOptions& options) {
   std::signal(SIGINT, before);
   if (!result) return fail(result.error());
   if (options.json) return printJson(*result);
-  std::string text = trf("{}: {} parameters, {} steps in {}", options.output, (*result)["parameters"].get<std::int64_t>(),
-                         (*result)["steps"].get<std::int64_t>(), timeLeft((*result)["seconds"].get<double>())) +
-                     "\n";
-  for (const auto& [name, judged] : (*result)["judged"].items()) {
-    text += fmt::format("  {}  {:.4f}  ({})\n", name, judged["value"].get<double>(), judged["of"].get<std::string>());
+  return print(trf("{}: {} parameters, {} steps in {}", options.output, (*result)["parameters"].get<std::int64_t>(),
+                   (*result)["steps"].get<std::int64_t>(), timeLeft((*result)["seconds"].get<double>())) +
+               "\n" + judgedText((*result)["judged"]));
+}
+
+int judge(const JudgeOptions& options) {
+  // A file or folder, or the id of a model that comes with the program.
+  const bool named = options.model.find_first_of("/\\") == std::string::npos && !std::filesystem::exists(options.model);
+  const auto saved = models::SavedModel::open(named ? models::bundledFolder(options.model) : options.model);
+  if (!saved) return fail(saved.error());
+  const auto recipe = saved->recipe();
+  if (!recipe) return fail(recipe.error());
+  auto settings = saved->settings();
+  if (!settings) return fail(settings.error());
+  for (const auto& assignment : options.sets) {
+    if (auto set = settings->set(assignment); !set) return fail(set.error());
   }
-  return print(text);
+  const auto device = gpu::Device::open(options.device);
+  if (!device) return fail(device.error());
+  const auto result = [&]() -> Expected<nlohmann::json> {
+    gpu::Stream stream(*device);
+    const auto training = (*recipe)->make(*settings);
+    if (auto prepared = training->prepare(); !prepared) return prepared.error();
+    nn::Initializer draw(stream, 1);
+    const auto weights = saved->weights(training->initial(draw));
+    if (!weights) return weights.error();
+    const auto judged = training->judge(stream, *weights);
+    if (!judged) return judged.error();
+    return nlohmann::json{{"model", saved->folder}, {"recipe", (*recipe)->id}, {"judged", judgedJson(*judged)}};
+  }();
+  if (!result) return fail(result.error());
+  return options.json ? printJson(*result) : print(judgedText((*result)["judged"]));
 }
 
 }  // namespace orrery::cli

@@ -1,5 +1,7 @@
 #include "core/models/bundled.h"
 
+#include <filesystem>
+
 #include "core/base/files.h"
 #include "core/base/text.h"
 #include "core/modelfile/tensor_file.h"
@@ -8,12 +10,37 @@ namespace orrery::models {
 
 std::string bundledFolder(const std::string& id) { return resourceFolder() + "/models/" + id; }
 
-Expected<SavedModel> SavedModel::open(const std::string& folder) {
-  const std::string path = folder + "/config.json";
-  auto text = readWholeFile(path, 1 << 20);
+Expected<SavedModel> SavedModel::open(const std::string& path) {
+  const std::filesystem::path given(path);
+  const bool isFile = given.extension() == ".safetensors";
+  const std::string folder = isFile ? (given.has_parent_path() ? given.parent_path().string() : ".") : path;
+  const std::string configPath = folder + "/config.json";
+  auto text = readWholeFile(configPath, 1 << 20);
   if (!text) return text.error();
-  SavedModel result{folder, nlohmann::json::parse(*text, nullptr, false)};
-  if (!result.config.is_object()) return makeError(ErrorCode::badInput, trf("{} is not a JSON object", path));
+  SavedModel result{folder, isFile ? path : folder + "/model.safetensors", nlohmann::json::parse(*text, nullptr, false)};
+  if (!result.config.is_object()) return makeError(ErrorCode::badInput, trf("{} is not a JSON object", configPath));
+  return result;
+}
+
+Expected<const Recipe*> SavedModel::recipe() const {
+  const auto made = config.value("orrery", nlohmann::json::object());
+  const auto id = made.is_object() && made.contains("recipe") && made["recipe"].is_string() ? made["recipe"].get<std::string>() : "";
+  if (const auto* found = findRegistered<Recipe>(id)) return found;
+  return makeError(ErrorCode::badInput,
+                   id.empty() ? trf("{} names no recipe of Orrery", folder + "/config.json")
+                              : trf("{} names the recipe '{}', which this program does not have", folder + "/config.json", id));
+}
+
+Expected<Settings> SavedModel::settings() const {
+  const auto made = recipe();
+  if (!made) return made.error();
+  Settings result((*made)->settings());
+  const auto& text = config["orrery"].value("settings", nlohmann::json());
+  if (!text.is_string())
+    return makeError(ErrorCode::badInput, trf("{} does not say with which settings it was made", folder + "/config.json"));
+  if (auto taken = result.setAll(text.get<std::string>()); !taken) {
+    return makeError(ErrorCode::badInput, trf("{}: {}", folder + "/config.json", taken.error().message));
+  }
   return result;
 }
 
@@ -27,7 +54,7 @@ Expected<std::int64_t> SavedModel::number(const std::string& name, std::int64_t 
 }
 
 Expected<nn::Weights> SavedModel::weights(const nn::Weights& like) const {
-  const std::string path = folder + "/model.safetensors";
+  const std::string& path = weightsPath;
   auto file = modelfile::TensorFile::open(path);
   if (!file) return file.error();
   nn::Weights result;

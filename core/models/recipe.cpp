@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <sstream>
 #include <stdexcept>
 
 #include "core/base/text.h"
@@ -35,6 +36,21 @@ double Settings::number(std::string_view id) const {
     if (s.id == id) return s.initial;
   }
   throw std::logic_error("a recipe asks for a setting it has not declared");
+}
+
+std::string Settings::text() const {
+  std::string text;
+  for (const Setting& s : declared_) text += fmt::format("{}{}={}", text.empty() ? "" : " ", s.id, s.initial);
+  return text;
+}
+
+Expected<void> Settings::setAll(std::string_view text) {
+  std::istringstream words{std::string(text)};
+  std::string word;
+  while (words >> word) {
+    if (auto taken = set(word); !taken) return taken;
+  }
+  return {};
 }
 
 }  // namespace orrery::models

@@ -32,6 +32,9 @@ class Settings {
   double number(std::string_view id) const;
   std::int64_t integer(std::string_view id) const { return static_cast<std::int64_t>(number(id)); }
   const std::vector<Setting>& all() const { return declared_; }  // `initial` is the present value
+  // "steps=1500 batch=64 ...": every setting, as models and checkpoints keep them. setAll takes it back; Error: usage, as set().
+  std::string text() const;
+  Expected<void> setAll(std::string_view text);
 
  private:
   std::vector<Setting> declared_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include "core/modelfile/safetensors_write.h"
@@ -74,6 +75,13 @@ TEST_CASE("train writes a model with published names, its config and how it was 
   const auto inspected = runProgram({"inspect", folder.path("a.safetensors")});
   CHECK(inspected.code == 0);
   CHECK(inspected.out.find("vit.encoder.layer.0.attention.attention.query.weight") != std::string::npos);
+  // Judged again, the file gives the same figures; its config says with which command it was made.
+  const auto judged = runProgram({"judge", folder.path("a.safetensors"), "--json"});
+  INFO(judged.err);
+  REQUIRE(judged.code == 0);
+  CHECK(judged.json()["judged"] == json["judged"]);
+  const auto config = nlohmann::json::parse(TemporaryFolder::read(folder.path("config.json")));
+  CHECK(config["orrery"]["command"].get<std::string>().starts_with("orrery train tiny-vit --set steps=12 --set batch=8 "));
   REQUIRE(runProgram(withSmall({"train", "tiny-vit", "--steps", "12", "-o", folder.path("b.safetensors")})).code == 0);
   CHECK(TemporaryFolder::read(folder.path("a.safetensors")) == TemporaryFolder::read(folder.path("b.safetensors")));
 }
@@ -96,6 +104,25 @@ TEST_CASE("train refuses what does not fit, with a sentence and the right exit c
   REQUIRE(runProgram(withSmall({"train", "tiny-vit", "--steps", "4", "-o", out})).code == 0);
   refused(withSmall({"tiny-vit", "--steps", "4", "--resume", out, "-o", out}), 1, "exp_avg.");
   refused({"tiny-vit", "--resume", out, "-o", out}, 2, "other settings");
+}
+
+TEST_CASE("judge refuses what is no model of a recipe, with a sentence") {
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& name, const std::string& text) { std::ofstream(folder.path(name)) << text; };
+  checkRefused(runProgram({"judge", folder.path("none")}), 1, {"none"});
+  checkRefused(runProgram({"judge", "no-such-model"}), 1, {"no-such-model"});
+  write("config.json", "[1]");
+  checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"is not a JSON object"});
+  write("config.json", R"({"model_type": "vit"})");
+  checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"names no recipe"});
+  write("config.json", R"({"orrery": {"recipe": "tiny-who"}})");
+  checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"'tiny-who'"});
+  write("config.json", R"({"orrery": {"recipe": "tiny-vit"}})");
+  checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"with which settings"});
+  write("config.json", R"({"orrery": {"recipe": "tiny-vit", "settings": "width=0"}})");
+  checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"config.json", "from 8 to 1024"});
+  write("config.json", R"({"orrery": {"recipe": "tiny-vit", "settings": "width=16"}})");
+  checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"m.safetensors"});
 }
 
 TEST_CASE("a loss that is no longer a number stops training, says at which step, and keeps the last good weights") {
