@@ -3,6 +3,9 @@
 
 #include "core/kernels/matmul.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <span>
 #include <stdexcept>
@@ -50,6 +53,10 @@ Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   extents.push_back(M);
   extents.push_back(N);
   plan.result = Shape(std::move(extents));
+  if (!options.residual.empty() && (options.residual.shape() != plan.result || options.residual.dtype() != DType::f32)) {
+    throw std::invalid_argument("matmul: " + options.residual.shape().toString() + " cannot be added to a product of " +
+                                plan.result.toString());
+  }
 
   // Walk the batch axes from the last to the first and join those that both operands walk evenly.
   std::vector<std::array<std::uint32_t, 3>> axes;  // extent, stride in A, stride in B; fastest first
@@ -72,6 +79,12 @@ Plan planFor(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   return plan;
 }
 
+// What the epilogue does, as specialisation constants: bias, residual, activation.
+std::array<std::uint32_t, 3> epilogue(const MatmulOptions& options) {
+  return {options.bias.empty() ? 0u : 1u, options.residual.empty() ? 0u : 1u,
+          options.activation ? 1 + static_cast<std::uint32_t>(*options.activation) : 0u};
+}
+
 constexpr std::uint32_t tilesFor(std::uint32_t value, std::uint32_t step) { return (value + step - 1) / step; }
 
 void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
@@ -88,7 +101,8 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
   Tensor readA = a, readB = b;
   std::uint32_t matrixA = 0, matrixB = 0;  // texels per matrix
 
-  // Read A in place when its rows are whole texels, unless the 16 rows of a panel fall into the same cache set and many panels of B share it.
+  // Read A in place when its rows are whole texels, unless the 16 rows of a panel fall into the same cache set and many panels of B share
+  // it.
   const bool turned = options.transposeA && M % 4 == 0 && K % 4 == 0;
   if (turned) {
     push.laneA = M / 4, push.stepA = M, push.panelA = 4, matrixA = M * steps;
@@ -122,19 +136,15 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
   const gpu::Binding bindings[] = {{readA.device(stream), gpu::Access::read},
                                    {readB.device(stream), gpu::Access::read},
                                    {result.deviceForWriting(stream), gpu::Access::write},
-                                   {(options.bias.empty() ? readA : options.bias).device(stream), gpu::Access::read}};
-  const std::uint32_t constants[] = {options.bias.empty() ? 0u : 1u, narrow ? 1u : 0u, turned ? 1u : 0u};
+                                   {(options.bias.empty() ? readA : options.bias).device(stream), gpu::Access::read},
+                                   {(options.residual.empty() ? readA : options.residual).device(stream), gpu::Access::read}};
+  const auto [biased, added, activation] = epilogue(options);
+  const std::uint32_t constants[] = {biased, added, activation, narrow ? 1u : 0u, turned ? 1u : 0u};
   // The plain product goes without constants: the pipeline that a lab warmed is the one that runs.
-  const bool plain = options.bias.empty() && !narrow && !turned;
+  const bool plain = std::all_of(std::begin(constants), std::end(constants), [](std::uint32_t c) { return c == 0; });
   stream.dispatch(N % 4 == 0 ? "kernels/matmul" : "kernels/matmul@ragged", bindings, std::as_bytes(std::span(&push, 1)),
                   {panelsA, panelsB, static_cast<std::uint32_t>(plan.batches)},
                   plain ? std::span<const std::uint32_t>() : std::span<const std::uint32_t>(constants));
-}
-
-// Nothing without a bias: the pipeline that was warmed is the one that runs.
-std::span<const std::uint32_t> biasConstants(const MatmulOptions& options) {
-  static constexpr std::uint32_t biased = 1;
-  return options.bias.empty() ? std::span<const std::uint32_t>() : std::span(&biased, 1);
 }
 
 void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
@@ -157,9 +167,13 @@ void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Ma
   const gpu::Binding bindings[] = {{a.device(stream), gpu::Access::read},
                                    {b.device(stream), gpu::Access::read},
                                    {result.deviceForWriting(stream), gpu::Access::write},
-                                   {(options.bias.empty() ? a : options.bias).device(stream), gpu::Access::read}};
+                                   {(options.bias.empty() ? a : options.bias).device(stream), gpu::Access::read},
+                                   {(options.residual.empty() ? a : options.residual).device(stream), gpu::Access::read}};
+  const auto constants = epilogue(options);
+  const bool plain = constants == std::array<std::uint32_t, 3>{};
   stream.dispatch("kernels/matmul_tiled", bindings, std::as_bytes(std::span(&push, 1)),
-                  {tilesFor(M, 64), tilesFor(N, 64), static_cast<std::uint32_t>(plan.batches)}, biasConstants(options));
+                  {tilesFor(M, 64), tilesFor(N, 64), static_cast<std::uint32_t>(plan.batches)},
+                  plain ? std::span<const std::uint32_t>() : std::span<const std::uint32_t>(constants));
 }
 
 }  // namespace
@@ -169,11 +183,14 @@ Tensor matmul(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Matmu
   Tensor result(plan.result);
   if (result.empty()) return result;
   if (plan.K == 0) {
-    const Tensor zeros = fill(stream, plan.result, 0.0f);
-    return options.bias.empty() ? zeros : binary(stream, Binary::add, zeros, options.bias);
+    Tensor value = fill(stream, plan.result, 0.0f);
+    if (!options.bias.empty()) value = binary(stream, Binary::add, value, options.bias);
+    if (options.activation) value = unary(stream, *options.activation, value);
+    return options.residual.empty() ? value : binary(stream, Binary::add, value, options.residual);
   }
   // A column or a few, summed over many rows: the transposed product wastes fewer of a tile's columns.
-  if (plan.batches == 1 && plan.N <= 16 && plan.M >= 4 * plan.N && plan.K >= 512 && options.bias.empty() && a.shape().rank() == 2 && b.shape().rank() == 2) {
+  if (plan.batches == 1 && plan.N <= 16 && plan.M >= 4 * plan.N && plan.K >= 512 && epilogue(options) == std::array<std::uint32_t, 3>{} &&
+      a.shape().rank() == 2 && b.shape().rank() == 2) {
     MatmulOptions swapped = options;
     swapped.transposeA = !options.transposeB, swapped.transposeB = !options.transposeA;
     return permute(stream, matmul(stream, b, a, swapped), {1, 0});
@@ -212,6 +229,13 @@ std::vector<double> matmulReference(const Tensor& a, const Tensor& b, const Matm
         }
       }
     }
+  }
+  if (options.activation) {
+    for (double& value : result) value = unaryReference(*options.activation, value);
+  }
+  if (!options.residual.empty()) {
+    const auto residual = options.residual.as<float>();
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] += static_cast<double>(residual[i]);
   }
   return result;
 }
@@ -259,8 +283,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
   for (const char* variant : {"scalar", "subgroup"}) {
     for (const Case& c : list) {
       MatmulOptions options{c.transposeA, c.transposeB, {}, variant};
-      const std::string name =
-          std::string(variant) + " " + c.a.toString() + (c.transposeA ? "ᵀ " : " ") + c.b.toString() + (c.transposeB ? "ᵀ" : "") + (c.biased ? " + bias" : "");
+      const std::string name = std::string(variant) + " " + c.a.toString() + (c.transposeA ? "ᵀ " : " ") + c.b.toString() +
+                               (c.transposeB ? "ᵀ" : "") + (c.biased ? " + bias" : "");
       // A sum of K products in [-1, 1] reaches about sqrt(K)/3; each of its K roundings is 6e-8 of the running sum and they add like a
       // random walk: about 6e-8 sqrt(K) of the scale, 3e-6 at K = 2000.
       cases.push_back({name, 5e-6, [c, options](gpu::Stream& stream) mutable {
@@ -270,6 +294,26 @@ std::vector<CheckCase> checks(gpu::Device&) {
                                       b = Tensor::from(c.b, testFloats(c.b.count(), 32, -1, 1));
                          return compare(matmul(stream, a, b, options), matmulReference(a, b, options));
                        }});
+    }
+  }
+  // Epilogues, on whole texels and ragged rows, wide and narrow tiles, and where there is nothing to sum.
+  for (const char* variant : {"scalar", "subgroup"}) {
+    for (const auto& [K, N] : {std::pair<std::int64_t, std::int64_t>{12, 64}, {7, 33}, {20, 68}, {5, 2}, {0, 5}}) {
+      for (const auto activation : {std::optional<Unary>(), std::optional(Unary::relu), std::optional(Unary::gelu)}) {
+        const std::string name = fmt::format("{} [33, {}] [{}, {}] + bias, {}, + residual", variant, K, K, N,
+                                             activation ? *activation == Unary::relu ? "relu" : "gelu" : "nothing");
+        // Sums of a few products of numbers up to 1 and erf to 1.5e-7.
+        cases.push_back({name, 5e-6, [=, k = K, n = N, of = activation, v = std::string_view(variant)](gpu::Stream& stream) {
+                           const Tensor a = Tensor::from(Shape{33, k}, testFloats(33 * k, 36, -1, 1)),
+                                        b = Tensor::from(Shape{k, n}, testFloats(k * n, 37, -1, 1));
+                           MatmulOptions options;
+                           options.variant = v;
+                           options.bias = Tensor::from(Shape{n}, testFloats(n, 38, -1, 1));
+                           options.activation = of;
+                           options.residual = Tensor::from(Shape{33, n}, testFloats(33 * n, 39, -1, 1));
+                           return compare(matmul(stream, a, b, options), matmulReference(a, b, options));
+                         }});
+      }
     }
   }
   return cases;

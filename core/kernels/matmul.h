@@ -1,9 +1,11 @@
 #pragma once
-// Batched matrix product, C = op(A) op(B), with op = identity or transpose. Source: the definition.
+// Batched matrix product, C = f(op(A) op(B) + bias) + residual, with op = identity or transpose. Source: the definition.
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "core/kernels/elementwise.h"
 #include "core/tensor/tensor.h"
 
 namespace orrery::kernels {
@@ -13,6 +15,8 @@ struct MatmulOptions {
   bool transposeB = false;     // B is stored [..., N, K]
   Tensor bias{};               // optional f32 [N], added to every row of the product
   std::string_view variant{};  // "scalar", "subgroup"; empty = variantFor(device)
+  std::optional<Unary> activation{};  // f
+  Tensor residual{};                  // optional f32 of the shape of the result
 };
 
 // a [..., M, K], b [..., K, N], f32, rank 2 or more -> [..., M, N]. The leading axes broadcast as in NumPy. K = 0 gives zeros.

@@ -91,9 +91,9 @@ nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable
   const std::int64_t batch = patches.shape()[0], n = c.paddedTokens(), real = c.tokens(), d = c.width, head = d / c.heads;
   std::size_t at = 0;
   const auto next = [&]() -> const Variable& { return weights[at++]; };
-  const auto dense = [&](const Variable& x) {
+  const auto dense = [&](const Variable& x, const Variable& residual = {}) {
     const Variable &weight = next(), &bias = next();
-    return nn::linear(x, weight, bias);
+    return nn::linear(x, weight, bias, {}, residual);
   };
   const auto norm = [&](const Variable& x) {
     const Variable &gain = next(), &shift = next();
@@ -123,10 +123,10 @@ nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable
     const auto heads = [&](const Variable& v) { return nn::permute(nn::reshape(v, Shape{batch, n, c.heads, head}), {0, 2, 1, 3}); };
     const Variable q = heads(dense(y)), k = heads(dense(y)), v = heads(dense(y));
     const Variable mixed = nn::reshape(nn::permute(nn::attention(q, k, v, mask), {0, 2, 1, 3}), Shape{batch, n, d});
-    x = nn::add(x, dense(mixed));
+    x = dense(mixed, x);
     // x + mlp(norm(x))
     const Variable z = norm(x);
-    x = nn::add(x, dense(nn::gelu(dense(z))));
+    x = dense(nn::gelu(dense(z)), x);
   }
   return norm(x);
 }

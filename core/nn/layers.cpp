@@ -39,9 +39,9 @@ Weights Mlp::initial(Initializer& draw) const {
 Variable Mlp::forward(std::span<const Variable> weights, const Variable& x, std::vector<Variable>* hidden) const {
   Variable y = x;
   for (std::size_t i = 0; i < layers(); ++i) {
-    y = linear(y, weights[2 * i], weights[2 * i + 1]);
-    if (i + 1 == layers()) break;
-    if (activation) y = apply(*activation, y);
+    const bool last = i + 1 == layers();
+    y = linear(y, weights[2 * i], weights[2 * i + 1], last ? std::nullopt : activation);
+    if (last) break;
     if (hidden != nullptr) hidden->push_back(y);
   }
   return y;

@@ -2,6 +2,7 @@
 // Differentiable operations: a kernel going forward, and its gradient on the tape. Names and meanings follow PyTorch. Shapes as in the
 // kernels; a shape that does not fit throws std::invalid_argument with both shapes. All values are f32.
 
+#include <optional>
 #include <vector>
 
 #include "core/kernels/conv2d.h"
@@ -10,6 +11,7 @@
 #include "core/kernels/interpolate.h"
 #include "core/kernels/pooling.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/triangular.h"
 #include "core/nn/tape.h"
 
 namespace orrery::nn {
@@ -34,8 +36,10 @@ Variable reshape(const Variable& x, const Shape& shape);
 
 // a [..., M, K] b [..., K, N] -> [..., M, N]; leading axes broadcast.
 Variable matmul(const Variable& a, const Variable& b);
-// x [..., in], weight [out, in], bias [out] (may be empty) -> x weight^T + bias, [..., out].
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+// x [..., in], weight [out, in], bias [out] (may be empty), residual [..., out] (may be empty) -> f(x weight^T + bias) + residual,
+// [..., out]. relu without a residual, and a residual without f, are part of the product; anything else follows it.
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias, std::optional<kernels::Unary> f = {},
+                const Variable& residual = {});
 
 // a [..., M, K] b [..., N, K]^T -> [..., M, N].
 Variable matmulTransposed(const Variable& a, const Variable& b);
@@ -98,5 +102,21 @@ Variable indexSelect(const Variable& x, const Tensor& index);
 // Rezatofighi et al. 2019. `targets` f32 of the logits' shape, 0 to 1; boxes [n, 4] as (x1, y1, x2, y2), the result [n].
 Variable sigmoidFocalLoss(const Variable& logits, const Tensor& targets, double alpha = 0.25, double gamma = 2);
 Variable generalizedBoxIouLoss(const Variable& boxes, const Variable& targets, double epsilon = 1e-7);
+
+// Small dense linear algebra on matrices a [..., n, n], n at most 128; names as in torch.linalg. What cannot be solved gives NaN in its own
+// matrix only (kernels/{cholesky,lu,triangular}.h).
+// L with L L^T = A, from A's lower triangle; the gradient is symmetric.
+Variable cholesky(const Variable& a);
+// X with op(T) X = B for b [..., n, m]; t may be one matrix for all. Options without an order.
+Variable solveTriangular(const Variable& t, const Variable& b, const kernels::TriangularOptions& options = {});
+// X with A X = B for b [..., n, m], by LU; a may be one matrix for all.
+Variable solve(const Variable& a, const Variable& b);
+Variable inverse(const Variable& a);
+// det A = sign exp(logAbsDet), both [...]; 0 and -infinity when A is singular.
+struct SignedLogDet {
+  Tensor sign;
+  Variable logAbsDet;
+};
+SignedLogDet slogdet(const Variable& a);
 
 }  // namespace orrery::nn

@@ -2,8 +2,10 @@
 
 #include <stdexcept>
 
+#include "core/kernels/fill.h"
 #include "core/kernels/matmul.h"
 #include "core/nn/gradient_case.h"
+#include "core/nn/jvp.h"
 #include "core/nn/operations.h"
 
 namespace orrery::nn {
@@ -12,6 +14,7 @@ namespace {
 using kernels::MatmulOptions;
 using kernels::Reduction;
 using Gradients = std::vector<Tensor>;
+using Tangents = std::span<const Tensor>;
 
 // Sums the leading axes of [..., R, C] to those of `shape`.
 Tensor batchesSummedTo(gpu::Stream& stream, Tensor gradient, const Shape& shape) {
@@ -25,31 +28,50 @@ Tensor batchesSummedTo(gpu::Stream& stream, Tensor gradient, const Shape& shape)
   return gradient;
 }
 
+// The tangent of op(a) op(b): dA B + A dB, where either may stand still.
+Tensor movedBy(gpu::Stream& stream, Tangents tangents, const Variable& a, const Variable& b, const MatmulOptions& options) {
+  Tensor result;
+  if (!tangents[0].empty()) result = kernels::matmul(stream, tangents[0], b.value(), options);
+  if (!tangents[1].empty()) result = added(stream, result, kernels::matmul(stream, a.value(), tangents[1], options));
+  return result;
+}
+
 }  // namespace
 
 Variable matmul(const Variable& a, const Variable& b) {
   Tape& tape = a.tape();
-  return tape.record(kernels::matmul(tape.stream(), a.value(), b.value()), {a, b}, [a, b](gpu::Stream& s, const Tensor& g) {
-    Gradients result(2);
-    if (a.needsGradient()) result[0] = batchesSummedTo(s, kernels::matmul(s, g, b.value(), {.transposeB = true}), a.shape());
-    if (b.needsGradient()) result[1] = batchesSummedTo(s, kernels::matmul(s, a.value(), g, {.transposeA = true}), b.shape());
-    return result;
-  });
+  return tape.record(
+      kernels::matmul(tape.stream(), a.value(), b.value()), {a, b},
+      [a, b](gpu::Stream& s, const Tensor& g) {
+        Gradients result(2);
+        if (a.needsGradient()) result[0] = batchesSummedTo(s, kernels::matmul(s, g, b.value(), {.transposeB = true}), a.shape());
+        if (b.needsGradient()) result[1] = batchesSummedTo(s, kernels::matmul(s, a.value(), g, {.transposeA = true}), b.shape());
+        return result;
+      },
+      [a, b](gpu::Stream& s, Tangents t) { return movedBy(s, t, a, b, {}); });
 }
 
 Variable matmulTransposed(const Variable& a, const Variable& b) {
   Tape& tape = a.tape();
-  return tape.record(kernels::matmul(tape.stream(), a.value(), b.value(), {.transposeB = true}), {a, b},
-                     [a, b](gpu::Stream& s, const Tensor& g) {
-                       Gradients result(2);
-                       if (a.needsGradient()) result[0] = batchesSummedTo(s, kernels::matmul(s, g, b.value()), a.shape());
-                       if (b.needsGradient())
-                         result[1] = batchesSummedTo(s, kernels::matmul(s, g, a.value(), {.transposeA = true}), b.shape());
-                       return result;
-                     });
+  return tape.record(
+      kernels::matmul(tape.stream(), a.value(), b.value(), {.transposeB = true}), {a, b},
+      [a, b](gpu::Stream& s, const Tensor& g) {
+        Gradients result(2);
+        if (a.needsGradient()) result[0] = batchesSummedTo(s, kernels::matmul(s, g, b.value()), a.shape());
+        if (b.needsGradient()) result[1] = batchesSummedTo(s, kernels::matmul(s, g, a.value(), {.transposeA = true}), b.shape());
+        return result;
+      },
+      [a, b](gpu::Stream& s, Tangents t) { return movedBy(s, t, a, b, {.transposeB = true}); });
 }
 
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias, std::optional<kernels::Unary> f,
+                const Variable& residual) {
+  // The gradient of relu can be read off its result; that of another function needs what went in.
+  const bool relu = f == kernels::Unary::relu;
+  if (f && (!relu || !residual.empty())) {
+    const Variable y = relu ? linear(x, weight, bias, f) : apply(*f, linear(x, weight, bias));
+    return residual.empty() ? y : add(y, residual);
+  }
   Tape& tape = x.tape();
   const Shape& shape = x.shape();
   if (shape.rank() < 1 || weight.shape().rank() != 2 || weight.shape()[1] != shape[-1] ||
@@ -59,20 +81,39 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   const std::int64_t in = shape[-1], out = weight.shape()[0], rows = in == 0 ? 0 : x.value().count() / in;
   auto extents = shape.extents();
   extents.back() = out;
-  const Tensor y = kernels::matmul(tape.stream(), x.value().reshaped(Shape{rows, in}), weight.value(),
-                                   {.transposeB = true, .bias = bias.empty() ? Tensor() : bias.value()});
+  const Shape outShape(std::move(extents));
+  if (!residual.empty() && residual.shape() != outShape) {
+    throw std::invalid_argument("linear: a residual " + residual.shape().toString() + " does not fit a result " + outShape.toString());
+  }
+  MatmulOptions options{.transposeB = true};
+  if (!bias.empty()) options.bias = bias.value();
+  if (relu) options.activation = f;
+  if (!residual.empty()) options.residual = residual.value().reshaped(Shape{rows, out});
+  const Tensor y = kernels::matmul(tape.stream(), x.value().reshaped(Shape{rows, in}), weight.value(), options);
   std::vector<Variable> inputs{x, weight};
   if (!bias.empty()) inputs.push_back(bias);
-  return tape.record(y.reshaped(Shape(std::move(extents))), inputs,
-                     [x, weight, bias, rows, in, out](gpu::Stream& s, const Tensor& gradient) {
-                       const Tensor g = gradient.reshaped(Shape{rows, out});
-                       Gradients result(bias.empty() ? 2 : 3);
-                       if (x.needsGradient()) result[0] = kernels::matmul(s, g, weight.value()).reshaped(x.shape());
-                       if (weight.needsGradient())
-                         result[1] = kernels::matmul(s, g, x.value().reshaped(Shape{rows, in}), {.transposeA = true});
-                       if (bias.needsGradient()) result[2] = kernels::reduce(s, g, 0, Reduction::sum);
-                       return result;
-                     });
+  if (!residual.empty()) inputs.push_back(residual);
+  return tape.record(
+      y.reshaped(outShape), inputs,
+      [x, weight, bias, residual, rows, in, out, positive = relu ? y : Tensor()](gpu::Stream& s, const Tensor& gradient) {
+        Tensor g = gradient.reshaped(Shape{rows, out});
+        if (!positive.empty()) g = kernels::unaryGradient(s, kernels::Unary::relu, positive, g);
+        Gradients result(2);
+        if (x.needsGradient()) result[0] = kernels::matmul(s, g, weight.value()).reshaped(x.shape());
+        if (weight.needsGradient()) result[1] = kernels::matmul(s, g, x.value().reshaped(Shape{rows, in}), {.transposeA = true});
+        if (!bias.empty()) result.push_back(bias.needsGradient() ? kernels::reduce(s, g, 0, Reduction::sum) : Tensor());
+        if (!residual.empty()) result.push_back(gradient);
+        return result;
+      },
+      [x, weight, bias, residual, outShape, positive = relu ? y : Tensor()](gpu::Stream& s, Tangents t) {
+        Tensor result = movedBy(s, t, x, weight, {.transposeB = true});
+        if (!bias.empty() && !t[2].empty()) {
+          // Alone it is one row for all.
+          result = added(s, result.empty() ? kernels::fill(s, outShape, 0.0f) : result, t[2]);
+        }
+        if (!positive.empty()) result = kernels::unaryGradient(s, kernels::Unary::relu, positive.reshaped(outShape), result);
+        return residual.empty() ? result : added(s, result, t.back());
+      });
 }
 
 namespace {
@@ -153,6 +194,30 @@ std::vector<GradientCase> cases() {
                       }
                       return result;
                     }});
+  }
+  // f(x W^T + b) + residual; inputs away from relu's kink are not needed: no sum of these lies within the step of a difference from 0.
+  for (const auto& [f, residual] : {std::pair<std::optional<kernels::Unary>, bool>{kernels::Unary::relu, false},
+                                    {kernels::Unary::relu, true},
+                                    {kernels::Unary::gelu, true},
+                                    {std::nullopt, true}}) {
+    std::vector<GradientCase::Input> inputs{{Shape{9, 7}}, {Shape{5, 7}}, {Shape{5}}};
+    if (residual) inputs.push_back({Shape{9, 5}});
+    list.push_back(
+        {std::string("linear with bias") + (f ? *f == kernels::Unary::relu ? ", relu" : ", gelu" : "") + (residual ? ", residual" : ""),
+         inputs,
+         [f = f, with = residual](std::span<const Variable> in) { return linear(in[0], in[1], in[2], f, with ? in[3] : Variable()); },
+         [f = f, with = residual](std::span<const Values> in) {
+           Values result;
+           for (std::size_t row = 0; row < 9; ++row) {
+             for (std::size_t o = 0; o < 5; ++o) {
+               double sum = in[2][o];
+               for (std::size_t k = 0; k < 7; ++k) sum += in[0][row * 7 + k] * in[1][o * 7 + k];
+               if (f) sum = kernels::unaryReference(*f, sum);
+               result.push_back(sum + (with ? in[3][row * 5 + o] : 0));
+             }
+           }
+           return result;
+         }});
   }
   return list;
 }

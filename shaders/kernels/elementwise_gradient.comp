@@ -3,6 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 // gradient * f'(x) for every element; the operations of elementwise_unary.comp. Four elements at a time, then the rest.
 #include "stores.glsl"
+#include "unary.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint OPERATION = 0;
 layout(set = 0, binding = 0) uniform samplerBuffer in4;
@@ -13,13 +14,6 @@ layout(push_constant) uniform Push { uint count; } p;
 
 vec4 sigmoidOf(vec4 x) { return 1.0 / (1.0 + exp(-clamp(x, -88.0, 88.0))); }
 vec4 tanhOf(vec4 x) { return 1.0 - 2.0 / (exp(2.0 * clamp(x, -20.0, 20.0)) + 1.0); }
-
-// erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
-vec4 erfOf(vec4 x) {
-  vec4 t = 1.0 / (1.0 + 0.3275911 * abs(x));
-  vec4 series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return sign(x) * (1.0 - series * exp(-x * x));
-}
 
 vec4 derivative(vec4 x) {
   switch (OPERATION) {

@@ -3,6 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 // y = f(x) for every element; the affine map scale * x + shift is one of the operations. Four elements at a time, then the rest.
 #include "stores.glsl"
+#include "unary.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint OPERATION = 0;
 layout(set = 0, binding = 0) uniform samplerBuffer in4;   // texels: lavapipe reads them several times faster than storage buffers
@@ -10,38 +11,7 @@ layout(set = 0, binding = 1) writeonly buffer Out4 { FOUR out4[]; };
 layout(set = 0, binding = 1) writeonly buffer Out1 { float out1[]; };
 layout(push_constant) uniform Push { uint count; float scale, shift; } p;
 
-// erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
-vec4 erfOf(vec4 x) {
-  vec4 t = 1.0 / (1.0 + 0.3275911 * abs(x));
-  vec4 series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return sign(x) * (1.0 - series * exp(-x * x));
-}
-
-vec4 apply(vec4 x) {
-  switch (OPERATION) {
-    case 0u: return -x;
-    case 1u: return exp(x);
-    case 2u: return log(x);
-    case 3u: return sqrt(x);
-    case 4u: return inversesqrt(x);
-    case 5u: return sin(x);
-    case 6u: return cos(x);
-    case 7u: return 1.0 - 2.0 / (exp(2.0 * clamp(x, -20.0, 20.0)) + 1.0);            // tanh without overflow
-    case 8u: return 1.0 / (1.0 + exp(-clamp(x, -88.0, 88.0)));
-    case 9u: return max(x, 0.0);
-    case 10u: return 0.5 * x * (1.0 + erfOf(x * 0.70710678118654752));
-    case 11u: {
-      vec4 u = 0.79788456080286536 * (x + 0.044715 * x * x * x);
-      return x * (1.0 - 1.0 / (exp(2.0 * clamp(u, -20.0, 20.0)) + 1.0));
-    }
-    case 12u: return x / (1.0 + exp(-clamp(x, -88.0, 88.0)));
-    case 13u: return abs(x);
-    case 14u: return x * x;
-    case 15u: return 1.0 / x;
-    case 16u: return max(x, 0.0) + log(1.0 + exp(-abs(x)));
-    default: return p.scale * x + p.shift;
-  }
-}
+vec4 apply(vec4 x) { return OPERATION == 17u ? p.scale * x + p.shift : unaryOf(OPERATION, x); }
 
 void main() {
   uint quads = p.count / 4u;

@@ -8,10 +8,12 @@
 // lavapipe turns them into coroutines. Texels, because a storage buffer read inside a loop is a loop over the lanes there.
 // A and B are read where they lie when their rows are whole texels, otherwise as packed by texel_pack.comp ([panel][K/4][row][4] and
 // [panel][K][64], zeros behind the end); the strides tell which. `ragged`: the rows of C are not whole texels.
+// BIASED, ACTIVATION, ADDED: C = f(A B + bias) + residual, in the epilogue.
 // NARROW: a tile is 16 x 32, lane l holds columns 4l .. 4l + 3: for few columns, of which a wide tile would waste half or more.
 // TURNED: A lies transposed, [K][M]: the two fetches bring steps 0, 1 and 2, 3 of the 16 rows.
 #include "stores.glsl"
 #include "texels.glsl"
+#include "unary.glsl"
 layout(local_size_x = 8) in;
 layout(set = 0, binding = 0) uniform samplerBuffer a4;
 layout(set = 0, binding = 1) uniform samplerBuffer b4;
@@ -21,9 +23,12 @@ layout(set = 0, binding = 2, std430) writeonly buffer Result { float c[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer Result4 { FOUR c4[]; };
 #endif
 layout(set = 0, binding = 3) uniform samplerBuffer bias4;   // [N], read when BIASED
+layout(set = 0, binding = 4) uniform samplerBuffer residual4;   // of the shape of C, read when ADDED
 layout(constant_id = 0) const uint BIASED = 0u;
-layout(constant_id = 1) const uint NARROW = 0u;
-layout(constant_id = 2) const uint TURNED = 0u;
+layout(constant_id = 1) const uint ADDED = 0u;
+layout(constant_id = 2) const uint ACTIVATION = 0u;   // 1 + kernels::Unary; 0: none
+layout(constant_id = 3) const uint NARROW = 0u;
+layout(constant_id = 4) const uint TURNED = 0u;
 const uint WIDTH = NARROW != 0u ? 4u : 8u;   // columns of a lane
 layout(push_constant) uniform Push {
   uint M, N, steps;          // steps: K / 4, rounded up
@@ -51,20 +56,28 @@ layout(push_constant) uniform Push {
     if (NARROW == 0u) { t##r += v0 * d0; t##r += v1 * d1; t##r += v2 * d2; t##r += v3 * d3; } \
   }
 
+// What a row's sums become: f(sum + bias) + residual.
+vec4 finished(vec4 sum, vec4 bias) {
+  vec4 value = BIASED != 0u ? sum + bias : sum;
+  return ACTIVATION != 0u ? unaryOf(ACTIVATION - 1u, value) : value;
+}
+
 #ifdef RAGGED
 #define STORE(r) \
   if (row + r < M) { \
     uint at = base + r * N; \
+    vec4 low = finished(s##r, biasLow), high = NARROW == 0u ? finished(t##r, biasHigh) : vec4(0); \
     for (uint i = 0; i < WIDTH; ++i) { \
-      if (column + i < N) c[at + i] = i < 4 ? s##r[i] + biasLow[i] : t##r[i - 4] + biasHigh[i - 4]; \
+      if (column + i < N) c[at + i] = (i < 4 ? low[i] : high[i - 4]) + (ADDED != 0u ? LOAD(residual4, at + i) : 0.0); \
     } \
   }
 #else
+#define PUT(at, value) c4[at] = asFour(ADDED != 0u ? value + texelFetch(residual4, int(at)) : value);
 #define STORE(r) \
   if (row + r < M) { \
     uint at = base + r * (N >> 2); \
-    if (column < N) c4[at] = asFour(s##r + biasLow); \
-    if (NARROW == 0u && column + 4 < N) c4[at + 1] = asFour(t##r + biasHigh); \
+    if (column < N) PUT(at, finished(s##r, biasLow)) \
+    if (NARROW == 0u && column + 4 < N) PUT(at + 1, finished(t##r, biasHigh)) \
   }
 #endif
 
