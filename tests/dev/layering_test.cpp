@@ -19,6 +19,7 @@ using Names = std::set<std::string>;
 // A module may include itself and these. Closed under "may include" by hand, so that the list reads as the design does.
 const std::map<std::string, Names> allowed = {
     {"core/base", {}},
+    {"core/diffusion", {"core/base"}},
     {"core/gpu", {"core/base"}},
     {"core/tensor", {"core/base", "core/gpu"}},
     {"core/kernels", {"core/base", "core/gpu", "core/tensor"}},
@@ -31,10 +32,10 @@ const std::map<std::string, Names> allowed = {
     {"core/render", {"core/base", "core/gpu", "core/tensor", "core/figure"}},
     {"core/session", {"core/base", "core/gpu", "core/tensor", "core/figure"}},
     {"core/labs",
-     {"core/base", "core/gpu", "core/tensor", "core/kernels", "core/nn", "core/modelfile", "core/data", "core/metrics", "core/models", "core/figure", "core/session"}},
+     {"core/base", "core/gpu", "core/tensor", "core/kernels", "core/nn", "core/modelfile", "core/data", "core/metrics", "core/models", "core/figure", "core/session", "core/diffusion"}},
     {"app/export", {"core/base", "core/gpu", "core/tensor", "core/figure", "core/render", "core/session"}},
 };
-const Names coreButLabs = {"core/base",  "core/gpu",     "core/tensor", "core/kernels", "core/nn",     "core/modelfile",
+const Names coreButLabs = {"core/base",  "core/gpu",     "core/tensor", "core/kernels", "core/nn",     "core/modelfile", "core/diffusion",
                            "core/data",  "core/metrics", "core/models", "core/figure", "core/render",  "core/session"};
 
 Names allowedFor(const std::string& module) {

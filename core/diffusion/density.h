@@ -1,0 +1,54 @@
+#pragma once
+// Densities whose denoiser D(x, s) = E[x_0 | x_0 + s eps = x] is known exactly (generative.md C3), in scaled coordinates (x_t / alpha, s
+// the relative noise level), double precision. With S_k = C_k + s^2 I and responsibilities r_k of x:
+//   D = sum_k r_k (mu_k + C_k S_k^-1 (x - mu_k))    [taken from posterior means, never as x + s^2 score: C12.1]
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "core/diffusion/state.h"
+
+namespace orrery::diffusion {
+
+using Denoiser = std::function<State(const State& x, double level)>;
+
+// One Gaussian of mean mu and variance c^2 on every coordinate: the probability-flow ODE has a closed solution.
+struct Gaussian {
+  double mean = 0, deviation = 1;
+  State denoise(const State& x, double level) const;
+  // The state at level `to` of the path through x at level `from`.
+  State exact(const State& x, double from, double to) const;
+};
+
+// A mixture on the line. Every coordinate of a State is a particle of its own.
+struct LineMixture {
+  struct Component {
+    double weight = 1, mean = 0, deviation = 1;
+  };
+  std::vector<Component> components;
+
+  State denoise(const State& x, double level) const;
+  double logDensity(double x, double level) const;
+  // The distribution function of the noised density and its inverse: constant along the probability-flow ODE.
+  double cumulative(double x, double level) const;
+  double quantile(double q, double level) const;
+  State exact(const State& x, double from, double to) const;
+};
+LineMixture threeModes();  // C8's `1d-tri`: weights .3, .5, .2; means -1.5, .4, 1.6; deviations .35, .3, .2
+
+// A mixture in the plane. A State holds pairs (x, y).
+struct PlaneMixture {
+  struct Component {
+    double weight = 1, x = 0, y = 0;
+    double along = 1, across = 1, angle = 0;  // principal variances, and the angle of the first axis in radians
+  };
+  std::vector<Component> components;
+
+  State denoise(const State& x, double level) const;
+  double logDensity(double x, double y, double level) const;
+  // The path of the probability-flow ODE by classic Runge-Kutta of `steps` steps uniform in ln(level): error falls as steps^-4.
+  State reference(const State& x, double from, double to, int steps) const;
+};
+
+}  // namespace orrery::diffusion
