@@ -1,10 +1,11 @@
 // Elementwise operations with gradients. d(ab) = b da + a db, d(a/b) = da / b - a db / b^2; the gradient of a broadcast axis is the sum
-// along it.
+// along it. The tangent of an elementwise function is f'(x) times that of x: what unaryGradient computes, either way.
 
 #include <cmath>
 #include <stdexcept>
 
 #include "core/nn/gradient_case.h"
+#include "core/nn/jvp.h"
 #include "core/nn/operations.h"
 
 namespace orrery::nn {
@@ -27,57 +28,83 @@ Tensor summedTo(gpu::Stream& stream, Tensor gradient, const Shape& shape) {
 }
 
 using Gradients = std::vector<Tensor>;
+using Tangents = std::span<const Tensor>;
+
+// a b, where an empty a stands for zeros.
+Tensor times(gpu::Stream& stream, const Tensor& a, const Tensor& b) {
+  return a.empty() ? Tensor() : kernels::binary(stream, Binary::mul, a, b);
+}
+Tensor negative(gpu::Stream& stream, const Tensor& x) { return x.empty() ? Tensor() : kernels::unary(stream, Unary::neg, x); }
 
 }  // namespace
 
 Variable add(const Variable& a, const Variable& b) {
   Tape& tape = a.tape();
-  return tape.record(kernels::binary(tape.stream(), Binary::add, a.value(), b.value()), {a, b}, [a, b](gpu::Stream& s, const Tensor& g) {
-    return Gradients{a.needsGradient() ? summedTo(s, g, a.shape()) : Tensor(), b.needsGradient() ? summedTo(s, g, b.shape()) : Tensor()};
-  });
+  return tape.record(
+      kernels::binary(tape.stream(), Binary::add, a.value(), b.value()), {a, b},
+      [a, b](gpu::Stream& s, const Tensor& g) {
+        return Gradients{a.needsGradient() ? summedTo(s, g, a.shape()) : Tensor(),
+                         b.needsGradient() ? summedTo(s, g, b.shape()) : Tensor()};
+      },
+      [](gpu::Stream& s, Tangents t) { return added(s, t[0], t[1]); });
 }
 
 Variable sub(const Variable& a, const Variable& b) {
   Tape& tape = a.tape();
-  return tape.record(kernels::binary(tape.stream(), Binary::sub, a.value(), b.value()), {a, b}, [a, b](gpu::Stream& s, const Tensor& g) {
-    return Gradients{a.needsGradient() ? summedTo(s, g, a.shape()) : Tensor(),
-                     b.needsGradient() ? kernels::unary(s, Unary::neg, summedTo(s, g, b.shape())) : Tensor()};
-  });
+  return tape.record(
+      kernels::binary(tape.stream(), Binary::sub, a.value(), b.value()), {a, b},
+      [a, b](gpu::Stream& s, const Tensor& g) {
+        return Gradients{a.needsGradient() ? summedTo(s, g, a.shape()) : Tensor(),
+                         b.needsGradient() ? kernels::unary(s, Unary::neg, summedTo(s, g, b.shape())) : Tensor()};
+      },
+      [](gpu::Stream& s, Tangents t) { return added(s, t[0], negative(s, t[1])); });
 }
 
 Variable mul(const Variable& a, const Variable& b) {
   Tape& tape = a.tape();
-  return tape.record(kernels::binary(tape.stream(), Binary::mul, a.value(), b.value()), {a, b}, [a, b](gpu::Stream& s, const Tensor& g) {
-    return Gradients{a.needsGradient() ? summedTo(s, kernels::binary(s, Binary::mul, g, b.value()), a.shape()) : Tensor(),
-                     b.needsGradient() ? summedTo(s, kernels::binary(s, Binary::mul, g, a.value()), b.shape()) : Tensor()};
-  });
+  return tape.record(
+      kernels::binary(tape.stream(), Binary::mul, a.value(), b.value()), {a, b},
+      [a, b](gpu::Stream& s, const Tensor& g) {
+        return Gradients{a.needsGradient() ? summedTo(s, kernels::binary(s, Binary::mul, g, b.value()), a.shape()) : Tensor(),
+                         b.needsGradient() ? summedTo(s, kernels::binary(s, Binary::mul, g, a.value()), b.shape()) : Tensor()};
+      },
+      [a, b](gpu::Stream& s, Tangents t) { return added(s, times(s, t[0], b.value()), times(s, t[1], a.value())); });
 }
 
 Variable div(const Variable& a, const Variable& b) {
   Tape& tape = a.tape();
-  return tape.record(kernels::binary(tape.stream(), Binary::div, a.value(), b.value()), {a, b}, [a, b](gpu::Stream& s, const Tensor& g) {
-    const Tensor share = kernels::binary(s, Binary::div, g, b.value());
-    Gradients result{a.needsGradient() ? summedTo(s, share, a.shape()) : Tensor(), {}};
-    if (b.needsGradient()) {
-      const Tensor ratio = kernels::binary(s, Binary::div, a.value(), b.value());
-      result[1] = kernels::unary(s, Unary::neg, summedTo(s, kernels::binary(s, Binary::mul, share, ratio), b.shape()));
-    }
-    return result;
-  });
+  return tape.record(
+      kernels::binary(tape.stream(), Binary::div, a.value(), b.value()), {a, b},
+      [a, b](gpu::Stream& s, const Tensor& g) {
+        const Tensor share = kernels::binary(s, Binary::div, g, b.value());
+        Gradients result{a.needsGradient() ? summedTo(s, share, a.shape()) : Tensor(), {}};
+        if (b.needsGradient()) {
+          const Tensor ratio = kernels::binary(s, Binary::div, a.value(), b.value());
+          result[1] = kernels::unary(s, Unary::neg, summedTo(s, kernels::binary(s, Binary::mul, share, ratio), b.shape()));
+        }
+        return result;
+      },
+      [a, b](gpu::Stream& s, Tangents t) {
+        const Tensor ratio = t[1].empty() ? Tensor() : kernels::binary(s, Binary::div, a.value(), b.value());
+        return kernels::binary(s, Binary::div, added(s, t[0], negative(s, times(s, t[1], ratio))), b.value());
+      });
 }
 
 Variable affine(const Variable& x, double scale, double shift) {
   Tape& tape = x.tape();
   const auto factor = static_cast<float>(scale);
-  return tape.record(kernels::affine(tape.stream(), x.value(), factor, static_cast<float>(shift)), {x},
-                     [factor](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::affine(s, g, factor, 0)}; });
+  return tape.record(
+      kernels::affine(tape.stream(), x.value(), factor, static_cast<float>(shift)), {x},
+      [factor](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::affine(s, g, factor, 0)}; },
+      [factor](gpu::Stream& s, Tangents t) { return kernels::affine(s, t[0], factor, 0); });
 }
 
 Variable apply(Unary function, const Variable& x) {
   Tape& tape = x.tape();
-  return tape.record(kernels::unary(tape.stream(), function, x.value()), {x}, [function, x](gpu::Stream& s, const Tensor& g) {
-    return Gradients{kernels::unaryGradient(s, function, x.value(), g)};
-  });
+  return tape.record(
+      kernels::unary(tape.stream(), function, x.value()), {x},
+      [function, x](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::unaryGradient(s, function, x.value(), g)}; },
+      [function, x](gpu::Stream& s, Tangents t) { return kernels::unaryGradient(s, function, x.value(), t[0]); });
 }
 
 Variable reshape(const Variable& x, const Shape& shape) {
@@ -85,7 +112,9 @@ Variable reshape(const Variable& x, const Shape& shape) {
     throw std::invalid_argument("reshape: " + x.shape().toString() + " has another number of elements than " + shape.toString());
   }
   const Shape before = x.shape();
-  return x.tape().record(x.value().reshaped(shape), {x}, [before](gpu::Stream&, const Tensor& g) { return Gradients{g.reshaped(before)}; });
+  return x.tape().record(
+      x.value().reshaped(shape), {x}, [before](gpu::Stream&, const Tensor& g) { return Gradients{g.reshaped(before)}; },
+      [shape](gpu::Stream&, Tangents t) { return t[0].reshaped(shape); });
 }
 
 namespace {

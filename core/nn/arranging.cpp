@@ -1,6 +1,7 @@
 // Where elements go, with gradients: running sums, parts along an axis, rows by index.
 
 #include "core/kernels/cumulative_sum.h"
+#include "core/kernels/fill.h"
 #include "core/kernels/slice.h"
 #include "core/nn/gradient_case.h"
 #include "core/nn/operations.h"
@@ -9,37 +10,49 @@ namespace orrery::nn {
 namespace {
 
 using Gradients = std::vector<Tensor>;
+using Tangents = std::span<const Tensor>;
 
 }  // namespace
 
 Variable cumsum(const Variable& x, int axis) {
   Tape& tape = x.tape();
-  return tape.record(kernels::cumulativeSum(tape.stream(), x.value(), axis), {x},
-                     [axis](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::cumulativeSumGradient(s, g, axis)}; });
+  return tape.record(
+      kernels::cumulativeSum(tape.stream(), x.value(), axis), {x},
+      [axis](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::cumulativeSumGradient(s, g, axis)}; },
+      [axis](gpu::Stream& s, Tangents t) { return kernels::cumulativeSum(s, t[0], axis); });
 }
 
 Variable concat(const std::vector<Variable>& parts, int axis) {
   Tape& tape = parts.at(0).tape();
   std::vector<Tensor> values;
   for (const Variable& part : parts) values.push_back(part.value());
-  return tape.record(kernels::concat(tape.stream(), values, axis), parts, [parts, axis](gpu::Stream& s, const Tensor& g) {
-    Gradients result;
-    std::int64_t begin = 0;
-    for (const Variable& part : parts) {
-      const std::int64_t end = begin + part.shape()[axis];
-      result.push_back(part.needsGradient() ? kernels::slice(s, g, axis, begin, end) : Tensor());
-      begin = end;
-    }
-    return result;
-  });
+  return tape.record(
+      kernels::concat(tape.stream(), values, axis), parts,
+      [parts, axis](gpu::Stream& s, const Tensor& g) {
+        Gradients result;
+        std::int64_t begin = 0;
+        for (const Variable& part : parts) {
+          const std::int64_t end = begin + part.shape()[axis];
+          result.push_back(part.needsGradient() ? kernels::slice(s, g, axis, begin, end) : Tensor());
+          begin = end;
+        }
+        return result;
+      },
+      [parts, axis](gpu::Stream& s, Tangents t) {
+        std::vector<Tensor> tangents;
+        for (std::size_t i = 0; i < parts.size(); ++i) tangents.push_back(t[i].empty() ? kernels::fill(s, parts[i].shape(), 0.0f) : t[i]);
+        return kernels::concat(s, tangents, axis);
+      });
 }
 
 Variable slice(const Variable& x, int axis, std::int64_t begin, std::int64_t end) {
   Tape& tape = x.tape();
-  return tape.record(kernels::slice(tape.stream(), x.value(), axis, begin, end), {x},
-                     [axis, begin, extent = x.shape()[axis]](gpu::Stream& s, const Tensor& g) {
-                       return Gradients{kernels::padAxis(s, g, axis, begin, extent)};
-                     });
+  return tape.record(
+      kernels::slice(tape.stream(), x.value(), axis, begin, end), {x},
+      [axis, begin, extent = x.shape()[axis]](gpu::Stream& s, const Tensor& g) {
+        return Gradients{kernels::padAxis(s, g, axis, begin, extent)};
+      },
+      [axis, begin, end](gpu::Stream& s, Tangents t) { return kernels::slice(s, t[0], axis, begin, end); });
 }
 
 Variable indexSelect(const Variable& x, const Tensor& index) {

@@ -3,12 +3,23 @@
 #include "core/kernels/conv2d.h"
 #include "core/kernels/pooling.h"
 #include "core/nn/gradient_case.h"
+#include "core/nn/jvp.h"
 #include "core/nn/operations.h"
 
 namespace orrery::nn {
 namespace {
 
 using Gradients = std::vector<Tensor>;
+using Tangents = std::span<const Tensor>;
+
+// The tangent of a product of x and weight, plus a bias: convolve(x, dweight) + convolve(dx, weight) + dbias.
+template <class Convolve>
+Tensor movedBy(gpu::Stream& s, Tangents t, const Variable& x, const Variable& weight, const Convolve& convolve) {
+  Tensor result;
+  if (!t[0].empty()) result = convolve(t[0], weight.value());
+  if (!t[1].empty()) result = added(s, result, convolve(x.value(), t[1]));
+  return t.size() < 3 || t[2].empty() ? result : added(s, result, t[2].reshaped(Shape{t[2].count(), 1, 1}));
+}
 
 std::vector<Variable> inputsOf(const Variable& x, const Variable& weight, const Variable& bias) {
   std::vector<Variable> inputs{x, weight};
@@ -20,50 +31,64 @@ std::vector<Variable> inputsOf(const Variable& x, const Variable& weight, const 
 
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const kernels::Conv2dOptions& options) {
   Tape& tape = x.tape();
-  return tape.record(kernels::conv2d(tape.stream(), x.value(), weight.value(), bias.empty() ? Tensor() : bias.value(), options),
-                     inputsOf(x, weight, bias), [x, weight, bias, options](gpu::Stream& s, const Tensor& g) {
-                       Gradients result(bias.empty() ? 2 : 3);
-                       if (x.needsGradient()) result[0] = kernels::conv2dInputGradient(s, g, weight.value(), x.shape(), options);
-                       if (weight.needsGradient()) result[1] = kernels::conv2dWeightGradient(s, g, x.value(), weight.shape(), options);
-                       if (bias.needsGradient()) result[2] = kernels::conv2dBiasGradient(s, g);
-                       return result;
-                     });
+  return tape.record(
+      kernels::conv2d(tape.stream(), x.value(), weight.value(), bias.empty() ? Tensor() : bias.value(), options), inputsOf(x, weight, bias),
+      [x, weight, bias, options](gpu::Stream& s, const Tensor& g) {
+        Gradients result(bias.empty() ? 2 : 3);
+        if (x.needsGradient()) result[0] = kernels::conv2dInputGradient(s, g, weight.value(), x.shape(), options);
+        if (weight.needsGradient()) result[1] = kernels::conv2dWeightGradient(s, g, x.value(), weight.shape(), options);
+        if (bias.needsGradient()) result[2] = kernels::conv2dBiasGradient(s, g);
+        return result;
+      },
+      [x, weight, options](gpu::Stream& s, Tangents t) {
+        return movedBy(s, t, x, weight, [&](const Tensor& a, const Tensor& b) { return kernels::conv2d(s, a, b, {}, options); });
+      });
 }
 
 Variable convTranspose2d(const Variable& x, const Variable& weight, const Variable& bias, const kernels::ConvTranspose2dOptions& options) {
   Tape& tape = x.tape();
-  return tape.record(kernels::convTranspose2d(tape.stream(), x.value(), weight.value(), bias.empty() ? Tensor() : bias.value(), options),
-                     inputsOf(x, weight, bias), [x, weight, bias, options](gpu::Stream& s, const Tensor& g) {
-                       Gradients result(bias.empty() ? 2 : 3);
-                       if (x.needsGradient()) result[0] = kernels::convTranspose2dInputGradient(s, g, weight.value(), options);
-                       if (weight.needsGradient())
-                         result[1] = kernels::convTranspose2dWeightGradient(s, g, x.value(), weight.shape(), options);
-                       if (bias.needsGradient()) result[2] = kernels::conv2dBiasGradient(s, g);
-                       return result;
-                     });
+  return tape.record(
+      kernels::convTranspose2d(tape.stream(), x.value(), weight.value(), bias.empty() ? Tensor() : bias.value(), options),
+      inputsOf(x, weight, bias),
+      [x, weight, bias, options](gpu::Stream& s, const Tensor& g) {
+        Gradients result(bias.empty() ? 2 : 3);
+        if (x.needsGradient()) result[0] = kernels::convTranspose2dInputGradient(s, g, weight.value(), options);
+        if (weight.needsGradient()) result[1] = kernels::convTranspose2dWeightGradient(s, g, x.value(), weight.shape(), options);
+        if (bias.needsGradient()) result[2] = kernels::conv2dBiasGradient(s, g);
+        return result;
+      },
+      [x, weight, options](gpu::Stream& s, Tangents t) {
+        return movedBy(s, t, x, weight, [&](const Tensor& a, const Tensor& b) { return kernels::convTranspose2d(s, a, b, {}, options); });
+      });
 }
 
 Variable maxPool2d(const Variable& x, const kernels::PoolOptions& options) {
   Tape& tape = x.tape();
   const kernels::MaxPooled pooled = kernels::maxPool2d(tape.stream(), x.value(), options);
-  return tape.record(pooled.values, {x}, [shape = x.shape(), indices = pooled.indices, options](gpu::Stream& s, const Tensor& g) {
-    return Gradients{kernels::maxPool2dGradient(s, g, indices, shape, options)};
-  });
+  return tape.record(
+      pooled.values, {x},
+      [shape = x.shape(), indices = pooled.indices, options](gpu::Stream& s, const Tensor& g) {
+        return Gradients{kernels::maxPool2dGradient(s, g, indices, shape, options)};
+      },
+      [indices = pooled.indices](gpu::Stream& s, Tangents t) { return kernels::maxUnpool2dGradient(s, t[0], indices); });
 }
 
 Variable averagePool2d(const Variable& x, const kernels::PoolOptions& options) {
   Tape& tape = x.tape();
-  return tape.record(kernels::averagePool2d(tape.stream(), x.value(), options), {x},
-                     [shape = x.shape(), options](gpu::Stream& s, const Tensor& g) {
-                       return Gradients{kernels::averagePool2dGradient(s, g, shape, options)};
-                     });
+  return tape.record(
+      kernels::averagePool2d(tape.stream(), x.value(), options), {x},
+      [shape = x.shape(), options](gpu::Stream& s, const Tensor& g) {
+        return Gradients{kernels::averagePool2dGradient(s, g, shape, options)};
+      },
+      [options](gpu::Stream& s, Tangents t) { return kernels::averagePool2d(s, t[0], options); });
 }
 
 Variable adaptiveAveragePool2d(const Variable& x, std::array<std::int64_t, 2> size) {
   Tape& tape = x.tape();
   return tape.record(
       kernels::adaptiveAveragePool2d(tape.stream(), x.value(), size), {x},
-      [shape = x.shape()](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::adaptiveAveragePool2dGradient(s, g, shape)}; });
+      [shape = x.shape()](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::adaptiveAveragePool2dGradient(s, g, shape)}; },
+      [size](gpu::Stream& s, Tangents t) { return kernels::adaptiveAveragePool2d(s, t[0], size); });
 }
 
 namespace {

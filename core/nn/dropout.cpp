@@ -12,7 +12,8 @@ Variable dropout(const Variable& x, double probability, const kernels::RandomKey
   Tape& tape = x.tape();
   return tape.record(
       kernels::dropout(tape.stream(), x.value(), probability, key), {x},
-      [probability, key](gpu::Stream& s, const Tensor& g) { return std::vector<Tensor>{kernels::dropout(s, g, probability, key)}; });
+      [probability, key](gpu::Stream& s, const Tensor& g) { return std::vector<Tensor>{kernels::dropout(s, g, probability, key)}; },
+      [probability, key](gpu::Stream& s, std::span<const Tensor> t) { return kernels::dropout(s, t[0], probability, key); });
 }
 
 namespace {

@@ -3,43 +3,66 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/kernels/fill.h"
 #include "core/kernels/grid_sample.h"
 #include "core/kernels/group_norm.h"
 #include "core/kernels/interpolate.h"
 #include "core/kernels/permute.h"
 #include "core/nn/gradient_case.h"
+#include "core/nn/jvp.h"
 #include "core/nn/operations.h"
 
 namespace orrery::nn {
 namespace {
 
 using Gradients = std::vector<Tensor>;
+using Tangents = std::span<const Tensor>;
+using kernels::Binary;
 
 }  // namespace
 
 Variable interpolate(const Variable& x, std::array<std::int64_t, 2> size, kernels::Interpolation mode, bool alignCorners) {
   Tape& tape = x.tape();
-  return tape.record(kernels::interpolate(tape.stream(), x.value(), size, mode, alignCorners), {x},
-                     [shape = x.shape(), mode, alignCorners](gpu::Stream& s, const Tensor& g) {
-                       return Gradients{kernels::interpolateGradient(s, g, shape, mode, alignCorners)};
-                     });
+  return tape.record(
+      kernels::interpolate(tape.stream(), x.value(), size, mode, alignCorners), {x},
+      [shape = x.shape(), mode, alignCorners](gpu::Stream& s, const Tensor& g) {
+        return Gradients{kernels::interpolateGradient(s, g, shape, mode, alignCorners)};
+      },
+      [size, mode, alignCorners](gpu::Stream& s, Tangents t) { return kernels::interpolate(s, t[0], size, mode, alignCorners); });
 }
 
 Variable pixelShuffle(const Variable& x, std::int64_t factor) {
   Tape& tape = x.tape();
-  return tape.record(kernels::pixelShuffle(tape.stream(), x.value(), factor), {x},
-                     [factor](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::pixelUnshuffle(s, g, factor)}; });
+  return tape.record(
+      kernels::pixelShuffle(tape.stream(), x.value(), factor), {x},
+      [factor](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::pixelUnshuffle(s, g, factor)}; },
+      [factor](gpu::Stream& s, Tangents t) { return kernels::pixelShuffle(s, t[0], factor); });
 }
 
 Variable gridSample(const Variable& x, const Variable& grid, const kernels::GridSampleOptions& options) {
   Tape& tape = x.tape();
-  return tape.record(kernels::gridSample(tape.stream(), x.value(), grid.value(), options), {x, grid},
-                     [x, grid, options](gpu::Stream& s, const Tensor& g) {
-                       Gradients result(2);
-                       if (x.needsGradient()) result[0] = kernels::gridSampleInputGradient(s, g, grid.value(), x.shape(), options);
-                       if (grid.needsGradient()) result[1] = kernels::gridSampleGridGradient(s, g, x.value(), grid.value(), options);
-                       return result;
-                     });
+  return tape.record(
+      kernels::gridSample(tape.stream(), x.value(), grid.value(), options), {x, grid},
+      [x, grid, options](gpu::Stream& s, const Tensor& g) {
+        Gradients result(2);
+        if (x.needsGradient()) result[0] = kernels::gridSampleInputGradient(s, g, grid.value(), x.shape(), options);
+        if (grid.needsGradient()) result[1] = kernels::gridSampleGridGradient(s, g, x.value(), grid.value(), options);
+        return result;
+      },
+      [x, grid, options](gpu::Stream& s, Tangents t) {
+        Tensor result;
+        if (!t[0].empty()) result = kernels::gridSample(s, t[0], grid.value(), options);
+        if (t[1].empty()) return result;
+        // The slope of every channel by its own place: each channel is an image of its own with a copy of the grid.
+        const std::int64_t N = x.shape()[0], C = x.shape()[1], H = grid.shape()[1], W = grid.shape()[2];
+        const Tensor ones = kernels::fill(s, Shape{N, C, H, W, 2}, 1.0f);
+        const auto perChannel = [&](const Tensor& of) { return kernels::binary(s, Binary::mul, of.reshaped(Shape{N, 1, H, W, 2}), ones); };
+        const Tensor slope = kernels::gridSampleGridGradient(s, kernels::fill(s, Shape{N * C, 1, H, W}, 1.0f),
+                                                             x.value().reshaped(Shape{N * C, 1, x.shape()[2], x.shape()[3]}),
+                                                             perChannel(grid.value()).reshaped(Shape{N * C, H, W, 2}), options);
+        const Tensor moved = kernels::binary(s, Binary::mul, slope.reshaped(Shape{N, C, H, W, 2}), t[1].reshaped(Shape{N, 1, H, W, 2}));
+        return added(s, result, kernels::reduce(s, moved, -1, kernels::Reduction::sum));
+      });
 }
 
 Variable groupNorm(const Variable& x, std::int64_t groups, const Variable& gain, const Variable& shift, double epsilon) {
@@ -52,11 +75,27 @@ Variable groupNorm(const Variable& x, std::int64_t groups, const Variable& gain,
     options.gain = gain.value(), options.shift = shift.value();
     inputs.push_back(gain), inputs.push_back(shift);
   }
-  return tape.record(kernels::groupNorm(tape.stream(), x.value(), groups, options), inputs,
-                     [x, groups, options, affine = !gain.empty()](gpu::Stream& s, const Tensor& g) {
-                       kernels::NormGradients gradients = kernels::groupNormGradient(s, g, x.value(), groups, options);
-                       return affine ? Gradients{gradients.input, gradients.gain, gradients.shift} : Gradients{gradients.input};
-                     });
+  return tape.record(
+      kernels::groupNorm(tape.stream(), x.value(), groups, options), inputs,
+      [x, groups, options, affine = !gain.empty()](gpu::Stream& s, const Tensor& g) {
+        kernels::NormGradients gradients = kernels::groupNormGradient(s, g, x.value(), groups, options);
+        return affine ? Gradients{gradients.input, gradients.gain, gradients.shift} : Gradients{gradients.input};
+      },
+      [x, groups, options](gpu::Stream& s, Tangents t) {
+        // The normalisation without gain and shift has a symmetric Jacobian. Gain and shift repeat over the pixels.
+        const kernels::GroupNormOptions plain{.epsilon = options.epsilon};
+        std::vector<std::int64_t> perChannel(static_cast<std::size_t>(x.shape().rank() - 1), 1);
+        perChannel[0] = x.shape()[1];
+        const auto row = [&](const Tensor& of) { return of.reshaped(Shape(perChannel)); };
+        Tensor result;
+        if (!t[0].empty()) {
+          result = kernels::groupNormGradient(s, t[0], x.value(), groups, plain).input;
+          if (!options.gain.empty()) result = kernels::binary(s, Binary::mul, result, row(options.gain));
+        }
+        if (t.size() > 1 && !t[1].empty())
+          result = added(s, result, kernels::binary(s, Binary::mul, kernels::groupNorm(s, x.value(), groups, plain), row(t[1])));
+        return t.size() > 1 && !t[2].empty() ? added(s, result, row(t[2])) : result;
+      });
 }
 
 Variable rmsNorm(const Variable& x, const Variable& gain, double epsilon) {
@@ -68,11 +107,24 @@ Variable rmsNorm(const Variable& x, const Variable& gain, double epsilon) {
     options.gain = gain.value();
     inputs.push_back(gain);
   }
-  return tape.record(kernels::layerNorm(tape.stream(), x.value(), options), inputs,
-                     [x, options, scaled = !gain.empty()](gpu::Stream& s, const Tensor& g) {
-                       kernels::NormGradients gradients = kernels::layerNormGradient(s, g, x.value(), options);
-                       return scaled ? Gradients{gradients.input, gradients.gain} : Gradients{gradients.input};
-                     });
+  return tape.record(
+      kernels::layerNorm(tape.stream(), x.value(), options), inputs,
+      [x, options, scaled = !gain.empty()](gpu::Stream& s, const Tensor& g) {
+        kernels::NormGradients gradients = kernels::layerNormGradient(s, g, x.value(), options);
+        return scaled ? Gradients{gradients.input, gradients.gain} : Gradients{gradients.input};
+      },
+      [x, options](gpu::Stream& s, Tangents t) {
+        // As in layerNorm.
+        const kernels::LayerNormOptions plain{.epsilon = options.epsilon, .rootMeanSquare = true};
+        Tensor result;
+        if (!t[0].empty()) {
+          result = kernels::layerNormGradient(s, t[0], x.value(), plain).input;
+          if (!options.gain.empty()) result = kernels::binary(s, Binary::mul, result, options.gain);
+        }
+        if (t.size() > 1 && !t[1].empty())
+          result = added(s, result, kernels::binary(s, Binary::mul, kernels::layerNorm(s, x.value(), plain), t[1]));
+        return result;
+      });
 }
 
 namespace {

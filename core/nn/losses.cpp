@@ -1,36 +1,51 @@
 // What detectors learn by, on the tape.
 
 #include "core/kernels/detection_losses.h"
+#include "core/kernels/fill.h"
 #include "core/nn/gradient_case.h"
+#include "core/nn/jvp.h"
 #include "core/nn/operations.h"
 
 namespace orrery::nn {
 namespace {
 
 using Gradients = std::vector<Tensor>;
+using Tangents = std::span<const Tensor>;
 
 }  // namespace
 
 Variable sigmoidFocalLoss(const Variable& logits, const Tensor& targets, double alpha, double gamma) {
   Tape& tape = logits.tape();
-  return tape.record(kernels::sigmoidFocalLoss(tape.stream(), logits.value(), targets, alpha, gamma), {logits},
-                     [logits, targets, alpha, gamma](gpu::Stream& s, const Tensor& g) {
-                       return Gradients{kernels::sigmoidFocalLossGradient(s, g, logits.value(), targets, alpha, gamma)};
-                     });
+  return tape.record(
+      kernels::sigmoidFocalLoss(tape.stream(), logits.value(), targets, alpha, gamma), {logits},
+      [logits, targets, alpha, gamma](gpu::Stream& s, const Tensor& g) {
+        return Gradients{kernels::sigmoidFocalLossGradient(s, g, logits.value(), targets, alpha, gamma)};
+      },
+      [logits, targets, alpha, gamma](gpu::Stream& s, Tangents t) {
+        return kernels::sigmoidFocalLossGradient(s, t[0], logits.value(), targets, alpha, gamma);
+      });
 }
 
 Variable generalizedBoxIouLoss(const Variable& boxes, const Variable& targets, double epsilon) {
   Tape& tape = boxes.tape();
-  return tape.record(kernels::generalizedBoxIouLoss(tape.stream(), boxes.value(), targets.value(), epsilon), {boxes, targets},
-                     [boxes, targets, epsilon](gpu::Stream& s, const Tensor& g) {
-                       Gradients result(2);
-                       // Symmetric in its two boxes.
-                       if (boxes.needsGradient())
-                         result[0] = kernels::generalizedBoxIouLossGradient(s, g, boxes.value(), targets.value(), epsilon);
-                       if (targets.needsGradient())
-                         result[1] = kernels::generalizedBoxIouLossGradient(s, g, targets.value(), boxes.value(), epsilon);
-                       return result;
-                     });
+  return tape.record(
+      kernels::generalizedBoxIouLoss(tape.stream(), boxes.value(), targets.value(), epsilon), {boxes, targets},
+      [boxes, targets, epsilon](gpu::Stream& s, const Tensor& g) {
+        Gradients result(2);
+        // Symmetric in its two boxes.
+        if (boxes.needsGradient()) result[0] = kernels::generalizedBoxIouLossGradient(s, g, boxes.value(), targets.value(), epsilon);
+        if (targets.needsGradient()) result[1] = kernels::generalizedBoxIouLossGradient(s, g, targets.value(), boxes.value(), epsilon);
+        return result;
+      },
+      [boxes, targets, epsilon](gpu::Stream& s, Tangents t) {
+        const Tensor ones = kernels::fill(s, Shape{boxes.shape()[0]}, 1.0f);
+        const auto moved = [&](const Tensor& a, const Tensor& b, const Tensor& tangent) {
+          if (tangent.empty()) return Tensor();
+          const Tensor slope = kernels::generalizedBoxIouLossGradient(s, ones, a, b, epsilon);
+          return kernels::reduce(s, kernels::binary(s, kernels::Binary::mul, slope, tangent), -1, kernels::Reduction::sum);
+        };
+        return added(s, moved(boxes.value(), targets.value(), t[0]), moved(targets.value(), boxes.value(), t[1]));
+      });
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include "core/kernels/fill.h"
 #include "core/kernels/softmax.h"
 #include "core/nn/gradient_case.h"
+#include "core/nn/jvp.h"
 #include "core/nn/operations.h"
 
 namespace orrery::nn {
@@ -16,6 +17,7 @@ namespace {
 using kernels::Binary;
 using kernels::Reduction;
 using Gradients = std::vector<Tensor>;
+using Tangents = std::span<const Tensor>;
 
 int wrapped(const Shape& shape, int axis) { return axis < 0 ? axis + shape.rank() : axis; }
 
@@ -35,15 +37,18 @@ Tensor spread(gpu::Stream& stream, const Tensor& x, const Shape& shape, double f
 Variable sum(const Variable& x, int axis) {
   Tape& tape = x.tape();
   const int a = wrapped(x.shape(), axis);
-  return tape.record(kernels::reduce(tape.stream(), x.value(), a, Reduction::sum), {x}, [x, a](gpu::Stream& s, const Tensor& g) {
-    return Gradients{spread(s, g.reshaped(withOne(x.shape(), a)), x.shape(), 1)};
-  });
+  return tape.record(
+      kernels::reduce(tape.stream(), x.value(), a, Reduction::sum), {x},
+      [x, a](gpu::Stream& s, const Tensor& g) { return Gradients{spread(s, g.reshaped(withOne(x.shape(), a)), x.shape(), 1)}; },
+      [a](gpu::Stream& s, Tangents t) { return kernels::reduce(s, t[0], a, Reduction::sum); });
 }
 
 Variable sum(const Variable& x) {
   Tape& tape = x.tape();
-  return tape.record(kernels::reduceAll(tape.stream(), x.value(), Reduction::sum), {x},
-                     [x](gpu::Stream& s, const Tensor& g) { return Gradients{spread(s, g, x.shape(), 1)}; });
+  return tape.record(
+      kernels::reduceAll(tape.stream(), x.value(), Reduction::sum), {x},
+      [x](gpu::Stream& s, const Tensor& g) { return Gradients{spread(s, g, x.shape(), 1)}; },
+      [](gpu::Stream& s, Tangents t) { return kernels::reduceAll(s, t[0], Reduction::sum); });
 }
 
 Variable mean(const Variable& x, int axis) {
@@ -53,16 +58,19 @@ Variable mean(const Variable& x, int axis) {
 
 Variable mean(const Variable& x) { return affine(sum(x), 1 / static_cast<double>(std::max<std::int64_t>(x.value().count(), 1)), 0); }
 
-// y = softmax(x): dx = y (dy - sum(y dy)).
+// y = softmax(x): dx = y (dy - sum(y dy)), and since the Jacobian is symmetric, the same way forward.
 Variable softmax(const Variable& x, int axis) {
   Tape& tape = x.tape();
   const int a = wrapped(x.shape(), axis);
   const Tensor y = kernels::softmax(tape.stream(), x.value(), a);
-  return tape.record(y, {x}, [y, a](gpu::Stream& s, const Tensor& g) {
+  const auto through = [y, a](gpu::Stream& s, const Tensor& g) {
     const Tensor weighted = kernels::binary(s, Binary::mul, y, g);
     const Tensor total = kernels::reduce(s, weighted, a, Reduction::sum).reshaped(withOne(y.shape(), a));
-    return Gradients{kernels::binary(s, Binary::sub, weighted, kernels::binary(s, Binary::mul, y, total))};
-  });
+    return kernels::binary(s, Binary::sub, weighted, kernels::binary(s, Binary::mul, y, total));
+  };
+  return tape.record(
+      y, {x}, [through](gpu::Stream& s, const Tensor& g) { return Gradients{through(s, g)}; },
+      [through](gpu::Stream& s, Tangents t) { return through(s, t[0]); });
 }
 
 Variable logSumExp(const Variable& x) {
@@ -70,18 +78,27 @@ Variable logSumExp(const Variable& x) {
   Tensor lse;
   const Tensor y = kernels::softmax(tape.stream(), x.value(), -1, {}, &lse);
   const int last = x.shape().rank() - 1;
-  return tape.record(lse, {x}, [y, last](gpu::Stream& s, const Tensor& g) {
-    return Gradients{kernels::binary(s, Binary::mul, y, g.reshaped(withOne(y.shape(), last)))};
-  });
+  return tape.record(
+      lse, {x},
+      [y, last](gpu::Stream& s, const Tensor& g) {
+        return Gradients{kernels::binary(s, Binary::mul, y, g.reshaped(withOne(y.shape(), last)))};
+      },
+      [y](gpu::Stream& s, Tangents t) { return kernels::reduce(s, kernels::binary(s, Binary::mul, y, t[0]), -1, Reduction::sum); });
 }
 
 Variable crossEntropy(const Variable& logits, const Tensor& targets) {
   Tape& tape = logits.tape();
   const kernels::CrossEntropy forward = kernels::crossEntropy(tape.stream(), logits.value(), targets);
   const Tensor lse = forward.logSumExp;
-  const Variable rows = tape.record(forward.loss, {logits}, [logits, targets, lse](gpu::Stream& s, const Tensor& g) {
-    return Gradients{kernels::crossEntropyGradient(s, logits.value(), targets, lse, g)};
-  });
+  const Variable rows = tape.record(
+      forward.loss, {logits},
+      [logits, targets, lse](gpu::Stream& s, const Tensor& g) {
+        return Gradients{kernels::crossEntropyGradient(s, logits.value(), targets, lse, g)};
+      },
+      [logits, targets, lse](gpu::Stream& s, Tangents t) {
+        const Tensor slope = kernels::crossEntropyGradient(s, logits.value(), targets, lse, kernels::fill(s, targets.shape(), 1.0f));
+        return kernels::reduce(s, kernels::binary(s, Binary::mul, slope, t[0]), -1, Reduction::sum);
+      });
   return mean(rows);
 }
 

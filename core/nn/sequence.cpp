@@ -10,31 +10,45 @@
 #include "core/kernels/softmax.h"
 #include "core/kernels/softmax_gradient.h"
 #include "core/nn/gradient_case.h"
+#include "core/nn/jvp.h"
 #include "core/nn/operations.h"
 
 namespace orrery::nn {
 namespace {
 
 using Gradients = std::vector<Tensor>;
+using Tangents = std::span<const Tensor>;
+using kernels::Binary;
 
 }  // namespace
 
 Variable permute(const Variable& x, const std::vector<int>& axes) {
   Tape& tape = x.tape();
-  return tape.record(kernels::permute(tape.stream(), x.value(), axes), {x}, [axes](gpu::Stream& s, const Tensor& g) {
-    return Gradients{kernels::permute(s, g, kernels::inversePermutation(axes))};
-  });
+  return tape.record(
+      kernels::permute(tape.stream(), x.value(), axes), {x},
+      [axes](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::permute(s, g, kernels::inversePermutation(axes))}; },
+      [axes](gpu::Stream& s, Tangents t) { return kernels::permute(s, t[0], axes); });
 }
 
 Variable layerNorm(const Variable& x, const Variable& gain, const Variable& shift, double epsilon) {
   Tape& tape = x.tape();
   kernels::LayerNormOptions options;
   options.epsilon = epsilon, options.gain = gain.value(), options.shift = shift.value();
-  return tape.record(kernels::layerNorm(tape.stream(), x.value(), options), {x, gain, shift},
-                     [x, options](gpu::Stream& s, const Tensor& g) {
-                       kernels::NormGradients gradients = kernels::layerNormGradient(s, g, x.value(), options);
-                       return Gradients{gradients.input, gradients.gain, gradients.shift};
-                     });
+  return tape.record(
+      kernels::layerNorm(tape.stream(), x.value(), options), {x, gain, shift},
+      [x, options](gpu::Stream& s, const Tensor& g) {
+        kernels::NormGradients gradients = kernels::layerNormGradient(s, g, x.value(), options);
+        return Gradients{gradients.input, gradients.gain, gradients.shift};
+      },
+      [x, options](gpu::Stream& s, Tangents t) {
+        // The normalisation without gain and shift has a symmetric Jacobian.
+        const kernels::LayerNormOptions plain{.epsilon = options.epsilon};
+        Tensor result;
+        if (!t[0].empty())
+          result = kernels::binary(s, Binary::mul, kernels::layerNormGradient(s, t[0], x.value(), plain).input, options.gain);
+        if (!t[1].empty()) result = added(s, result, kernels::binary(s, Binary::mul, kernels::layerNorm(s, x.value(), plain), t[1]));
+        return added(s, result, t[2]);
+      });
 }
 
 Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& mask) {
@@ -47,19 +61,29 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
   const Tensor scores = kernels::matmul(stream, q.value(), k.value(), {.transposeB = true});
   const Tensor weights = kernels::softmax(stream, scores, -1, options);
   return tape.record(
-      kernels::matmul(stream, weights, v.value()), {q, k, v}, [q, k, v, weights, scale = options.scale](gpu::Stream& s, const Tensor& g) {
+      kernels::matmul(stream, weights, v.value()), {q, k, v},
+      [q, k, v, weights, scale = options.scale](gpu::Stream& s, const Tensor& g) {
         const Tensor toWeights = kernels::matmul(s, g, v.value(), {.transposeB = true});
         const Tensor toScores = kernels::softmaxGradient(s, toWeights, weights, -1, scale);
         return Gradients{kernels::matmul(s, toScores, k.value()), kernels::matmul(s, toScores, q.value(), {.transposeA = true}),
                          kernels::matmul(s, weights, g, {.transposeA = true})};
+      },
+      [q, k, v, weights, scale = options.scale](gpu::Stream& s, Tangents t) {
+        Tensor toScores, result;
+        if (!t[0].empty()) toScores = kernels::matmul(s, t[0], k.value(), {.transposeB = true});
+        if (!t[1].empty()) toScores = added(s, toScores, kernels::matmul(s, q.value(), t[1], {.transposeB = true}));
+        // The Jacobian of softmax is symmetric.
+        if (!toScores.empty()) result = kernels::matmul(s, kernels::softmaxGradient(s, toScores, weights, -1, scale), v.value());
+        return t[2].empty() ? result : added(s, result, kernels::matmul(s, weights, t[2]));
       });
 }
 
 Variable embedding(const Variable& table, const Tensor& index) {
   Tape& tape = table.tape();
-  return tape.record(kernels::embedding(tape.stream(), table.value(), index), {table}, [table, index](gpu::Stream& s, const Tensor& g) {
-    return Gradients{kernels::embeddingGradient(s, g, index, table.shape()[0])};
-  });
+  return tape.record(
+      kernels::embedding(tape.stream(), table.value(), index), {table},
+      [table, index](gpu::Stream& s, const Tensor& g) { return Gradients{kernels::embeddingGradient(s, g, index, table.shape()[0])}; },
+      [index](gpu::Stream& s, Tangents t) { return kernels::embedding(s, t[0], index); });
 }
 
 namespace {

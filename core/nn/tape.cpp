@@ -33,7 +33,7 @@ Variable Tape::leaf(Tensor value) {
   return push(std::move(node));
 }
 
-Variable Tape::record(Tensor value, const std::vector<Variable>& inputs, Backward backward) {
+Variable Tape::record(Tensor value, const std::vector<Variable>& inputs, Backward backward, Forward forward) {
   Node node;
   node.value = std::move(value);
   for (const Variable& input : inputs) {
@@ -42,10 +42,12 @@ Variable Tape::record(Tensor value, const std::vector<Variable>& inputs, Backwar
     node.needsGradient = node.needsGradient || input.needsGradient();
   }
   // What no leaf stands behind is a constant: nothing to remember.
-  if (node.needsGradient)
+  if (node.needsGradient) {
     node.backward = std::move(backward);
-  else
+    node.forward = std::move(forward);
+  } else {
     node.inputs.clear();
+  }
   return push(std::move(node));
 }
 

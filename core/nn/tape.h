@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "core/gpu/stream.h"
@@ -47,13 +48,21 @@ class Tape {
 
   // The gradients of the inputs, in order, from the gradient of the result; an entry whose input needs none may be left empty.
   using Backward = std::function<std::vector<Tensor>(gpu::Stream&, const Tensor& gradient)>;
-  Variable record(Tensor value, const std::vector<Variable>& inputs, Backward backward);
+  // The tangent of the result from those of the inputs, in order; an empty one stands for zeros. At least one is not empty.
+  using Forward = std::function<Tensor(gpu::Stream&, std::span<const Tensor> tangents)>;
+  Variable record(Tensor value, const std::vector<Variable>& inputs, Backward backward, Forward forward = {});
 
   // The gradients of `of` by every leaf. Without a seed `of` must have one element; with one, of the shape of `of`, this is the
   // vector-Jacobian product. Throws std::invalid_argument when the seed does not fit. The gradients of an earlier call are forgotten.
   void backward(const Variable& of, const Tensor& seed = {});
   // Zeros when backward() did not reach it.
   Tensor gradient(const Variable& of) const;
+
+  // The Jacobian-vector product: how fast `of` changes while leaves[i] move with tangents[i], each of its leaf's shape; other leaves stand
+  // still (Baydin et al. 2018, section 3.1). What was recorded is walked from the start, so the graph serves any number of directions.
+  // Throws std::invalid_argument when a tangent does not fit, and std::logic_error when an operation on the way was recorded without
+  // `forward`.
+  Tensor jvp(const Variable& of, std::span<const Variable> leaves, std::span<const Tensor> tangents) const;
 
  private:
   friend class Variable;
@@ -62,6 +71,7 @@ class Tape {
     bool needsGradient = false;
     std::vector<std::size_t> inputs;
     Backward backward;
+    Forward forward;
   };
   Variable push(Node node);
   gpu::Stream& stream_;
