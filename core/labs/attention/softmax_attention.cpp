@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 #include <stdexcept>
 
@@ -18,6 +19,7 @@
 #include "core/kernels/layer_norm.h"
 #include "core/labs/attention/fixture.h"
 #include "core/modelfile/tensor_file.h"
+#include "core/models/bundled.h"
 
 namespace orrery::attention {
 namespace {
@@ -64,7 +66,7 @@ double colourTop(std::vector<float> values) {
 
 Expected<void> SoftmaxAttentionLab::update(LabContext& context) {
   const bool restart =
-      stale_ || context.anyChanged({"source", "text", "tokens", "file", "length", "seed", "heads", "head-width", "layers"});
+      stale_ || context.anyChanged({"source", "text", "tokens", "file", "model", "length", "seed", "heads", "head-width", "layers"});
   const bool forward = restart || context.anyChanged({"strength", "temperature", "scale", "normalize", "gain", "mask", "valid", "prefix",
                                                       "block", "parents"});
   stale_ = true;
@@ -91,13 +93,21 @@ Expected<void> SoftmaxAttentionLab::readInputs(LabContext& context) {
   weights_.clear();
   layers_.clear();
   x_ = fileQ_ = fileK_ = fileV_ = Tensor();
+  model_.reset();
   if (source_ == "file") return readFile(context);
 
   // Cut the text.
   if (source_ != "random") {
     const std::string& text = context.text("text");
     if (text.empty()) return makeError(ErrorCode::usage, tr("the text is empty: type at least one character"), "E-ATT-TEXT");
-    tokens_ = context.text("tokens") == "bytes" ? byteTokens(text) : characterTokens(text);
+    const std::string& cut = context.text("tokens");
+    if (cut == "ids") {
+      auto ids = numberTokens(text);
+      if (!ids) return ids.error();
+      tokens_ = *std::move(ids);
+    } else {
+      tokens_ = cut == "bytes" ? byteTokens(text) : characterTokens(text);
+    }
     if (source_ == "induction") labels_.push_back("<s>");
     for (const TextToken& token : tokens_) labels_.push_back(token.label);
     n_ = static_cast<std::int64_t>(labels_.size());
@@ -109,6 +119,7 @@ Expected<void> SoftmaxAttentionLab::readInputs(LabContext& context) {
     heads_ = 1;
     return {};
   }
+  if (source_ == "model") return readModel(context);
 
   // Make embeddings and weights. Equal tokens have equal vectors.
   heads_ = context.integer("heads");
@@ -198,6 +209,33 @@ Expected<void> SoftmaxAttentionLab::readFile(LabContext& context) {
   return {};
 }
 
+Expected<void> SoftmaxAttentionLab::readModel(LabContext& context) {
+  const Asset& asset = context.file("model");
+  const std::string path = asset.path.empty() ? models::bundledFolder("tiny-gpt") + "/model.safetensors" : asset.path;
+  auto opened = GptFile::open(path, mostWeightBytes);
+  if (!opened) return opened.error();
+  if (n_ > opened->context()) {
+    return makeError(ErrorCode::usage, trf("the text has {} tokens, this model reads at most {}", n_, opened->context()), "E-ATT-CONTEXT");
+  }
+  std::vector<std::uint32_t> ids;
+  for (const TextToken& token : tokens_) ids.push_back(token.id);
+  const auto largest = *std::max_element(ids.begin(), ids.end());
+  if (largest >= static_cast<std::uint64_t>(opened->vocabulary())) {
+    return makeError(ErrorCode::usage, trf("token {} is outside of this model's vocabulary of {}", largest, opened->vocabulary()),
+                     "E-ATT-VOCABULARY");
+  }
+  if (opened->vocabulary() != 256 && context.text("tokens") != "ids") {
+    return makeError(ErrorCode::usage,
+                     trf("this model's {} tokens are not bytes: run its tokenizer, type the numbers as text and choose Tokens: numbers",
+                         opened->vocabulary()),
+                     "E-ATT-TOKENIZER");
+  }
+  x_ = opened->embed(ids);
+  heads_ = opened->heads();
+  model_ = *std::move(opened);
+  return {};
+}
+
 Expected<kernels::AttentionOptions> SoftmaxAttentionLab::optionsFor(LabContext& context) const {
   kernels::AttentionOptions options;
   const std::string& mask = context.text("mask");
@@ -227,7 +265,7 @@ Expected<void> SoftmaxAttentionLab::runLayers(LabContext& context) {
   auto& stream = context.stream();
   auto options = optionsFor(context);
   if (!options) return options.error();
-  const std::int64_t width = source_ == "file" ? fileQ_.shape()[2] : context.integer("head-width");
+  const std::int64_t width = source_ == "file" ? fileQ_.shape()[2] : model_ ? model_->width() / heads_ : context.integer("head-width");
   options->scale =
       static_cast<float>((context.flag("scale") ? 1 / std::sqrt(static_cast<double>(width)) : 1.0) / context.number("temperature"));
   for (std::int64_t h = 0; h < heads_; ++h) headNames_.push_back(trf("head {}", h + 1));
@@ -240,6 +278,7 @@ Expected<void> SoftmaxAttentionLab::runLayers(LabContext& context) {
     layers_.push_back(std::move(layer));
     return {};
   }
+  if (model_) return runModel(context, *options);
   Tensor x = x_;
   for (std::size_t l = 0; l < weights_.size(); ++l) {
     if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
@@ -252,6 +291,35 @@ Expected<void> SoftmaxAttentionLab::runLayers(LabContext& context) {
     // Add and normalise.
     x = kernels::layerNorm(stream, kernels::binary(stream, kernels::Binary::add, x, layers_.back().result.output));
   }
+  return {};
+}
+
+// Every block in turn; then what the model expects after each token, and how many bits the token that came was worth to it.
+Expected<void> SoftmaxAttentionLab::runModel(LabContext& context, kernels::AttentionOptions options) {
+  auto& stream = context.stream();
+  Tensor x = x_;
+  for (std::size_t l = 0; l < model_->layers(); ++l) {
+    if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
+    context.progress(static_cast<double>(l) / static_cast<double>(model_->layers()), tr("attention"));
+    GptFile::Block block = model_->block(stream, l, x, options);
+    layers_.push_back({std::move(block.attention), options});
+    x = block.x;
+  }
+  const auto vocabulary = static_cast<std::size_t>(model_->vocabulary());
+  const auto logits = model_->logits(stream, x).toFloats();
+  double nats = 0;
+  for (std::size_t i = 0; i < tokens_.size(); ++i) {
+    const auto row = std::span(logits).subspan(i * vocabulary, vocabulary);
+    const auto best = std::max_element(row.begin(), row.end());
+    const auto expected = static_cast<std::uint32_t>(best - row.begin());
+    predictions_.push_back(context.text("tokens") == "ids" ? std::to_string(expected)
+                                                           : byteTokens(std::string(1, static_cast<char>(expected))).front().label);
+    if (i + 1 == tokens_.size()) break;
+    double sum = 0;
+    for (const float value : row) sum += std::exp(static_cast<double>(value) - static_cast<double>(*best));
+    nats += std::log(sum) + static_cast<double>(*best) - static_cast<double>(row[tokens_[i + 1].id]);
+  }
+  bitsPerToken_ = tokens_.size() < 2 ? 0 : nats / std::numbers::ln2 / static_cast<double>(tokens_.size() - 1);
   return {};
 }
 
@@ -461,12 +529,13 @@ void SoftmaxAttentionLab::readRow(LabContext& context) {
                                        1));
     metrics_.push_back({"rollout.row.sum.error", worst, ""});
   }
-  if (source_ == "induction") {
-    // How often the read-out is the token that comes next.
+  if (!predictions_.empty()) {
+    // How often the token that is expected is the one that comes next.
     int right = 0;
     for (std::size_t i = 0; i + 1 < n; ++i) right += predictions_[i] == labels_[i + 1] ? 1 : 0;
-    metrics_.push_back({"induction.hits", static_cast<double>(right), ""});
+    metrics_.push_back({source_ == "induction" ? "induction.hits" : "model.hits", static_cast<double>(right), ""});
   }
+  if (model_) metrics_.push_back({"model.bits-per-token", bitsPerToken_, "bits"});
 }
 
 ORRERY_LAB(SoftmaxAttentionLab);

@@ -1,9 +1,11 @@
 #pragma once
 // The softmax attention lab's state, shared by its computation (softmax_attention.cpp) and its picture (softmax_attention_figure.cpp).
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/labs/attention/gpt_file.h"
 #include "core/labs/attention/multi_head.h"
 #include "core/labs/attention/token_text.h"
 #include "core/session/lab.h"
@@ -32,8 +34,10 @@ class SoftmaxAttentionLab : public Lab {
   // Stages of update().
   Expected<void> readInputs(LabContext& context);
   Expected<void> readFile(LabContext& context);
+  Expected<void> readModel(LabContext& context);
   Expected<void> runLayers(LabContext& context);
   void runInduction(LabContext& context);
+  Expected<void> runModel(LabContext& context, kernels::AttentionOptions options);
   Expected<kernels::AttentionOptions> optionsFor(LabContext& context) const;
   Expected<void> lookAt(LabContext& context);
   void readRow(LabContext& context);
@@ -55,6 +59,8 @@ class SoftmaxAttentionLab : public Lab {
   Tensor x_;                         // [n, d], sources random and text
   Tensor fileQ_, fileK_, fileV_;
   std::vector<HeadWeights> weights_;  // per layer
+  std::optional<GptFile> model_;
+  double bitsPerToken_ = 0;  // of the text, by the model
   std::vector<ShownLayer> layers_;
   std::vector<std::string> headNames_;  // of the maps in the grid
 
@@ -73,7 +79,7 @@ class SoftmaxAttentionLab : public Lab {
   Tensor linksFrom_, linksTo_;     // [n, 2]
   Tensor linkWeights_;             // [n]: the selected row relative to its largest weight
   double rowEntropy_ = 0;
-  std::vector<std::string> predictions_;  // induction: read-out after each token
+  std::vector<std::string> predictions_;  // induction and model: what is expected after each token
   std::vector<Metric> metrics_;
 };
 

@@ -29,14 +29,20 @@ LabEntry SoftmaxAttentionLab::describe() {
   lab.title = "Softmax attention";
   lab.summary = "Heads, masks, temperature, entropy, rollout";
   const auto usesWidth = [](const Values& v) { return isOneOf(v, "source", {"random", "text"}); };
-  const auto usesText = [](const Values& v) { return isOneOf(v, "source", {"induction", "text"}); };
+  const auto usesText = [](const Values& v) { return isOneOf(v, "source", {"induction", "text", "model"}); };
   const auto notInduction = [](const Values& v) { return !isOneOf(v, "source", {"induction"}); };
   lab.parameters = {
       {"source", "Source", "Where queries, keys and values come from", "Input", std::string("induction"),
-       Choice{{{"induction", "Induction circuit"}, {"text", "Text, random weights"}, {"random", "Random"}, {"file", "File with q, k, v"}}}},
+       Choice{{{"induction", "Induction circuit"},
+               {"model", "Text, trained GPT-2"},
+               {"text", "Text, random weights"},
+               {"random", "Random"},
+               {"file", "File with q, k, v"}}}},
       {"text", "Text", "Each byte or character is one token", "Input", std::string("abcdefghabcdefgh"), Text{false, 4096}, "", usesText},
-      {"tokens", "Tokens", "How text is cut", "Input", std::string("bytes"), Choice{{{"bytes", "Bytes"}, {"characters", "Characters"}}}, "",
-       usesText},
+      {"tokens", "Tokens", "How text is cut", "Input", std::string("bytes"),
+       Choice{{{"bytes", "Bytes"}, {"characters", "Characters"}, {"ids", "Numbers"}}}, "", usesText},
+      {"model", "Model", "A GPT-2 (safetensors, config.json beside it); none is the small one that comes with Orrery, over bytes", "Input",
+       Asset{}, FileWell{{"safetensors"}, false}, "", [](const Values& v) { return isOneOf(v, "source", {"model"}); }},
       {"file", "File", "A .npz or .safetensors file with q, k, v of shape [heads, tokens, width]", "Input", Asset{},
        FileWell{{"npz", "safetensors"}, false}, "", [](const Values& v) { return isOneOf(v, "source", {"file"}); }},
       {"length", "Length n", "Number of tokens", "Input", std::int64_t{48}, Integer{4, 4096, true}, "tokens",
@@ -109,7 +115,18 @@ LabEntry SoftmaxAttentionLab::describe() {
                ? 90
                : 0;
   };
-  lab.accepts = {accepts};
+  Acceptance network;
+  network.kinds = "GPT-2 as safetensors";
+  network.parameter = "model";
+  network.also = {{"source", std::string("model")}};
+  network.score = [](const FileReport& report) {
+    if (report.kind != "safetensors") return 0;
+    return findTensor(report, {"transformer.h.0.attn.c_attn.weight", "h.0.attn.c_attn.weight"}) != nullptr &&
+                   findTensor(report, {"transformer.wte.weight", "wte.weight"}) != nullptr
+               ? 95
+               : 0;
+  };
+  lab.accepts = {accepts, network};
   lab.shaders = {"kernels/matmul"};  // the others are specialised to the widths in use, and compile when those are known
   lab.make = [] { return std::make_unique<SoftmaxAttentionLab>(); };
   return lab;

@@ -161,7 +161,7 @@ Panel SoftmaxAttentionLab::tokensPanel() const {
     panel.marks.push_back(std::move(words));
   }
   if (predicts) {
-    // What the circuit expects next stands above each token: green where it is what comes.
+    // What is expected next stands above each token: green where it is what comes.
     auto next = std::make_shared<TextMark>("predictions");
     for (std::size_t i = 0; i < predictions_.size(); ++i) {
       const bool known = i + 1 < labels_.size();
@@ -170,7 +170,8 @@ Panel SoftmaxAttentionLab::tokensPanel() const {
           {static_cast<double>(i), 1.34, "→" + predictions_[i], Paint::of(role), HAlign::center, VAlign::baseline, 7, Weight::regular, 0});
     }
     panel.marks.push_back(std::move(next));
-    panel.note = tr("above: what the read-out expects next");
+    panel.note = model_ ? trf("above: what the model expects next; {:.2f} bits per token", bitsPerToken_)
+                        : tr("above: what the read-out expects next");
   }
   return panel;
 }

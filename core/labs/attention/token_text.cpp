@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
+#include "core/base/text.h"
+
 namespace orrery::attention {
 namespace {
 
@@ -44,6 +49,24 @@ std::vector<TextToken> characterTokens(std::string_view text) {
     tokens.push_back({id, i, length, labelOf(text.substr(i, length))});
     i += length;
   }
+  return tokens;
+}
+
+Expected<std::vector<TextToken>> numberTokens(std::string_view text) {
+  constexpr std::string_view apart = " ,\t\r\n[]";
+  std::vector<TextToken> tokens;
+  for (std::size_t at = text.find_first_not_of(apart); at < text.size(); at = text.find_first_not_of(apart, at)) {
+    const std::size_t end = std::min(text.find_first_of(apart, at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    std::uint32_t id = 0;
+    const auto [stop, failure] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (failure != std::errc{} || stop != word.data() + word.size()) {
+      return makeError(ErrorCode::usage, trf("'{}' is no token number: whole numbers from 0 are needed", word), "E-ATT-NUMBER");
+    }
+    tokens.push_back({id, at, word.size(), std::string(word)});
+    at = end;
+  }
+  if (tokens.empty()) return makeError(ErrorCode::usage, tr("there is no token number in the text"), "E-ATT-TEXT");
   return tokens;
 }
 

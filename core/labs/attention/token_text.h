@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/expected.h"
+
 namespace orrery::attention {
 
 struct TextToken {
@@ -18,5 +20,8 @@ struct TextToken {
 std::vector<TextToken> byteTokens(std::string_view text);
 // One token per UTF-8 character; a byte that is not part of one is a token of its own.
 std::vector<TextToken> characterTokens(std::string_view text);
+
+// Token numbers as text, apart by spaces, commas or lines. Error: something else among them, or none.
+Expected<std::vector<TextToken>> numberTokens(std::string_view text);
 
 }  // namespace orrery::attention
