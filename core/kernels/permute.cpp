@@ -56,7 +56,7 @@ Tensor permute(gpu::Stream& stream, const Tensor& x, const std::vector<int>& axe
     for (std::uint32_t i = 0; i < joined; ++i) push.stride[i] = i == fastest ? 1 : push.stride[i] / 4;
     push.count /= mode == 1 ? 4 : 16;
   }
-  const gpu::Groups groups = stridedGroups(push.count, 64);
+  const gpu::Groups groups = stridedGroups(push.count, mode == 2 ? 64 : 256);  // a block is more work than a copy
   requireIterations(stream.device(), "permute", std::int64_t{push.count} / (std::int64_t{groups.x} * 64) + 1);
   stream.dispatch("kernels/permute", {{x.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::write}}, push,
                   groups, {mode, std::max<std::uint32_t>(joined, 1), mode == 2 ? fastest : 0});
