@@ -1,0 +1,386 @@
+// Sampler bench: forty samplers on step grids of every kind, judged by the exact path of the same start. Formulas and sources:
+// core/diffusion (generative.md C5, C6). On the line the exact path keeps its quantile, x(s) = F_s^-1(F_T(x_T)); in the plane it is classic
+// Runge-Kutta with 4096 steps in ln(level). Stochastic samplers have no such path: on one Gaussian their law is followed exactly (the
+// update is linear, so the final variance is a sum over the start and every z), elsewhere on the line 1024 particles are sorted against
+// the exact quantiles. Double precision on the host. Units: data units; levels are relative noise levels sigma.
+// Random numbers, key = seed: core/diffusion/noise.h; starts in the plane are its draws off the path, purpose 0.
+
+#include "core/labs/generative/samplers.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "core/labs/generative/planar_density.h"
+
+namespace orrery::generative {
+
+using diffusion::Run;
+using diffusion::Sampler;
+using diffusion::SamplerOptions;
+using diffusion::State;
+
+namespace {
+
+constexpr std::size_t lineStarts = 24, lawParticles = 1024;
+constexpr int referenceSteps = 4096, pathPoints = 64;
+constexpr double almostZero = 1e-6;  // the plane's reference ends here instead of at 0: what remains moves a particle by less than 1e-5
+
+}  // namespace
+
+std::vector<std::string> contestantsOf(const std::string& set) {
+  if (set == "classics") return {"euler", "heun", "dpm-2", "dpm++2m", "unipc-2", "dpm-3", "unipc-3", "rk4"};
+  if (set == "one-step") return {"heun", "dpm-2", "dpm++2s", "res-2s", "exp-heun", "dpm-3", "rk4", "rk4-log"};
+  if (set == "multistep") return {"dpm++2m", "res-multistep", "plms", "ipndm", "dpm++3m", "deis", "lms", "unipc-3"};
+  if (set == "third") return {"dpm++2m", "dpm++3m", "dpm++3m-consistent", "unipc-2"};
+  if (set == "adaptive") return {"euler", "rk4-log", "rk45", "dpm-adaptive"};
+  if (set == "stochastic") return {"euler-a", "em", "ddpm-large", "dpm++2m-sde", "dpm++3m-sde", "seeds-2", "er-sde", "edm"};
+  return {};
+}
+
+std::vector<double> parseLevels(const std::string& text) {
+  std::vector<double> levels;
+  const char *at = text.data(), *end = at + text.size();
+  while (at < end) {
+    double value = 0;
+    const auto [rest, fault] = std::from_chars(at, end, value);
+    if (fault != std::errc()) return {};
+    levels.push_back(value);
+    at = rest;
+    while (at < end && (*at == ' ' || *at == ',' || *at == ';')) ++at;
+  }
+  return levels;
+}
+
+State BenchScene::denoise(const State& x, double level) const { return dimension == 1 ? line.denoise(x, level) : plane.denoise(x, level); }
+
+Expected<void> SamplerBench::readScene(const std::string& id) {
+  BenchScene scene;
+  if (id == "1d-tri") {
+    scene.line = diffusion::threeModes();
+    scene.reach = 2.6;
+  } else if (id == "1d-gauss") {
+    scene.line = {{{1, 0, 0.5}}};
+    scene.gaussian = true;
+    scene.reach = 3;
+  } else {
+    const auto density = builtInDensity(id, 1);
+    if (!density) return density.error();
+    scene.dimension = 2;
+    for (const kernels::Component& c : density->components)
+      scene.plane.components.push_back({c.weight, c.x, c.y, c.along, c.across, c.angle});
+    scene.reach = density->reach;
+  }
+  scene_ = std::move(scene);
+  sceneId_ = id;
+  return {};
+}
+
+Expected<Contestant> SamplerBench::contestant(const std::string& id, const LabContext& context) const {
+  Contestant one;
+  one.id = id;
+  SamplerOptions& o = one.options;
+  o.eta = context.number("eta");
+  o.noiseScale = context.number("noise-scale");
+  o.churn = context.number("churn");
+  o.churnFrom = context.number("churn-from");
+  o.churnTo = context.number("churn-to");
+  o.churnNoise = context.number("churn-noise");
+  o.lmsOrder = static_cast<int>(context.integer("lms-order"));
+  o.uniOrder = static_cast<int>(context.integer("unipc-order"));
+  o.uniBh1 = context.text("unipc-variant") == "bh1";
+  o.kappa = context.text("second-difference") == "consistent" ? 2 : 1;
+  o.sdeHeun = context.text("sde-form") == "heun";
+  o.absolute = context.number("absolute-tolerance");
+  o.relative = context.number("relative-tolerance");
+  o.correctorSteps = static_cast<int>(context.integer("corrector-steps"));
+  o.correctorRatio = context.number("corrector-ratio");
+  o.dimension = scene_.dimension;
+  std::string base = id;
+  if (id.starts_with("unipc-")) {
+    o.uniOrder = id.back() - '0';
+    base = "unipc";
+  } else if (id == "dpm++3m-consistent") {
+    o.kappa = 2;
+    base = "dpm++3m";
+  }
+  one.sampler = findRegistered<Sampler>(base);
+  if (one.sampler == nullptr) return makeError(ErrorCode::usage, trf("There is no sampler '{}'", id));
+  one.title = tr(one.sampler->title);
+  if (base != id) one.title = base == "unipc" ? "UniPC-" + id.substr(6) : trf("{}, consistent", one.title);
+  if (exactStart_) o.exact = [this](double level) { return exactAt(level); };
+  return one;
+}
+
+State SamplerBench::startAt(double level) const {
+  if (scene_.dimension == 1) {
+    State x(lineStarts);
+    for (std::size_t i = 0; i < lineStarts; ++i)
+      x[i] = scene_.line.quantile(0.03 + 0.94 * static_cast<double>(i) / (lineStarts - 1), level);
+    return x;
+  }
+  return level * diffusion::Noise(seed_, 2 * particles_).fresh(0, 0);
+}
+
+State SamplerBench::exactAt(double level) const {
+  if (scene_.dimension == 1) return startAt(level);
+  const double from = levels_.front(), to = std::max(level, almostZero);
+  if (to >= from) return startAt(from);
+  // As many steps as keep the reference's own step.
+  const double share = std::log(from / to) / std::log(from / std::min(to, std::max(levels_.back(), almostZero)));
+  return scene_.plane.reference(startAt(from), from, to, std::max(16, static_cast<int>(std::lround(share * referenceSteps))));
+}
+
+const State& SamplerBench::exactEnd(double from, double to) const {
+  const auto found = ends_.find({from, to});
+  if (found != ends_.end()) return found->second;
+  State end = scene_.dimension == 1 ? startAt(to) : scene_.plane.reference(startAt(from), from, std::max(to, almostZero), referenceSteps);
+  return ends_.emplace(std::pair{from, to}, std::move(end)).first->second;
+}
+
+double SamplerBench::distance(const State& a, const State& b) const {
+  double most = 0, sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    most = std::max(most, std::abs(a[i] - b[i]));
+    sum += (a[i] - b[i]) * (a[i] - b[i]);
+  }
+  return scene_.dimension == 1 ? most : std::sqrt(sum / static_cast<double>(particles_));
+}
+
+Expected<std::vector<double>> SamplerBench::levelsFor(int steps) const {
+  return diffusion::stepLevels(*grid_, steps, finalZero_, request_);
+}
+
+double SamplerBench::errorInLaw(const Contestant& one, const std::vector<double>& levels, int& evaluations) const {
+  SamplerOptions options = one.options;
+  if (scene_.gaussian && one.sampler->id != "langevin-pc") {
+    // Every coordinate follows one source of variance: the start, then every z.
+    const std::size_t sources = 4 * levels.size() + 1;
+    State start(sources);
+    start[0] = std::sqrt(0.25 + levels.front() * levels.front());
+    std::size_t next = 1;
+    options.noise = [&](double, double) {
+      State z(sources);
+      if (next < sources) z[next++] = 1;
+      return z;
+    };
+    Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, levels, seed_, sources, options);
+    const auto end = diffusion::sample(*one.sampler, run, start);
+    evaluations = run.evaluations();
+    double variance = 0;
+    for (const double value : *end) variance += value * value;
+    return std::abs(std::sqrt(variance) - std::sqrt(0.25 + levels.back() * levels.back()));
+  }
+  State start(lawParticles);
+  for (std::size_t i = 0; i < lawParticles; ++i)
+    start[i] = scene_.line.quantile((static_cast<double>(i) + 0.5) / lawParticles, levels.front());
+  Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, levels, seed_, lawParticles, options);
+  const auto end = diffusion::sample(*one.sampler, run, start);
+  evaluations = run.evaluations();
+  std::vector<double> sorted(end->begin(), end->end());
+  std::sort(sorted.begin(), sorted.end());
+  double sum = 0;
+  for (std::size_t i = 0; i < lawParticles; ++i) {
+    const double off = sorted[i] - scene_.line.quantile((static_cast<double>(i) + 0.5) / lawParticles, levels.back());
+    sum += off * off / lawParticles;
+  }
+  return std::sqrt(sum);
+}
+
+Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, LabContext& context) const {
+  BenchCurve curve;
+  curve.contestant = one;
+  const auto denoise = [this](const State& x, double level) { return scene_.denoise(x, level); };
+  const bool law = one.sampler->stochastic;
+  if (law && scene_.dimension != 1) return curve;
+  double lastSteps = 0;
+  for (int i = 0; i < 8; ++i) {
+    if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
+    SamplerOptions options = one.options;
+    // The adaptive samplers go through tolerances instead of step counts.
+    const int steps = one.sampler->adaptive ? 64 : 4 << i;
+    if (one.sampler->adaptive) options.absolute = options.relative = std::pow(10.0, -1 - i);
+    const auto levels = levelsFor(steps);
+    if (!levels) return levels.error();
+    int evaluations = 0;
+    double error = 0;
+    if (law) {
+      error = errorInLaw(one, *levels, evaluations);
+    } else {
+      Run run(denoise, *levels, seed_, lineStarts, options);
+      const auto end = diffusion::sample(*one.sampler, run, startAt(levels->front()));
+      if (!end) return end.error();
+      evaluations = run.evaluations();
+      error = distance(*end, exactEnd(levels->front(), levels->back()));
+    }
+    if (!curve.evaluations.empty() && evaluations <= curve.evaluations.back()) continue;  // the grid has no more levels
+    curve.evaluations.push_back(evaluations);
+    curve.error.push_back(error);
+    const auto done = static_cast<double>(levels->size() - 1);
+    const std::size_t n = curve.error.size();
+    if (!one.sampler->adaptive && n > 1 && error > 0 && curve.error[n - 2] > 0)
+      curve.order = std::log(curve.error[n - 2] / error) / std::log(done / lastSteps);
+    lastSteps = done;
+  }
+  return curve;
+}
+
+Expected<SamplerBench::Trajectory> SamplerBench::trajectoryOf(const Contestant& one) const {
+  Trajectory result;
+  result.contestant = one;
+  const int steps = std::max(1, static_cast<int>(std::lround(budget_ / one.sampler->evaluations)));
+  const auto levels = levelsFor(steps);
+  if (!levels) return levels.error();
+  const State start = startAt(levels->front());
+  Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, *levels, seed_, start.size(), one.options);
+  run.record = true;
+  const auto end = diffusion::sample(*one.sampler, run, start);
+  if (!end) return end.error();
+  result.evaluations = run.evaluations();
+  result.rejected = run.rejected;
+  result.visits = std::move(run.visits);
+  result.error = distance(*end, exactEnd(levels->front(), levels->back()));
+  // Follow the exact path from visit to visit.
+  State exact = start;
+  double before = levels->front();
+  const double whole = std::log(before / std::max(levels->back(), almostZero));
+  for (const diffusion::Visit& visit : result.visits) {
+    const double level = std::max(visit.level, almostZero);
+    if (scene_.dimension == 1) {
+      exact = startAt(visit.level);
+    } else if (level < before) {
+      exact = scene_.plane.reference(exact, before, level,
+                                     std::max(1, static_cast<int>(std::lround(referenceSteps * std::log(before / level) / whole))));
+    }
+    before = level;
+    result.away.push_back(distance(visit.x, exact) / std::sqrt(1 + level * level));
+  }
+  return result;
+}
+
+Expected<void> SamplerBench::update(LabContext& context) {
+  const SamplerBench before = *this;
+  const auto kept = [&](const Error& error) {
+    *this = before;
+    return error;
+  };
+  if (context.text("scene") != sceneId_) {
+    if (auto read = readScene(context.text("scene")); !read) return read.error();
+  }
+  grid_ = findRegistered<diffusion::Grid>(context.text("grid"));
+  request_ = {};
+  request_.sigmaMin = context.number("sigma-min");
+  request_.sigmaMax = context.number("sigma-max");
+  request_.rho = context.text("grid") == "polyexponential" ? context.number("poly-rho") : context.number("rho");
+  request_.a = request_.b = context.number("beta-shape");
+  request_.shift = context.number("shift");
+  request_.mean = context.number("level-mean");
+  request_.deviation = context.number("level-deviation");
+  request_.process = context.text("process");
+  request_.custom = parseLevels(context.text("levels"));
+  finalZero_ = context.flag("final-zero");
+  exactStart_ = context.text("start-up") == "exact";
+  budget_ = static_cast<int>(context.integer("nfe"));
+  if (context.anyChanged({"scene", "seed", "particles"})) ends_.clear();
+  seed_ = static_cast<std::uint64_t>(context.integer("seed"));
+  particles_ = static_cast<std::size_t>(context.integer("particles"));
+  drawn_ = contestantsOf(context.text("contestants"));
+  inLaw_ = context.text("contestants") == "stochastic";
+
+  // The left sampler's levels and the exact path they stand against.
+  const auto left = contestant(context.text("left"), context), right = contestant(context.text("right"), context);
+  if (!left) return kept(left.error());
+  if (!right) return kept(right.error());
+  for (const auto* side : {&*left, &*right}) {
+    if (budget_ < std::lround(side->sampler->evaluations))
+      return kept(makeError(ErrorCode::usage, trf("{} needs {} evaluations for one step; the budget is {}", side->title,
+                                                  static_cast<int>(side->sampler->evaluations), budget_)));
+  }
+  const auto levels = levelsFor(std::max(1, static_cast<int>(std::lround(budget_ / left->sampler->evaluations))));
+  if (!levels) return kept(levels.error());
+  levels_ = *levels;
+  exactPath_.clear();
+  const double from = levels_.front(), to = std::max(levels_.back(), almostZero);
+  State x = startAt(from);
+  for (int i = 0; i <= pathPoints; ++i) {
+    const double level = from * std::pow(to / from, static_cast<double>(i) / pathPoints);
+    if (scene_.dimension == 1) {
+      x = startAt(i == pathPoints ? levels_.back() : level);
+    } else if (i > 0) {
+      x = scene_.plane.reference(x, exactPath_.back().level, level, referenceSteps / pathPoints);
+    }
+    exactPath_.push_back({level, 0, x});
+  }
+  for (const auto& [side, one] : {std::pair{0, &*left}, {1, &*right}}) {
+    auto run = trajectoryOf(*one);
+    if (!run) return kept(run.error());
+    sides_[static_cast<std::size_t>(side)] = std::move(*run);
+  }
+  apartLevels_.clear();
+  apart_.clear();
+  for (const diffusion::Visit& a : sides_[0].visits) {
+    for (const diffusion::Visit& b : sides_[1].visits) {
+      if (std::abs(a.level - b.level) > 1e-9 * a.level) continue;
+      apartLevels_.push_back(a.level);
+      apart_.push_back(distance(a.x, b.x) / std::sqrt(1 + a.level * a.level));
+      break;
+    }
+  }
+
+  // The chart; on the line, where it costs little, also the contestants that are not drawn, for their measured orders.
+  static constexpr std::string_view sidesOnly[] = {"left", "right", "nfe"};
+  bool anew = context.restarting() || curves_.empty();
+  for (const auto& [id, value] : context.values())
+    anew = anew || (context.changed(id) && std::find(std::begin(sidesOnly), std::end(sidesOnly), id) == std::end(sidesOnly));
+  if (!anew) return {};
+  std::vector<std::string> ids = drawn_;
+  if (scene_.dimension == 1) {
+    for (const char* id :
+         {"euler", "heun", "dpm-2", "dpm-3", "dpm++2s", "dpm++2m", "dpm++3m",       "dpm++3m-consistent", "unipc-1", "unipc-2", "unipc-3",
+          "lms",   "plms", "pndm",  "ipndm", "deis",    "res-2s",  "res-multistep", "exp-heun",           "rk4",     "rk4-log", "rk45"})
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
+  curves_.clear();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    context.progress(static_cast<double>(i) / static_cast<double>(ids.size()), tr("Measuring the samplers"));
+    const auto one = contestant(ids[i], context);
+    if (!one) return kept(one.error());
+    auto curve = curveOf(*one, context);
+    if (!curve) return kept(curve.error());
+    curves_.push_back(std::move(*curve));
+  }
+  return {};
+}
+
+std::vector<Metric> SamplerBench::metrics() const {
+  std::vector<Metric> result{{"error.left", sides_[0].error, ""},
+                             {"error.right", sides_[1].error, ""},
+                             {"evaluations.left", static_cast<double>(sides_[0].evaluations), ""},
+                             {"evaluations.right", static_cast<double>(sides_[1].evaluations), ""}};
+  if (!sides_[0].visits.empty() && !sides_[1].visits.empty())
+    result.push_back({"apart", distance(sides_[0].visits.back().x, sides_[1].visits.back().x), ""});
+  for (const BenchCurve& curve : curves_) {
+    if (curve.order) result.push_back({"order." + curve.contestant.id, *curve.order, ""});
+    for (std::size_t i = 0; i < curve.error.size(); ++i)
+      result.push_back({"error." + curve.contestant.id + "." + std::to_string(static_cast<int>(curve.evaluations[i])), curve.error[i], ""});
+  }
+  return result;
+}
+
+Changes SamplerBench::pointer(const PointerEvent& event, const Values&) const {
+  // Drag one level along the ruler of ln(level): it stays between its neighbours.
+  if (event.panel != "ruler" || !event.handle.starts_with("level-") || event.kind != PointerEvent::Kind::drag) return {};
+  const auto index = static_cast<std::size_t>(std::stoul(event.handle.substr(6)));
+  std::vector<double> levels = levels_;
+  if (finalZero_ && levels.back() == 0) levels.pop_back();
+  if (index == 0 || index + 1 >= levels.size()) return {};
+  const double share = std::clamp(event.x, 0.0, 1.0), moved = levels.front() * std::pow(levels.back() / levels.front(), share);
+  levels[index] = std::clamp(moved, levels[index + 1] * 1.001, levels[index - 1] / 1.001);
+  std::string text;
+  for (const double level : levels) text += (text.empty() ? "" : ", ") + fmt::format("{:.6g}", level);
+  return {{"grid", std::string("drawn")}, {"levels", text}};
+}
+
+ORRERY_LAB(SamplerBench);
+
+}  // namespace orrery::generative
