@@ -262,11 +262,17 @@ int bench(const BenchOptions& options) {
                    one.bound});
       }
     }
-    json["ceilings"] = {
-        {"mul_add_gflops", ceilings.mulAddGflops}, {"copy_gbps", ceilings.copyGBps}, {"dispatch_us", ceilings.dispatchMicroseconds}};
+    json["ceilings"] = {{"mul_add_gflops", ceilings.mulAddGflops},
+                        {"mul_add_f16_gflops", nullptr},
+                        {"copy_gbps", ceilings.copyGBps},
+                        {"dispatch_us", ceilings.dispatchMicroseconds}};
     text += trf("ceilings: {:.1f} GFLOP/s multiply-add, {:.1f} GB/s copy, {:.1f} µs per dispatch", ceilings.mulAddGflops, ceilings.copyGBps,
-                ceilings.dispatchMicroseconds) +
-            "\n";
+                ceilings.dispatchMicroseconds);
+    if (ceilings.halfMulAddGflops > 0) {
+      json["ceilings"]["mul_add_f16_gflops"] = ceilings.halfMulAddGflops;
+      text += trf("; {:.1f} GFLOP/s multiply-add in f16", ceilings.halfMulAddGflops);
+    }
+    text += "\n";
     json["kernels"] = list;
     text += table.text(2);
 

@@ -34,8 +34,9 @@ double bestSeconds(gpu::Stream& stream, int runs, const Record& record) {
 // Independent chains x = x b + c in registers, long enough that the submission does not count: 10 ms against about 0.1 ms.
 class MulAdd {
  public:
-  MulAdd(gpu::Stream& stream, std::uint32_t chains)
+  MulAdd(gpu::Stream& stream, std::uint32_t chains, bool half = false)
       : stream_(stream),
+        shader_(half ? "kernels/peak@half" : "kernels/peak"),
         chains_(chains),
         group_(stream.device().isCpu() ? 8 : 256),
         groups_(stream.device().isCpu() ? 64 : 4096),
@@ -53,11 +54,12 @@ class MulAdd {
       float b, c;
     } push{steps_, 0.999f, 0.001f};
     return bestSeconds(stream_, 1, [&] {
-      stream_.dispatch("kernels/peak", {{result_, gpu::Access::write}}, push, {groups_, 1, 1}, {group_, chains_});
+      stream_.dispatch(shader_, {{result_, gpu::Access::write}}, push, {groups_, 1, 1}, {group_, chains_});
     });
   }
 
   gpu::Stream& stream_;
+  std::string_view shader_;
   std::uint32_t chains_, group_, groups_, steps_ = 64;
   gpu::BufferView result_;
 };
@@ -70,6 +72,17 @@ void measureMulAdd(gpu::Stream& stream, Ceilings& ceilings) {
       const double gflops = kernel.gflops();
       if (gflops > ceilings.mulAddGflops) ceilings.mulAddGflops = gflops, ceilings.chains = chains;
     }
+  }
+}
+
+// The same in f16. CPU drivers take seconds to compile each shape of the kernel: there, the one that was best in f32.
+void measureHalfMulAdd(gpu::Stream& stream, Ceilings& ceilings) {
+  if (!stream.device().summary().float16) return;
+  std::vector<std::uint32_t> shapes{3, 6, 8, 12, 16};
+  if (stream.device().isCpu()) shapes = {ceilings.chains};
+  for (const std::uint32_t chains : shapes) {
+    MulAdd kernel(stream, chains, true);
+    for (int run = 0; run < 5; ++run) ceilings.halfMulAddGflops = std::max(ceilings.halfMulAddGflops, kernel.gflops());
   }
 }
 
@@ -112,6 +125,7 @@ Ceilings measureCeilings(const std::shared_ptr<gpu::Device>& device) {
   gpu::Stream stream(device);
   Ceilings ceilings;
   measureMulAdd(stream, ceilings);
+  measureHalfMulAdd(stream, ceilings);
   Copy copy(stream);
   for (int run = 0; run < 7; ++run) ceilings.copyGBps = std::max(ceilings.copyGBps, copy.gbps());
   ceilings.dispatchMicroseconds = measureDispatch(stream);

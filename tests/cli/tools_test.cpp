@@ -111,6 +111,9 @@ TEST_CASE("bench states a kernel as a fraction of the ceiling of the same run") 
   REQUIRE(ran.code == 0);
   const auto json = ran.json();
   for (const auto* key : {"mul_add_gflops", "copy_gbps", "dispatch_us"}) CHECK(json["ceilings"][key].get<double>() > 0);
+  // A number where the device has 16-bit arithmetic, null where it has none.
+  const auto& half = json["ceilings"].at("mul_add_f16_gflops");
+  CHECK((half.is_null() || half.get<double>() > 0));
   REQUIRE_FALSE(json["kernels"].empty());
   for (const auto& kernel : json["kernels"]) {
     CHECK(kernel["id"] == "fill");
