@@ -28,8 +28,12 @@ Trainer::Step Trainer::step(gpu::Stream& stream, const Loss& loss) {
     result.gradientNorm = std::move(clipped.norm);
     scale = std::move(clipped.scale);
   }
-  optimizer_.step(stream, weights_, gradients, options_.schedule.at(optimizer_.steps()), scale);
-  if (options_.averageDecay > 0) updateAverage(stream, average_, weights_, options_.averageDecay);
+  // All or nothing: who catches an exhausted memory finds the state before the step.
+  Optimizer optimizer = optimizer_;
+  Weights weights = weights_, average = average_;
+  optimizer.step(stream, weights, gradients, options_.schedule.at(optimizer.steps()), scale);
+  if (options_.averageDecay > 0) updateAverage(stream, average, weights, options_.averageDecay);
+  optimizer_ = std::move(optimizer), weights_ = std::move(weights), average_ = std::move(average);
   return result;
 }
 

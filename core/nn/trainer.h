@@ -29,6 +29,7 @@ class Trainer {
     Tensor loss;          // []
     Tensor gradientNorm;  // [], only with clipping
   };
+  // When it throws (gpu::OutOfMemory), everything is as it was before, and the step can be repeated.
   Step step(gpu::Stream& stream, const Loss& loss);
 
   const Weights& weights() const { return weights_; }
