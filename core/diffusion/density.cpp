@@ -24,22 +24,28 @@ State Gaussian::exact(const State& x, double from, double to) const {
 }
 
 State LineMixture::denoise(const State& x, double level) const {
+  struct AtLevel {
+    double mean, share, halfInverse, logWeight;
+  };
+  std::vector<AtLevel> prepared;
+  for (const Component& c : components) {
+    const double own = c.deviation * c.deviation, variance = own + level * level;
+    prepared.push_back({c.mean, own / variance, 0.5 / variance, std::log(c.weight) - 0.5 * std::log(variance)});
+  }
   State result = x;
-  std::vector<double> logits(components.size());
+  std::vector<double> logits(prepared.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     double largest = -std::numeric_limits<double>::infinity();
-    for (std::size_t k = 0; k < components.size(); ++k) {
-      const Component& c = components[k];
-      const double variance = c.deviation * c.deviation + level * level, d = x[i] - c.mean;
-      logits[k] = std::log(c.weight) - 0.5 * (std::log(variance) + d * d / variance);
+    for (std::size_t k = 0; k < prepared.size(); ++k) {
+      const double d = x[i] - prepared[k].mean;
+      logits[k] = prepared[k].logWeight - prepared[k].halfInverse * d * d;
       largest = std::max(largest, logits[k]);
     }
     double sum = 0, mean = 0;
-    for (std::size_t k = 0; k < components.size(); ++k) {
-      const Component& c = components[k];
-      const double own = c.deviation * c.deviation, r = std::exp(logits[k] - largest);
+    for (std::size_t k = 0; k < prepared.size(); ++k) {
+      const double r = std::exp(logits[k] - largest);
       sum += r;
-      mean += r * (c.mean + own / (own + level * level) * (x[i] - c.mean));
+      mean += r * (prepared[k].mean + prepared[k].share * (x[i] - prepared[k].mean));
     }
     result[i] = mean / sum;
   }

@@ -39,27 +39,26 @@ State Noise::path(double sigma) {
   // Begin with the whole interval: W(0) = 0 and W(top).
   double low = 0, high = 1, timeLow = 0, timeHigh = treeTop * treeTop;
   State atLow(coordinates_), atHigh = treeTop * normal(0, 0);
-  const auto bridge = [&](double middle, const State& z) {
+  // Replaces one end of the interval, `into`, by the path between them.
+  const auto bridge = [&](double middle, const State& z, State& into) {
     const double share = (middle - timeLow) / (timeHigh - timeLow);
     const double deviation = std::sqrt(std::max(0.0, (middle - timeLow) * (timeHigh - middle) / (timeHigh - timeLow)));
-    State value = atLow;
-    for (std::size_t i = 0; i < coordinates_; ++i) value[i] = (1 - share) * atLow[i] + share * atHigh[i] + deviation * z[i];
-    return value;
+    for (std::size_t i = 0; i < coordinates_; ++i) into[i] = (1 - share) * atLow[i] + share * atHigh[i] + deviation * z[i];
   };
 
   // Split the interval around u at its middle, level by level.
   std::uint32_t index = 0;
   for (std::size_t depth = 0; depth < treeDepth; ++depth) {
     const double middle = 0.5 * (low + high), timeMiddle = timeAt(middle);
-    State value = bridge(timeMiddle, normal(depth + 1, (1u << depth) + index));
     const bool right = u >= middle;
-    (right ? atLow : atHigh) = std::move(value);
+    bridge(timeMiddle, normal(depth + 1, (1u << depth) + index), right ? atLow : atHigh);
     (right ? low : high) = middle;
     (right ? timeLow : timeHigh) = timeMiddle;
     index = 2 * index + (right ? 1 : 0);
   }
   // Bridge once more to the level itself.
-  last_ = bridge(std::clamp(time, timeLow, timeHigh), normal(treeDepth + 1, (1u << treeDepth) + index));
+  bridge(std::clamp(time, timeLow, timeHigh), normal(treeDepth + 1, (1u << treeDepth) + index), atLow);
+  last_ = std::move(atLow);
   lastLevel_ = sigma;
   return last_;
 }

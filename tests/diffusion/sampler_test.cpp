@@ -3,8 +3,8 @@
 
 #include "core/diffusion/sampler.h"
 
+#include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "core/diffusion/grid.h"
 #include "core/diffusion/prediction.h"
@@ -282,6 +282,44 @@ TEST_CASE("Langevin's corrector keeps the law") {
   double variance = 0;
   for (const double value : *end) variance += value * value / n;
   CHECK(std::abs(variance / 0.2504 - 1) < 0.085);
+}
+
+TEST_CASE("ODE and SDE samplers have the exact marginal at every level") {
+  // 65 536 independent particles drawn from the noised density. Kolmogorov's statistic times sqrt(n) exceeds 1.95 with probability 0.001;
+  // the seeds are fixed, so a pass stays a pass. 128 steps of these samplers are off by less than 9e-4 in distribution (their error on the
+  // quantiles, 1e-3 at most, times the density's height 0.9), against the bound 7.6e-3.
+  constexpr std::size_t n = 65536;
+  const LineMixture mixture = threeModes();
+  Noise draws(77, n);
+  const State which = draws.fresh(0, 10), inside = draws.fresh(0, 11), noise = draws.fresh(0, 12);
+  State start(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double u = 0.5 * std::erfc(-which[i] / std::sqrt(2.0));
+    const auto& c = mixture.components[u < 0.3 ? 0 : u < 0.8 ? 1 : 2];
+    start[i] = c.mean + c.deviation * inside[i] + sigmaMax * noise[i];
+  }
+  const auto statistic = [&](const State& x, double level) {
+    std::vector<double> sorted(x.begin(), x.end());
+    std::sort(sorted.begin(), sorted.end());
+    double most = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double F = mixture.cumulative(sorted[i], level);
+      most = std::max({most, F - static_cast<double>(i) / n, static_cast<double>(i + 1) / n - F});
+    }
+    return most * std::sqrt(static_cast<double>(n));
+  };
+  CHECK(statistic(start, sigmaMax) < 1.95);
+  for (const double level : {1.0, 0.02}) {
+    for (const char* id : {"dpm++2m", "dpm++2m-sde"}) {
+      Run one(threeModesDenoiser(), uniformInLambda(128, sigmaMax, level), 31, n, {});
+      const auto end = sample(*findRegistered<Sampler>(id), one, start);
+      REQUIRE(end.hasValue());
+      INFO(id << " at " << level << ": " << statistic(*end, level));
+      CHECK(statistic(*end, level) < 1.95);
+    }
+  }
+  // The statistic sees a law that is wrong by a twentieth.
+  CHECK(statistic(1.05 * start, sigmaMax) > 1.95);
 }
 
 TEST_CASE("a seed is a run, and another seed another") {
