@@ -50,6 +50,12 @@ void pathsOf(const std::vector<Visit>& visits, std::size_t dimension, double low
   }
 }
 
+// Series colours in an order that keeps neighbours apart as thin lines; the palest last.
+Paint chartPaint(std::ptrdiff_t index, float alpha = 1) {
+  static constexpr int order[] = {4, 5, 2, 6, 1, 0, 7, 3};
+  return Paint::series(order[index % 8], alpha);
+}
+
 std::string orders(double value) { return fmt::format("{:.2f}", value); }
 
 }  // namespace
@@ -61,7 +67,7 @@ Paint SamplerBench::paintOf(int side, float alpha) const {
   };
   if (side == 1 && nameOf(0) == nameOf(1)) return Paint::of(Role::accent, alpha);
   const auto found = std::find(drawn_.begin(), drawn_.end(), nameOf(side));
-  if (found != drawn_.end()) return Paint::series(static_cast<int>(found - drawn_.begin()), alpha);
+  if (found != drawn_.end()) return chartPaint(found - drawn_.begin(), alpha);
   return Paint::of(side == 0 ? Role::stochastic : Role::deterministic, alpha);
 }
 
@@ -86,7 +92,7 @@ Panel SamplerBench::chartPanel() const {
     std::vector<double> y = curve.error;
     for (double& value : y)
       if (!(value > 1e-15)) value = gap;
-    auto mark = line(curve.contestant.id, curve.evaluations, y, Paint::series(static_cast<int>(i)),
+    auto mark = line(curve.contestant.id, curve.evaluations, y, chartPaint(static_cast<std::ptrdiff_t>(i)),
                      curve.order ? trf("{}: order {}", curve.contestant.title, orders(*curve.order)) : curve.contestant.title);
     mark->markers = true;
     mark->directLabel = false;
@@ -155,7 +161,7 @@ Panel SamplerBench::pathPanel(int side) const {
   path->paint.alpha = 0.45f;
   path->width = 0.75f;
   path->label.clear();
-  panel.marks = {path, ends("exact-end", exactPath_.back(), Paint::of(Role::data), PointShape::disc, tr("exact end")),
+  panel.marks = {path, ends("exact-end", exactPath_.back(), Paint::of(Role::data), PointShape::cross, tr("exact end")),
                  ends("end", run.visits.back(), paintOf(side), PointShape::disc, tr("end"))};
   return panel;
 }
@@ -171,6 +177,7 @@ Panel SamplerBench::partPanel() const {
   panel.x.reversed = true;
   panel.y.label = tr("distance, scaled to unit variance");
   const double lowest = std::max(exactPath_.back().level, 1e-4);
+  panel.x.range = Range{lowest, exactPath_.front().level};
   const auto add = [&](const char* id, const std::vector<double>& levels, const std::vector<double>& distances, Paint paint,
                        std::string label) {
     std::vector<double> x, y;
