@@ -8,8 +8,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 
 #include "app/cli/commands.h"
+#include "app/cli/largest_batch.h"
 #include "app/cli/output.h"
 #include "core/base/files.h"
 #include "core/base/text.h"
@@ -131,7 +133,7 @@ class Run {
       const nn::Trainer good = trainer_;
       std::vector<Tensor> losses;
       for (int i = 0; i < stepsPerLook && trainer_.steps() < total; ++i) {
-        losses.push_back(trainer_.step(stream, training_->loss(trainer_.steps())).loss);
+        losses.push_back(step(stream, !losses.empty()));
         stream.submit();
       }
       for (std::size_t i = 0; i < losses.size(); ++i) {
@@ -166,7 +168,28 @@ class Run {
     return finish(*judged, lossNow, std::chrono::duration<double>(Clock::now() - began).count());
   }
 
+  // After a failure: the weights so far, if there was a step. Where they are; empty when there are none or they could not be written.
+  std::string keep() const {
+    try {
+      return trainer_.steps() > 0 && save() ? checkpointPath() : "";
+    } catch (const std::exception&) {
+      return "";
+    }
+  }
+
  private:
+  // `others`: earlier steps are still on their way.
+  Tensor step(gpu::Stream& stream, bool others) {
+    try {
+      return trainer_.step(stream, training_->loss(trainer_.steps())).loss;
+    } catch (const gpu::OutOfMemory&) {
+      if (!others) throw;
+      // They hold memory, too: wait for them, then once more.
+      stream.finish();
+      return trainer_.step(stream, training_->loss(trainer_.steps())).loss;
+    }
+  }
+
   std::string checkpointPath() const { return options_.output + ".checkpoint"; }
 
   std::map<std::string, std::string> metadata() const {
@@ -273,11 +296,23 @@ int train(const TrainOptions& options) {
   interrupted = false;
   const auto before = std::signal(SIGINT, onInterrupt);
   Expected<nlohmann::json> result = [&]() -> Expected<nlohmann::json> {
+    Run run(options, *recipe, settings);
+    // Too little memory at all, or a tensor larger than the device can bind.
+    const auto tooLarge = [&](const std::exception& e) {
+      const std::string kept = run.keep();
+      const std::int64_t batch = largestBatch(*recipe, settings, *device);
+      std::string says = trf("{}; no batch fits, so the network itself must be smaller", e.what());
+      if (batch > 0) says = trf("{}; the largest batch that fits is {}: --set batch={}", e.what(), batch, batch);
+      // This one would fit, so it was something else that took the memory.
+      if (batch == settings.integer("batch")) says = kept.empty() ? e.what() : trf("{}; go on from {} with --resume", e.what(), kept);
+      return makeError(ErrorCode::outOfMemory, says);
+    };
     try {
-      return Run(options, *recipe, settings)(*device);
+      return run(*device);
     } catch (const gpu::OutOfMemory& e) {
-      return makeError(ErrorCode::outOfMemory, trf("{}. A smaller batch may fit: --set batch={}", e.what(),
-                                                   std::max<std::int64_t>(settings.integer("batch") / 2, 1)));
+      return tooLarge(e);
+    } catch (const std::length_error& e) {
+      return tooLarge(e);
     } catch (const gpu::DeviceLost&) {
       return makeError(ErrorCode::gpu,
                        trf("the GPU was lost; go on from the last checkpoint with --resume {}", options.output + ".checkpoint"));

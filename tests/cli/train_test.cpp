@@ -164,3 +164,33 @@ TEST_CASE("a checkpoint goes on with a lower rate or more steps, and with the sa
   CHECK(other.json()["steps"] == 9);
   CHECK(TemporaryFolder::read(slower) != TemporaryFolder::read(straight));
 }
+
+TEST_CASE("a batch for which there is not enough memory is refused with the largest one that fits, and that one does") {
+  // On a CPU device memory is what the driver grants; a GPU may have room for all of this.
+  const auto devices = runProgram({"devices", "--json"}).json();
+  REQUIRE_FALSE(devices.empty());
+  if (devices[0]["kind"] != "cpu") return;
+  const TemporaryFolder folder;
+  const std::string out = folder.path("m.safetensors");
+  const auto with = [&](int batch, const char* width) {
+    return runProgram({"train", "tiny-vit", "--steps", "1", "--set", "batch=" + std::to_string(batch), "--set", std::string("width=") + width,
+                       "--set", "heads=2", "--set", "layers=24", "--set", "held-out=1", "-o", out});
+  };
+  const auto offered = [](const Ran& ran) {
+    const std::string words = "the largest batch that fits is ";
+    const auto at = ran.err.find(words);
+    return at == std::string::npos ? 0 : std::stoi(ran.err.substr(at + words.size()));
+  };
+  // Too much for one tensor: which one.
+  checkRefused(with(4096, "1024"), 1, {"more than this device can bind at once"});
+  // Too much together: what is needed and what is free. The offer does not depend on what was asked for.
+  const auto many = with(2048, "8"), fewer = with(1024, "8");
+  checkRefused(many, 1, {"MiB of device memory", "MiB are free", "--set batch="});
+  CHECK_FALSE(std::filesystem::exists(out));
+  CHECK(offered(many) > 1);
+  CHECK(offered(fewer) == offered(many));
+  const auto enough = with(offered(many), "8");
+  INFO(enough.err);
+  CHECK(enough.code == 0);
+  CHECK(std::filesystem::exists(out));
+}
