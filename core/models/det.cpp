@@ -4,7 +4,9 @@
 #include <array>
 #include <cmath>
 
-#include "core/metrics/detection_nms.h"
+#include "core/data/shapeworld_table.h"
+#include "core/kernels/shapeworld_raster.h"
+#include "core/models/bundled.h"
 
 namespace orrery::models {
 namespace {
@@ -106,7 +108,7 @@ nn::Variable detLoss(const DetOutput& output, const DetTargets& targets) {
   return nn::affine(nn::add(focal, overlap), 1 / static_cast<double>(std::max<std::int64_t>(targets.positives, 1)), 0);
 }
 
-std::vector<ScoredBox> detections(const DetOutput& output, const DetConfig& config, double lowest, std::uint32_t firstImage) {
+std::vector<ScoredBox> candidates(const DetOutput& output, const DetConfig& config, double lowest, std::uint32_t firstImage) {
   const std::vector<float> logits = output.logits.value().toFloats(), distances = output.distances.value().toFloats();
   const auto side = static_cast<std::size_t>(config.side()), classes = static_cast<std::size_t>(config.classes);
   const double size = static_cast<double>(config.imageSize);
@@ -128,7 +130,42 @@ std::vector<ScoredBox> detections(const DetOutput& output, const DetConfig& conf
       boxes.push_back(box);
     }
   }
-  return suppress(boxes, NmsOptions());
+  return boxes;
+}
+
+Expected<TrainedDet> TrainedDet::open(gpu::Stream& stream, const std::string& path) {
+  const auto saved = SavedModel::open(path);
+  if (!saved) return saved.error();
+  TrainedDet det;
+  const auto blocks = saved->number("blocks", 8), dilation = saved->number("dilation", 4), size = saved->number("image_size", 1024);
+  for (const auto* number : {&blocks, &dilation, &size}) {
+    if (!*number) return number->error();
+  }
+  det.config.blocks = *blocks, det.config.dilation = *dilation, det.config.imageSize = *size;
+  nn::Initializer draw(stream, 1);
+  auto weights = saved->weights(initialDet(draw, det.config));
+  if (!weights) return weights.error();
+  det.weights = *std::move(weights);
+  return det;
+}
+
+std::vector<ScoredBox> TrainedDet::lookAt(gpu::Stream& stream, const shapeworld::Options& options, std::uint32_t first, std::uint32_t count,
+                                          double lowest, const std::function<bool(double)>& goOn) const {
+  constexpr std::uint32_t chunk = 16;
+  std::vector<ScoredBox> found;
+  for (std::uint32_t done = 0; done < count; done += chunk) {
+    if (goOn && !goOn(static_cast<double>(done) / static_cast<double>(count))) break;
+    std::vector<shapeworld::Scene> scenes;
+    for (std::uint32_t i = done; i < std::min(done + chunk, count); ++i) scenes.push_back(shapeworld::makeScene(first + i, options));
+    nn::Tape tape(stream);
+    std::vector<nn::Variable> constants;
+    for (const nn::NamedTensor& w : weights) constants.push_back(tape.constant(w.value));
+    const Tensor images =
+        kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(config.imageSize));
+    const auto boxes = candidates(detForward(constants, tape.constant(images), config), config, lowest, done);
+    found.insert(found.end(), boxes.begin(), boxes.end());
+  }
+  return found;
 }
 
 }  // namespace orrery::models

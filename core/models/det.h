@@ -6,9 +6,12 @@
 // Images f32 [N, 3, S, S] in [-1, 1], S a multiple of 8. Boxes are half-open pixel rectangles.
 
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "core/base/expected.h"
 #include "core/data/detections.h"
 #include "core/data/shapeworld.h"
 #include "core/nn/layers.h"
@@ -50,8 +53,21 @@ DetTargets detTargets(std::span<const std::vector<shapeworld::Annotation>> image
 // (focal loss of all logits + GIoU loss of the positive cells' boxes) / positive cells.
 nn::Variable detLoss(const DetOutput& output, const DetTargets& targets);
 
-// Boxes with a class probability of at least `lowest`, clipped to the image, after suppression at IoU > 0.5 within a class. Images are
-// numbered from `firstImage`. Reads the output back.
-std::vector<ScoredBox> detections(const DetOutput& output, const DetConfig& config, double lowest = 0.05, std::uint32_t firstImage = 0);
+// Boxes with a class probability of at least `lowest`, clipped to the image, as the cells give them: neighbours repeat each other until
+// they are suppressed (core/metrics/detection_nms.h). Images are numbered from `firstImage`. Reads the output back.
+std::vector<ScoredBox> candidates(const DetOutput& output, const DetConfig& config, double lowest = 0.05, std::uint32_t firstImage = 0);
+
+// A trained network.
+struct TrainedDet {
+  DetConfig config;
+  nn::Weights weights;  // in the order of initialDet()
+
+  // `path`: a folder that `orrery train tiny-det` left, or the file in it. Error: missing, damaged, another network.
+  static Expected<TrainedDet> open(gpu::Stream& stream, const std::string& path);
+  // Candidates in pictures of scenes `first` .. `first + count - 1`, all of them drawn and looked at in small batches; `goOn`, when given,
+  // is asked before each with the share done, and ends it when it says no.
+  std::vector<ScoredBox> lookAt(gpu::Stream& stream, const shapeworld::Options& options, std::uint32_t first, std::uint32_t count,
+                                double lowest = 0.05, const std::function<bool(double)>& goOn = {}) const;
+};
 
 }  // namespace orrery::models

@@ -9,6 +9,7 @@
 #include "core/data/shapeworld_table.h"
 #include "core/kernels/shapeworld_raster.h"
 #include "core/metrics/detection_ap.h"
+#include "core/metrics/detection_nms.h"
 #include "core/models/det.h"
 #include "core/models/recipe.h"
 
@@ -62,21 +63,9 @@ class TinyDet : public Training {
   }
 
   Expected<std::vector<Judgement>> judge(gpu::Stream& stream, const nn::Weights& weights) override {
-    const std::int64_t count = settings_.integer("held-out"), chunk = 32;
+    const std::int64_t count = settings_.integer("held-out");
     const shapeworld::Options options = data(shapeworld::Split::val);
-    std::vector<ScoredBox> found;
-    for (std::int64_t first = 0; first < count; first += chunk) {
-      std::vector<shapeworld::Scene> scenes;
-      for (std::int64_t i = first; i < std::min(first + chunk, count); ++i) {
-        scenes.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(i), options));
-      }
-      nn::Tape tape(stream);
-      std::vector<nn::Variable> constants;
-      for (const nn::NamedTensor& w : weights) constants.push_back(tape.constant(w.value));
-      const DetOutput output = detForward(constants, tape.constant(pictures(stream, scenes, options)), config_);
-      const auto boxes = detections(output, config_, 0.05, static_cast<std::uint32_t>(first));
-      found.insert(found.end(), boxes.begin(), boxes.end());
-    }
+    const auto found = suppress(TrainedDet{config_, weights}.lookAt(stream, options, 0, static_cast<std::uint32_t>(count)), NmsOptions());
     const ShapeWorldTruth held = shapeWorldTruth(options, 0, static_cast<std::uint32_t>(count), static_cast<int>(config_.imageSize));
     const DetectionScores scores = DetectionEvaluation(held.truth, found, cocoProtocol()).scores();
     const std::string of = std::to_string(count) + " held-out ShapeWorld scenes";

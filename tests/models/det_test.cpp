@@ -1,5 +1,6 @@
 // TinyDet: the network is the specified one, its targets are found again by decoding, the recipe learns.
 
+#include "core/metrics/detection_nms.h"
 #include "core/models/det.h"
 
 #include <algorithm>
@@ -144,7 +145,7 @@ TEST_CASE("a detector that says its targets finds nearly everything, and its los
   const DetOutput output = saying(tape, targets);
   const nn::Variable loss = detLoss(output, targets);
   CHECK(loss.value().toFloats()[0] < 1e-3f);
-  const auto found = detections(output, config);
+  const auto found = suppress(candidates(output, config), NmsOptions());
   const ShapeWorldTruth held = shapeWorldTruth(options, 0, 60, 128);
   const DetectionScores scores = DetectionEvaluation(held.truth, found, cocoProtocol()).scores();
   // Boxes are whole pixels and decode to themselves; an object can lose all its cells to smaller neighbours, and of two that overlap by

@@ -5,7 +5,7 @@
 //   IoU = |d n g| / |d u g|,  P = TP / (TP + FP),  R = TP / N,  F1 = 2 P R / (P + R),  p(r) = max of P at recalls >= r
 //   VOC2007: mean of p at 11 recalls.  VOC2010: integral of p.  COCO: mean of p at 101 recalls, over ten IoU thresholds and the classes.
 //
-// Input: built-in ShapeWorld scenes with simulated detectors, or files (COCO, VOC, YOLO, tables). Boxes are half-open pixel rectangles x, y, w, h.
+// Input: built-in ShapeWorld scenes with simulated detectors or a trained network, or files (COCO, VOC, YOLO, tables). Boxes are half-open pixel rectangles x, y, w, h.
 // Convention: the numbers ap, ap50, ... always follow COCO over all boxes; the score threshold decides the operating point, the boxes drawn and
 // the numbers kept.*; everything is evaluated in double precision on the CPU and equals the reference evaluators.
 
@@ -34,6 +34,8 @@ std::int64_t detectorsIn(const Values& values) {
 bool simulated(const Values& v) { return is(v, "source", {"shapeworld"}); }
 bool simulatedB(const Values& v) { return simulated(v) && detectorsIn(v) >= 2; }
 bool simulatedC(const Values& v) { return simulated(v) && detectorsIn(v) >= 3; }
+bool trained(const Values& v) { return is(v, "source", {"trained"}); }
+bool builtIn(const Values& v) { return simulated(v) || trained(v); }
 bool fromFiles(const Values& v) { return is(v, "source", {"files"}); }
 
 // The six faults of one simulated detector.
@@ -89,14 +91,19 @@ LabEntry DetectionMapLab::describe() {
   const std::vector<std::string> resultKinds{"coco-results", "voc-results", "yolo-folder", "yolo-labels", "detection-csv"};
   lab.parameters = {
       {"source", "Source", "Where objects and detections come from", "Input", std::string("shapeworld"),
-       Choice{{{"shapeworld", "ShapeWorld"}, {"files", "Files"}, {"ten", "Ten objects, seven found"}}}},
+       Choice{{{"shapeworld", "ShapeWorld, simulated"}, {"trained", "ShapeWorld, trained network"}, {"files", "Files"}, {"ten", "Ten objects, seven found"}}}},
       {"ground-truth", "Ground truth", "COCO JSON, a VOC or YOLO folder, or a table without scores", "Input", Asset{}, FileWell{truthKinds, false}, "", fromFiles},
       {"results", "Results", "COCO results, VOC result files, a YOLO folder with confidences, or a table with scores", "Input", Asset{}, FileWell{resultKinds, false}, "", fromFiles},
       {"results-b", "Second results", "Another detector on the same ground truth", "Input", Asset{}, FileWell{resultKinds, false}, "", fromFiles},
       {"image-folder", "Image folder", "Pictures by file name; without it the canvas is grey", "Input", Asset{}, FileWell{{}, true}, "", fromFiles},
-      {"images", "Images", "Number of validation scenes", "Input", std::int64_t{500}, Integer{1, 2000, true}, "", simulated},
-      {"crowds", "Crowds", "One scene in eight gets a cluster that is annotated as one crowd box", "Input", false, Switch{}, "", simulated},
-      {"seed", "Seed", "Of the scenes and of the simulated detectors", "Input", std::int64_t{1}, Seed{}, "", simulated},
+      {"images", "Images", "Number of validation scenes", "Input", std::int64_t{500}, Integer{1, 2000, true}, "", builtIn},
+      {"model", "Detector", "A TinyDet (safetensors, config.json beside it); none is the one that comes with Orrery", "Input", Asset{},
+       FileWell{{"safetensors"}, false}, "", trained},
+      {"profile", "Scenes", "It was trained on sparse ones; dense ones show how it fares with what it has not seen", "Input", std::string("scene"),
+       Choice{{{"scene", "Sparse"}, {"dense", "Dense"}}}, "", trained},
+      {"crowds", "Crowds", "One scene in eight gets a cluster that is annotated as one crowd box", "Input", false, Switch{}, "",
+       [](const Values& v) { return simulated(v) || (trained(v) && is(v, "profile", {"dense"})); }},
+      {"seed", "Seed", "Of the scenes and of the simulated detectors", "Input", std::int64_t{1}, Seed{}, "", builtIn},
       {"detectors", "Detectors", "Simulated detectors side by side", "Input", std::int64_t{1}, Integer{1, 3}, "", simulated},
   };
   addDetector(lab.parameters, "", "Detector A", SimulatedDetector{}, simulated);
@@ -148,6 +155,8 @@ LabEntry DetectionMapLab::describe() {
        {{"protocol", std::string("voc07")}, {"images", std::int64_t{12}}, {"false-alarms", 4.0}, {"ranking", 0.3}}},
       {"duplicates", "Duplicates", "Suppression off, hard, Gaussian on crowded scenes: precision rises, then recall in overlaps returns",
        {{"duplicates", std::int64_t{6}}, {"crowds", true}, {"nms", std::string("off")}, {"show", std::string("dupe")}}},
+      {"trained-detector", "A trained network", "A small detector trained on ShapeWorld looks at scenes it has not seen; raise the overlap, or give it dense scenes",
+       {{"source", std::string("trained")}, {"images", std::int64_t{100}}}},
       {"rounding-trap", "Rounding trap", "Ten objects, seven found: AP is 70/101, because recall 0.7 is not reached in doubles",
        {{"source", std::string("ten")}, {"grid", std::int64_t{1}}, {"protocol", std::string("coco")}}},
   };
@@ -162,7 +171,17 @@ LabEntry DetectionMapLab::describe() {
   results.parameter = "results";
   results.score = resultScore;
   results.also = {{"source", std::string("files")}};
-  lab.accepts = {truth, results};
+  Acceptance network;
+  network.kinds = "TinyDet as safetensors";
+  network.parameter = "model";
+  network.also = {{"source", std::string("trained")}};
+  network.score = [](const FileReport& report) {
+    const auto has = [&](std::string_view name) {
+      return std::any_of(report.tensors.begin(), report.tensors.end(), [&](const TensorSummary& t) { return t.name == name; });
+    };
+    return report.kind == "safetensors" && has("backbone.0.weight") && has("blocks.0.weight") && has("head.weight") ? 95 : 0;
+  };
+  lab.accepts = {truth, results, network};
   lab.make = [] { return std::make_unique<DetectionMapLab>(); };
   return lab;
 }
@@ -171,7 +190,7 @@ Expected<void> DetectionMapLab::update(LabContext& context) {
   const bool restart = stale_;
   stale_ = true;
   // Each stage is redone only when something it reads has changed.
-  const bool truthChanged = restart || context.anyChanged({"source", "ground-truth", "images", "crowds", "seed"});
+  const bool truthChanged = restart || context.anyChanged({"source", "ground-truth", "images", "profile", "crowds", "seed"});
   if (truthChanged) {
     if (auto read = readTruth(context); !read) return read;
   }
@@ -186,6 +205,8 @@ Expected<void> DetectionMapLab::update(LabContext& context) {
     bool raw = truthChanged || d >= before;
     if (source_ == "shapeworld") {
       for (const char* id : {"jitter", "recall", "false-alarms", "duplicates", "confusion", "ranking"}) raw = raw || context.changed(prefix + id);
+    } else if (source_ == "trained") {
+      raw = raw || context.changed("model");
     } else if (source_ == "files") {
       raw = raw || context.changed(d == 0 ? "results" : "results-b");
     }

@@ -50,7 +50,9 @@ class DetectionMapLab : public Lab {
   // detection_map_input.cpp
   Expected<void> readTruth(LabContext& context);
   Expected<void> readBoxes(LabContext& context, std::size_t detector);
+  Expected<void> runDetector(LabContext& context, DetectorState& detector) const;
   void suppressBoxes(LabContext& context, DetectorState& detector) const;
+  bool onScenes() const { return source_ == "shapeworld" || source_ == "trained"; }  // built-in scenes, not files
   // detection_map_score.cpp
   DetectionProtocol cocoRules(const LabContext& context) const;
   std::optional<DetectionProtocol> customRules(const LabContext& context) const;

@@ -91,7 +91,7 @@ void DetectionMapLab::layTiles(LabContext& context) {
     tile.image = shown[i];
     const auto reuse = std::find_if(before.begin(), before.end(), [&](const Tile& old) { return old.image == tile.image; });
     if (samePixels && reuse != before.end()) tile.pixels = reuse->pixels;
-    else if (source_ == "shapeworld") tile.pixels = shapeWorldPixels(world_, tile.image);
+    else if (onScenes()) tile.pixels = shapeWorldPixels(world_, tile.image);
     else if (source_ == "files") tile.pixels = filePixels(context.file("image-folder").path, truth_.images[tile.image].name);
     double w = truth_.images[tile.image].width, h = truth_.images[tile.image].height;
     if ((w < 1 || h < 1) && !tile.pixels.empty()) h = static_cast<double>(tile.pixels.shape()[0]), w = static_cast<double>(tile.pixels.shape()[1]);
@@ -216,9 +216,18 @@ Panel DetectionMapLab::imagePanel() const {
     auto key = std::make_shared<TextMark>("key");
     const std::pair<std::string, Role> entries[] = {{tr("true positive"), Role::truePositive}, {tr("false positive"), Role::falsePositive},
                                                     {tr("missed"), Role::missed}, {tr("ignored"), Role::ignored}};
+    // Each entry gets room as its text is long: an ideograph is about two letters wide, a swatch and the gap about three.
+    const auto room = [](const std::string& text) {
+      double letters = 3;
+      for (const char c : text) letters += (c & 0xc0) == 0x80 ? 0 : static_cast<unsigned char>(c) < 0x80 ? 1 : 2;
+      return letters;
+    };
+    double total = 0, before = 0;
+    for (const auto& entry : entries) total += room(entry.first);
     for (std::size_t i = 0; i < 4; ++i) {
       TextMark::Word word;
-      word.x = right * (0.125 + 0.25 * static_cast<double>(i));
+      word.x = right * (before + 0.5 * room(entries[i].first)) / total;
+      before += room(entries[i].first);
       word.y = bottom + 0.6 * keyHeight;
       word.text = (entries[i].second == Role::missed || entries[i].second == Role::ignored ? "\u25A1 " : "\u25A0 ") + entries[i].first;
       word.paint = Paint::of(entries[i].second);

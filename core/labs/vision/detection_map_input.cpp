@@ -4,10 +4,14 @@
 
 #include "core/data/detections_formats.h"
 #include "core/labs/vision/detection_map.h"
+#include "core/models/bundled.h"
+#include "core/models/det.h"
 
 namespace orrery::vision {
 
 namespace {
+
+constexpr int sceneSize = 128;
 
 // Ten objects in a row, the first seven found exactly (example E4): AP is 70/101 in doubles.
 GroundTruth tenObjects() {
@@ -38,14 +42,15 @@ Expected<void> DetectionMapLab::readTruth(LabContext& context) {
     truth_ = tenObjects();
     return {};
   }
-  if (source_ == "shapeworld") {
+  if (onScenes()) {
     context.progress(-1, tr("drawing scenes"));
     world_ = {};
     world_.seed = static_cast<std::uint64_t>(context.integer("seed"));
     world_.split = shapeworld::Split::val;
-    world_.profile = shapeworld::Profile::dense;
-    world_.crowd = context.flag("crowds");
-    truth_ = shapeWorldTruth(world_, 0, static_cast<std::uint32_t>(context.integer("images")), 128).truth;
+    const bool sparse = source_ == "trained" && context.text("profile") == "scene";
+    world_.profile = sparse ? shapeworld::Profile::scene : shapeworld::Profile::dense;
+    world_.crowd = !sparse && context.flag("crowds");
+    truth_ = shapeWorldTruth(world_, 0, static_cast<std::uint32_t>(context.integer("images")), sceneSize).truth;
     return {};
   }
   const Asset& asset = context.file("ground-truth");
@@ -85,6 +90,7 @@ Expected<void> DetectionMapLab::readBoxes(LabContext& context, std::size_t index
     detector.candidates = simulate(truth_, settings, static_cast<std::uint64_t>(context.integer("seed")), static_cast<std::uint32_t>(index));
     return {};
   }
+  if (source_ == "trained") return runDetector(context, detector);
   const Asset& asset = context.file(index == 0 ? "results" : "results-b");
   if (asset.path.empty()) return {};
   detector.name = printable(std::filesystem::path(asset.path).filename().string(), 24);
@@ -107,12 +113,31 @@ Expected<void> DetectionMapLab::readBoxes(LabContext& context, std::size_t index
   return {};
 }
 
+// A trained TinyDet looks at the scenes: the one that comes with the program, or the user's.
+Expected<void> DetectionMapLab::runDetector(LabContext& context, DetectorState& detector) const {
+  const Asset& asset = context.file("model");
+  auto trained = models::TrainedDet::open(context.stream(), asset.path.empty() ? models::bundledFolder("tiny-det") : asset.path);
+  if (!trained) return trained.error();
+  if (trained->config.imageSize != sceneSize) {
+    return makeError(ErrorCode::badInput,
+                     trf("this detector looks at pictures of {} pixels a side, the scenes have {}", trained->config.imageSize, sceneSize),
+                     "E-MAP-SIZE");
+  }
+  constexpr double lowest = 0.02;  // what is surer than that is a candidate: suppression and thresholds choose from there
+  detector.candidates = trained->lookAt(context.stream(), world_, 0, static_cast<std::uint32_t>(truth_.images.size()), lowest, [&](double share) {
+    context.progress(share, tr("detecting"));
+    return !context.cancelled();
+  });
+  detector.name = "tiny-det";
+  return {};
+}
+
 void DetectionMapLab::suppressBoxes(LabContext& context, DetectorState& detector) const {
   NmsOptions options;
   const std::string& kind = context.text("nms");
   options.kind = kind == "off" ? NmsKind::off : kind == "hard" ? NmsKind::hard : kind == "linear" ? NmsKind::linear : NmsKind::gaussian;
   // Results in files are scored as they are unless asked otherwise.
-  if (source_ != "shapeworld" && !(source_ == "files" && context.flag("nms-files"))) options.kind = NmsKind::off;
+  if (!onScenes() && !(source_ == "files" && context.flag("nms-files"))) options.kind = NmsKind::off;
   options.threshold = context.number("nms-iou");
   options.sigma = context.number("nms-sigma");
   options.smallestScore = context.number("nms-smallest");

@@ -19,7 +19,7 @@ DetectionProtocol DetectionMapLab::cocoRules(const LabContext& context) const {
   } else if (context.text("areas") == "custom") {
     const double small = context.number("area-small");
     setAreaSides(protocol, small, std::max(small, context.number("area-large")));
-  } else if (source_ == "shapeworld") {
+  } else if (onScenes()) {
     setAreaSides(protocol, 24, 40);
   }
   protocol.maxDetections[2] = static_cast<int>(context.integer("max-detections"));

@@ -12,6 +12,7 @@
 #include "core/data/detections_shapeworld.h"
 #include "core/figure/marks/marks.h"
 #include "core/labs/vision/detection_map.h"
+#include "core/models/bundled.h"
 #include "core/metrics/detection_files.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
@@ -95,6 +96,48 @@ TEST_CASE("The rounding trap shows 70/101 by COCO, 7/10 by all points, 8/11 by 1
   CHECK(near(m["ap"], 70.0 / 101, 1e-12));   // the COCO numbers stay the reference's
   REQUIRE(session->set({{"protocol", std::string("voc07")}, {"recall-arithmetic", std::string("doubles")}}).hasValue());
   CHECK(near(metricsOf(*session)["map"], 7.0 / 11, 1e-12));
+}
+
+TEST_CASE("A trained network finds what it was trained on, less in dense scenes, and its raw candidates are suppressed live") {
+  auto session = openLab("trained-detector");
+  REQUIRE(session->set("images", std::int64_t{24}).hasValue());
+  const auto sparse = metricsOf(*session);
+  CHECK(sparse.at("ap50") > 0.9);
+  CHECK(sparse.at("images") == 24);
+  REQUIRE(session->set("nms", std::string("off")).hasValue());
+  const auto raw = metricsOf(*session);
+  CHECK(raw.at("detections") > 1.5 * sparse.at("detections"));
+  CHECK(raw.at("precision") < sparse.at("precision"));
+  REQUIRE(session->set({{"nms", std::string("hard")}, {"profile", std::string("dense")}}).hasValue());
+  const auto dense = metricsOf(*session);
+  CHECK(dense.at("truths") > 2 * sparse.at("truths"));
+  CHECK(dense.at("ap50") < sparse.at("ap50") - 0.1);
+}
+
+TEST_CASE("A dropped network goes to its well; what is no TinyDet is refused with a sentence") {
+  const Files files;
+  const auto copy = [&](const std::string& config) {
+    fs::copy_file(models::bundledFolder("tiny-det") + "/model.safetensors", files.folder / "model.safetensors", fs::copy_options::overwrite_existing);
+    std::ofstream((files.folder / "config.json").string()) << config;
+    return (files.folder / "model.safetensors").string();
+  };
+  auto session = openLab("trained-detector");
+  REQUIRE(session->set("images", std::int64_t{4}).hasValue());
+  const std::string path = copy(R"({"blocks": 3, "dilation": 2, "image_size": 128})");
+  const auto report = inspectFile(path);
+  REQUIRE(report.hasValue());
+  REQUIRE(session->drop(*report, path).hasValue());
+  CHECK(metricsOf(*session)["images"] == 4);
+  const auto refusedWith = [&](const std::string& config) {
+    copy(config);
+    REQUIRE(session->set("model", Asset{path, "x" + config}).hasValue());   // another content, another Asset
+    const auto done = session->wait();
+    return done.hasValue() ? std::string() : done.error().message;
+  };
+  CHECK(refusedWith(R"({"blocks": 3, "dilation": 2, "image_size": 64})").find("pictures of 64 pixels") != std::string::npos);
+  CHECK(refusedWith(R"({"blocks": 2, "dilation": 2, "image_size": 128})").empty());   // fewer blocks than the file has: a smaller network
+  CHECK(refusedWith(R"({"blocks": 4, "dilation": 2, "image_size": 128})").find("blocks.3.weight") != std::string::npos);
+  CHECK(refusedWith(R"({"dilation": 2})").find("'blocks'") != std::string::npos);
 }
 
 TEST_CASE("Suppression of crowded candidates raises precision") {
