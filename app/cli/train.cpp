@@ -134,6 +134,8 @@ class Run {
       std::vector<Tensor> losses;
       for (int i = 0; i < stepsPerLook && trainer_.steps() < total; ++i) {
         losses.push_back(step(stream, !losses.empty()));
+        // One step is recorded while the one before it runs, no more: each holds all of its tensors until it is done.
+        stream.wait();
         stream.submit();
       }
       for (std::size_t i = 0; i < losses.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "core/gpu/device.h"
 #include "core/gpu/state.h"
@@ -14,7 +15,8 @@ constexpr std::uint64_t MiB = std::uint64_t{1} << 20;
 constexpr std::uint64_t blockBytes = 64 * MiB;        // few Vulkan allocations (drivers allow 4096), little waste
 constexpr std::uint64_t dedicatedAbove = 32 * MiB;    // half a block: two of these would not share one well
 
-constexpr std::uint64_t idleLimit = 128 * MiB;        // of empty blocks kept for reuse; two ordinary ones
+constexpr std::uint64_t idleLimit = 128 * MiB;        // of empty blocks that are always kept for reuse; two ordinary ones
+constexpr std::chrono::seconds recently{10};          // for so long, what was in use stays at hand
 
 bool isIdle(const MemoryBlock& block) { return block.free.size() == 1 && block.free.front().bytes == block.bytes; }
 
@@ -125,6 +127,7 @@ MemoryBlock* Memory::newBlock(std::uint64_t bytes, MemoryUse use, std::uint32_t 
     }
   }
   heapUsed_[heap] += bytes;
+  ++blocksMade_;
   block->free.reserve(256);
   block->free.push_back({0, bytes});
   blocks_.push_back(std::move(block));
@@ -140,6 +143,7 @@ void Memory::destroyBlock(MemoryBlock* block) {
 
 // The first free range that fits; what is left of it before and behind stays free.
 std::optional<std::uint64_t> Memory::take(MemoryBlock& block, std::uint64_t bytes, std::uint64_t alignment) {
+  const bool wasIdle = isIdle(block);
   for (std::size_t i = 0; i < block.free.size(); ++i) {
     const FreeRange range = block.free[i];
     const std::uint64_t begin = roundUp(range.offset, alignment);
@@ -156,6 +160,13 @@ std::optional<std::uint64_t> Memory::take(MemoryBlock& block, std::uint64_t byte
       *place = behind;
     } else {
       block.free.erase(place);
+    }
+    if (wasIdle) {
+      // A block more that is held.
+      const auto now = std::chrono::steady_clock::now();
+      if (now - windowBegan_ > recently) windowBegan_ = now, earlierPeak_ = std::exchange(peak_, 0);
+      held_ += block.bytes;
+      peak_ = std::max(peak_, held_);
     }
     return begin;
   }
@@ -236,12 +247,19 @@ void Memory::release(MemoryBlock* block, std::uint64_t offset, std::uint64_t byt
     next = free.erase(next) - 1;
   }
   if (!isIdle(*block)) return;
-  // Keep some idle blocks, so that a tensor that comes and goes does not allocate each time.
+  held_ -= block->bytes;
+  // Keep idle blocks, so that a tensor that comes and goes does not allocate each time: some always, and as many as were held at once
+  // of late. A training step takes hundreds of MiB and gives all of it back; unmapping and mapping that costs as much as the step.
+  const std::uint64_t most = std::max({peak_, earlierPeak_, held_}), kept = std::max(idleLimit, most - held_);
   std::uint64_t idle = 0;
   for (const auto& other : blocks_) {
     if (isIdle(*other)) idle += other->bytes;
   }
-  if (idle > idleLimit) destroyBlock(block);
+  for (std::size_t i = blocks_.size(); i-- > 0 && idle > kept;) {
+    if (!isIdle(*blocks_[i])) continue;
+    idle -= blocks_[i]->bytes;
+    destroyBlock(blocks_[i].get());
+  }
 }
 
 }  // namespace orrery::gpu

@@ -6,6 +6,7 @@
 #include <vulkan/vulkan.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -61,6 +62,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
   // Storage is visible to the host and copies are plain memcpy (CPU and integrated devices).
   bool storageIsMapped() const { return storageIsMapped_; }
   std::uint64_t bytesInUse() const { return inUse_.load(std::memory_order_relaxed); }
+  std::uint64_t blocksMade() const { return blocksMade_.load(std::memory_order_relaxed); }  // Vulkan allocations so far
   void injectOutOfMemory(int allocation) { failAt_.store(allocation); }
   VkDevice device() const { return owner_->device; }
 
@@ -71,7 +73,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
   std::optional<std::uint32_t> findType(std::uint32_t allowed, VkMemoryPropertyFlags wanted) const;
   std::uint64_t availableIn(std::uint32_t type) const;
   void countInjection(std::uint64_t bytes);
-  static std::optional<std::uint64_t> take(MemoryBlock& block, std::uint64_t bytes, std::uint64_t alignment);
+  std::optional<std::uint64_t> take(MemoryBlock& block, std::uint64_t bytes, std::uint64_t alignment);
 
   std::shared_ptr<DeviceOwner> owner_;
   VkPhysicalDeviceMemoryProperties properties_{};
@@ -81,6 +83,10 @@ class Memory : public std::enable_shared_from_this<Memory> {
   bool storageIsMapped_ = false;
   std::atomic<std::uint64_t> inUse_{0};
   std::atomic<int> failAt_{0};
+  std::atomic<std::uint64_t> blocksMade_{0};
+  // Bytes of blocks that are not idle; the most of them in this stretch of time and in the one before. Guarded by mutex_.
+  std::uint64_t held_ = 0, peak_ = 0, earlierPeak_ = 0;
+  std::chrono::steady_clock::time_point windowBegan_{};
   std::vector<std::uint64_t> heapUsed_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<MemoryBlock>> blocks_;

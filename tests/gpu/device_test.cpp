@@ -7,7 +7,9 @@
 #include "core/base/files.h"
 #include "core/base/registry.h"
 #include "core/gpu/buffer.h"
+#include "core/gpu/memory.h"
 #include "core/gpu/shader_code.h"
+#include "core/gpu/state.h"
 #include "core/gpu/vulkan.h"
 #include "tests/gpu/support.h"
 
@@ -129,6 +131,21 @@ TEST_CASE("Large buffers have blocks of their own, and memory returns when they 
     CHECK(readBack<std::uint32_t>(*device, large) == pattern);
   }
   CHECK(device->bytesInUse() == before);
+}
+
+TEST_CASE("memory that comes and goes in every step is allocated once") {
+  auto device = openForTest();
+  const Memory& memory = *device->state().memory;
+  const auto step = [&] {
+    // Six pieces of 30 MiB and one of 40: 220 MiB in use at the most, all given back.
+    std::vector<BufferView> pieces;
+    for (int i = 0; i < 6; ++i) pieces.push_back(device->allocate(30 * MiB));
+    pieces.push_back(device->allocate(40 * MiB));
+  };
+  step();
+  const auto made = memory.blocksMade();
+  for (int i = 0; i < 5; ++i) step();
+  CHECK(memory.blocksMade() == made);
 }
 
 TEST_CASE("Asking for more memory than there is says how much is needed and free, and changes nothing") {
