@@ -43,16 +43,22 @@ void SwitchRow::showValue(const Value& value) {
 ChoiceRow::ChoiceRow(const Parameter& parameter, const Choice& choice, QWidget* parent) : ParameterRow(parameter, parent) {
   combo_ = new QuietComboBox(this);
   combo_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-  combo_->setFixedWidth(158);
+  constexpr int fieldWidth = 158, aroundText = 44;  // padding and arrow
   int widest = 0;
   for (const Choice::Option& option : choice.options) {
     combo_->addItem(shown(option.label), QString::fromStdString(option.id));
     widest = std::max(widest, combo_->fontMetrics().horizontalAdvance(shown(option.label)));
   }
-  // The list is as wide as its longest entry, the field as wide as its neighbours.
+  // The list is as wide as its longest entry.
   combo_->view()->setMinimumWidth(widest + 32);
   describe(combo_);
-  line_->addWidget(combo_);
+  // As wide as its neighbours; a line of its own when its texts would be cut off there.
+  if (widest + aroundText <= fieldWidth) {
+    combo_->setFixedWidth(fieldWidth);
+    line_->addWidget(combo_);
+  } else {
+    column_->insertWidget(1, combo_);
+  }
   connect(combo_, &QComboBox::activated, this, [this](int index) { emit edited(Value{combo_->itemData(index).toString().toStdString()}, false); });
 }
 

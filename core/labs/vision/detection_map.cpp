@@ -91,7 +91,7 @@ LabEntry DetectionMapLab::describe() {
   const std::vector<std::string> resultKinds{"coco-results", "voc-results", "yolo-folder", "yolo-labels", "detection-csv"};
   lab.parameters = {
       {"source", "Source", "Where objects and detections come from", "Input", std::string("shapeworld"),
-       Choice{{{"shapeworld", "ShapeWorld, simulated"}, {"trained", "ShapeWorld, trained network"}, {"files", "Files"}, {"ten", "Ten objects, seven found"}}}},
+       Choice{{{"shapeworld", "Simulated"}, {"trained", "Trained network"}, {"files", "Files"}, {"ten", "Ten objects, seven found"}}}},
       {"ground-truth", "Ground truth", "COCO JSON, a VOC or YOLO folder, or a table without scores", "Input", Asset{}, FileWell{truthKinds, false}, "", fromFiles},
       {"results", "Results", "COCO results, VOC result files, a YOLO folder with confidences, or a table with scores", "Input", Asset{}, FileWell{resultKinds, false}, "", fromFiles},
       {"results-b", "Second results", "Another detector on the same ground truth", "Input", Asset{}, FileWell{resultKinds, false}, "", fromFiles},
