@@ -167,7 +167,7 @@ Panel SoftmaxAttentionLab::tokensPanel() const {
       const bool known = i + 1 < labels_.size();
       const Role role = !known ? Role::accent : predictions_[i] == labels_[i + 1] ? Role::good : Role::muted;
       next->words.push_back(
-          {static_cast<double>(i), 1.34, "→" + predictions_[i], Paint::of(role), HAlign::center, VAlign::baseline, 7, Weight::regular, 0});
+          {static_cast<double>(i), 1.34, (n_ <= 20 ? "→" : "") + predictions_[i], Paint::of(role), HAlign::center, VAlign::baseline, 7, Weight::regular, 0});
     }
     panel.marks.push_back(std::move(next));
     panel.note = model_ ? trf("above: what the model expects next; {:.2f} bits per token", bitsPerToken_)
