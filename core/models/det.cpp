@@ -158,8 +158,7 @@ std::vector<ScoredBox> TrainedDet::lookAt(gpu::Stream& stream, const shapeworld:
     std::vector<shapeworld::Scene> scenes;
     for (std::uint32_t i = done; i < std::min(done + chunk, count); ++i) scenes.push_back(shapeworld::makeScene(first + i, options));
     nn::Tape tape(stream);
-    std::vector<nn::Variable> constants;
-    for (const nn::NamedTensor& w : weights) constants.push_back(tape.constant(w.value));
+    const auto constants = nn::constants(tape, weights);
     const Tensor images =
         kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(config.imageSize));
     const auto boxes = candidates(detForward(constants, tape.constant(images), config), config, lowest, done);

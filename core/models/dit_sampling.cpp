@@ -27,8 +27,7 @@ Tensor ditDenoise(gpu::Stream& stream, const nn::Weights& weights, const Tensor&
   const Tensor input = kernels::affine(stream, patches, static_cast<float>(p.cIn), 0);
   const auto network = [&](const Tensor& told) {
     nn::Tape tape(stream);
-    std::vector<nn::Variable> constants;
-    for (const nn::NamedTensor& w : weights) constants.push_back(tape.constant(w.value));
+    const auto constants = nn::constants(tape, weights);
     return ditForward(constants, tape.constant(input), times, told, config).value();
   };
   Tensor output = network(classes);

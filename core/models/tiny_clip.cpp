@@ -82,7 +82,7 @@ class TinyClip : public Training {
     std::vector<double> perPrompt, perShape(shapes * static_cast<std::size_t>(d), 0.0);
     {
       nn::Tape tape(stream);
-      const auto values = clipTexts(constants(tape, weights), prompts, config_).value().toFloats();
+      const auto values = clipTexts(nn::constants(tape, weights), prompts, config_).value().toFloats();
       perPrompt.assign(values.begin(), values.end());
     }
     for (std::size_t s = 0; s < shapes; ++s) {
@@ -101,7 +101,7 @@ class TinyClip : public Training {
       const std::int64_t n = std::min(chunk, count - first);
       const Batch b = pictures(stream, shapeworld::Split::val, first, n);
       nn::Tape tape(stream);
-      const auto w = constants(tape, weights);
+      const auto w = nn::constants(tape, weights);
       const nn::Variable images = clipImages(w, tape.constant(b.patches), config_), texts = clipTexts(w, b.captions, config_);
       const nn::Variable logits = clipLogits(w, images, texts);
       const Tensor same = clipEqualTexts(b.captions, config_.textLength);
@@ -162,12 +162,6 @@ class TinyClip : public Training {
     std::vector<std::uint32_t> captions;  // 16 ids each
     std::vector<std::size_t> kinds;       // shape times 8 plus colour
   };
-
-  static std::vector<nn::Variable> constants(nn::Tape& tape, const nn::Weights& weights) {
-    std::vector<nn::Variable> result;
-    for (const nn::NamedTensor& w : weights) result.push_back(tape.constant(w.value));
-    return result;
-  }
 
   // The row of `directions` with the largest inner product.
   static std::size_t nearestOf(const std::vector<double>& directions, std::span<const float> u) {

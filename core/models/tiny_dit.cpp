@@ -256,8 +256,7 @@ class TinyDit : public Training {
       const Tensor some = images.rows(first, std::min(first + chunk, count));
       const Tensor larger = kernels::interpolate(stream, some, {vit.imageSize, vit.imageSize}, kernels::Interpolation::bilinear);
       nn::Tape tape(stream);
-      std::vector<nn::Variable> constants;
-      for (const nn::NamedTensor& w : *weights) constants.push_back(tape.constant(w.value));
+      const auto constants = nn::constants(tape, *weights);
       const auto logits = vitForward(constants, tape.constant(vitPatches(stream, larger, vit)), vit).value().toFloats();
       for (std::int64_t i = 0; i < some.shape()[0]; ++i) {
         const auto row = std::span(logits).subspan(static_cast<std::size_t>(i * vit.classes), static_cast<std::size_t>(vit.classes));

@@ -166,8 +166,7 @@ class TinyGpt : public Training {
       for (const Window& w : chunk) starts.push_back(w.start);
       const Windows w = windows(starts);
       nn::Tape tape(stream);
-      std::vector<nn::Variable> constants;
-      for (const nn::NamedTensor& weight : weights) constants.push_back(tape.constant(weight.value));
+      const auto constants = nn::constants(tape, weights);
       const Tensor nats = kernels::crossEntropy(stream, gptForward(constants, w.tokens, config_).value(), w.targets).loss;
       const auto values = nats.as<float>();
       for (std::size_t i = 0; i < chunk.size(); ++i) {

@@ -76,8 +76,7 @@ class TinyVit : public Training {
       const std::int64_t n = std::min(chunk, count - first);
       const Batch b = pictures(stream, shapeworld::Split::val, scenes(shapeworld::Split::val, first, n));
       nn::Tape tape(stream);
-      std::vector<nn::Variable> constants;
-      for (const nn::NamedTensor& w : weights) constants.push_back(tape.constant(w.value));
+      const auto constants = nn::constants(tape, weights);
       const nn::Variable logits = vitForward(constants, tape.constant(b.patches), config_);
       nats += static_cast<double>(nn::crossEntropy(logits, b.classes).value().toFloats()[0]) * static_cast<double>(n);
       const auto values = logits.value().as<float>();

@@ -26,6 +26,12 @@ Tensor Initializer::xavierUniform(const Shape& shape, std::int64_t fanIn, std::i
   return uniform(shape, std::sqrt(6.0 / static_cast<double>(std::max<std::int64_t>(fanIn + fanOut, 1))));
 }
 
+std::vector<Variable> constants(Tape& tape, const Weights& weights) {
+  std::vector<Variable> result;
+  for (const NamedTensor& w : weights) result.push_back(tape.constant(w.value));
+  return result;
+}
+
 Weights Mlp::initial(Initializer& draw) const {
   Weights weights;
   for (std::size_t i = 0; i < layers(); ++i) {

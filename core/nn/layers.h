@@ -29,6 +29,9 @@ class Initializer {
   std::uint32_t next_;
 };
 
+// Weights that are used but not trained: in a judgement, a lab, an import.
+std::vector<Variable> constants(Tape& tape, const Weights& weights);
+
 // A multilayer perceptron, the torch.nn.Sequential of Linear, activation, Linear, ...: weights "0.weight" [w1, in], "0.bias" [w1],
 // "2.weight", ...
 struct Mlp {

@@ -110,8 +110,7 @@ TEST_CASE("CLIP's towers are the published ones: features equal plain double-pre
   // [bos] words [eos] [pad] ...: behind [eos] nothing counts, whatever stands there.
   const std::vector<std::uint32_t> tokens{1, 7, 9, 2, 0, 0, 0, 0, 1, 19, 3, 5, 8, 7, 12, 2};
   nn::Tape tape(stream);
-  std::vector<nn::Variable> constants;
-  for (const auto& w : weights) constants.push_back(tape.constant(w.value));
+  auto constants = nn::constants(tape, weights);
   const Tensor patches = clipPatches(stream, Tensor::from(Shape{2, 3, 16, 16}, pixels), c);
   const nn::Variable images = clipImages(constants, tape.constant(patches), c), texts = clipTexts(constants, tokens, c);
   Values expectedImages, expectedTexts;

@@ -63,8 +63,7 @@ TEST_CASE("TinyDet's output equals a plain double-precision forward pass") {
   }
   const Tensor images = Tensor::from(Shape{2, 3, 16, 16}, kernels::testFloats(2 * 3 * 16 * 16, 96, -1, 1));
   nn::Tape tape(stream);
-  std::vector<nn::Variable> constants;
-  for (const auto& w : weights) constants.push_back(tape.constant(w.value));
+  const auto constants = nn::constants(tape, weights);
   const DetOutput output = detForward(constants, tape.constant(images), config);
   REQUIRE(output.logits.shape() == Shape{8, 4});
   REQUIRE(output.distances.shape() == Shape{8, 4});

@@ -137,8 +137,7 @@ TEST_CASE("the DiT is the published one: its picture equals a plain double-preci
   const std::vector<double> sigmas{0.05, 0.7, 12};
   const std::vector<std::uint32_t> classes{2, 4, 0};  // 4: none
   nn::Tape tape(stream);
-  std::vector<nn::Variable> constants;
-  for (const auto& w : weights) constants.push_back(tape.constant(w.value));
+  const auto constants = nn::constants(tape, weights);
   const Tensor patches = ditPatches(stream, Tensor::from(Shape{3, 3, 8, 8}, pixels), config);
   const Tensor output =
       ditForward(constants, tape.constant(patches), ditTimes(sigmas, config), Tensor::from(Shape{3}, classes), config).value();

@@ -51,8 +51,7 @@ Values plainGpt(const nn::Weights& weights, const GptConfig& c, const std::vecto
 Tensor logitsOf(gpu::Stream& stream, const nn::Weights& weights, const GptConfig& config, const std::vector<std::uint32_t>& tokens,
                 std::int64_t batch, const GptDropout& dropout = {}) {
   nn::Tape tape(stream);
-  std::vector<nn::Variable> constants;
-  for (const auto& w : weights) constants.push_back(tape.constant(w.value));
+  const auto constants = nn::constants(tape, weights);
   return gptForward(constants, Tensor::from(Shape{batch, static_cast<std::int64_t>(tokens.size()) / batch}, tokens), config, dropout)
       .value();
 }

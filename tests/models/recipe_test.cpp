@@ -133,8 +133,7 @@ TEST_CASE("the ViT is the published one: logits equal a plain double-precision f
   }
   const auto pixels = kernels::testFloats(2 * 3 * 16 * 16, 91, -1, 1);
   nn::Tape tape(stream);
-  std::vector<nn::Variable> constants;
-  for (const auto& w : weights) constants.push_back(tape.constant(w.value));
+  const auto constants = nn::constants(tape, weights);
   const Tensor patches = vitPatches(stream, Tensor::from(Shape{2, 3, 16, 16}, pixels), config);
   CHECK(patches.shape() == Shape{2, 20, 48});  // 17 tokens, padded to whole texels
   const Tensor logits = vitForward(constants, tape.constant(patches), config).value();

@@ -261,9 +261,7 @@ Record MlpPlayground::measure(gpu::Stream& stream) const {
   Record record;
   const auto over = [&](const Tensor& x, const Tensor& y, double& loss, double& right) {
     nn::Tape tape(stream);
-    std::vector<nn::Variable> weights;
-    for (const nn::NamedTensor& w : trainer_.weights()) weights.push_back(tape.constant(w.value));
-    const nn::Variable output = mlp_.forward(weights, tape.constant(x));
+    const nn::Variable output = mlp_.forward(nn::constants(tape, trainer_.weights()), tape.constant(x));
     loss = meanOf(lossOf(output, y).value());
     if (!task_.classes) return;
     const auto found = output.value().as<float>(), wanted = y.as<float>();
@@ -310,9 +308,8 @@ Expected<bool> MlpPlayground::advance(LabContext& context) {
 
 void MlpPlayground::evaluate(gpu::Stream& stream) {
   nn::Tape tape(stream);
-  std::vector<nn::Variable> weights, hidden;
-  for (const nn::NamedTensor& w : trainer_.weights()) weights.push_back(tape.constant(w.value));
-  const nn::Variable output = mlp_.forward(weights, tape.constant(gridPoints()), &hidden);
+  std::vector<nn::Variable> hidden;
+  const nn::Variable output = mlp_.forward(nn::constants(tape, trainer_.weights()), tape.constant(gridPoints()), &hidden);
   const Tensor shown = task_.classes ? nn::sigmoid(output).value() : output.value();
   surface_ = shown.reshaped(Shape{cells, cells});
   units_.clear();

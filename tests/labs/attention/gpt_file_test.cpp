@@ -67,8 +67,7 @@ TEST_CASE("the lab's GPT-2 is gptForward's: the same bits per token and the same
 
     gpu::Stream stream(orrery::testing::device());
     nn::Tape tape(stream);
-    std::vector<nn::Variable> constants;
-    for (const auto& w : weights) constants.push_back(tape.constant(w.value));
+    const auto constants = nn::constants(tape, weights);
     std::vector<std::uint32_t> ids;
     for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
     const auto n = static_cast<std::int64_t>(ids.size());
