@@ -4,9 +4,8 @@
 #include <array>
 #include <cmath>
 
-#include "core/data/shapeworld_table.h"
-#include "core/kernels/shapeworld_raster.h"
 #include "core/models/bundled.h"
+#include "core/models/pictures.h"
 
 namespace orrery::models {
 namespace {
@@ -155,12 +154,10 @@ std::vector<ScoredBox> TrainedDet::lookAt(gpu::Stream& stream, const shapeworld:
   std::vector<ScoredBox> found;
   for (std::uint32_t done = 0; done < count; done += chunk) {
     if (goOn && !goOn(static_cast<double>(done) / static_cast<double>(count))) break;
-    std::vector<shapeworld::Scene> scenes;
-    for (std::uint32_t i = done; i < std::min(done + chunk, count); ++i) scenes.push_back(shapeworld::makeScene(first + i, options));
+    const auto scenes = scenesFrom(options, first + done, std::min(chunk, count - done));
     nn::Tape tape(stream);
     const auto constants = nn::constants(tape, weights);
-    const Tensor images =
-        kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(config.imageSize));
+    const Tensor images = drawn(stream, scenes, options, config.imageSize);
     const auto boxes = candidates(detForward(constants, tape.constant(images), config), config, lowest, done);
     found.insert(found.end(), boxes.begin(), boxes.end());
   }

@@ -53,4 +53,15 @@ Expected<void> Settings::setAll(std::string_view text) {
   return {};
 }
 
+nn::TrainerOptions adamWithCosine(const Settings& settings) {
+  nn::TrainerOptions o;
+  o.optimizer.kind = nn::OptimizerKind::adamw;
+  o.optimizer.learningRate = settings.number("learning-rate");
+  o.schedule.kind = nn::Schedule::Kind::cosine;
+  o.schedule.warmup = settings.integer("warmup");
+  o.schedule.total = settings.integer("steps");
+  o.clipNorm = 1;
+  return o;
+}
+
 }  // namespace orrery::models

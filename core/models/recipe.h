@@ -46,6 +46,9 @@ struct Judgement {
   std::string of;  // "2000 held-out scenes"
 };
 
+// What recipes have in common: AdamW, a cosine over the setting "steps" after "warmup", the peak "learning-rate", gradients clipped at 1.
+nn::TrainerOptions adamWithCosine(const Settings& settings);
+
 // A training in progress; used on one thread.
 class Training {
  public:

@@ -8,9 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/data/shapeworld.h"
-#include "core/data/shapeworld_table.h"
-#include "core/kernels/shapeworld_raster.h"
 #include "core/models/clip.h"
+#include "core/models/pictures.h"
 #include "core/models/recipe.h"
 
 namespace orrery::models {
@@ -47,15 +46,9 @@ class TinyClip : public Training {
   nn::Weights initial(nn::Initializer& draw) const override { return initialClip(draw, config_); }
 
   nn::TrainerOptions options() const override {
-    nn::TrainerOptions o;
-    o.optimizer.kind = nn::OptimizerKind::adamw;
-    o.optimizer.learningRate = settings_.number("learning-rate");
+    nn::TrainerOptions o = adamWithCosine(settings_);
     o.optimizer.weightDecay = settings_.number("weight-decay");
     o.optimizer.beta2 = 0.98;  // as OpenAI's for vision transformers
-    o.schedule.kind = nn::Schedule::Kind::cosine;
-    o.schedule.warmup = settings_.integer("warmup");
-    o.schedule.total = settings_.integer("steps");
-    o.clipNorm = 1;
     return o;
   }
 
@@ -180,18 +173,16 @@ class TinyClip : public Training {
     options.seed = static_cast<std::uint64_t>(settings_.integer("seed"));
     options.split = split;
     options.templates = templates;
-    std::vector<shapeworld::Scene> scenes;
+    const auto scenes = scenesFrom(options, first, count);
     Batch batch;
-    for (std::int64_t i = 0; i < count; ++i) {
-      scenes.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(first + i), options));
-      const auto tokens = shapeworld::tokenize(scenes.back().caption);
+    for (const shapeworld::Scene& scene : scenes) {
+      const auto tokens = shapeworld::tokenize(scene.caption);
       batch.captions.insert(batch.captions.end(), tokens.begin(), tokens.end());
-      const shapeworld::Object& object = scenes.back().objects.at(0);
+      const shapeworld::Object& object = scene.objects.at(0);
       batch.kinds.push_back(static_cast<std::size_t>(object.shape) * shapeworld::colourNames.size() +
                             static_cast<std::size_t>(object.colour));
     }
-    const Tensor images = kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(config_.imageSize));
-    batch.patches = clipPatches(stream, images, config_);
+    batch.patches = clipPatches(stream, drawn(stream, scenes, options, config_.imageSize), config_);
     return batch;
   }
 

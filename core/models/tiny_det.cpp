@@ -6,11 +6,10 @@
 
 #include "core/data/detections_shapeworld.h"
 #include "core/data/shapeworld.h"
-#include "core/data/shapeworld_table.h"
-#include "core/kernels/shapeworld_raster.h"
 #include "core/metrics/detection_ap.h"
 #include "core/metrics/detection_nms.h"
 #include "core/models/det.h"
+#include "core/models/pictures.h"
 #include "core/models/recipe.h"
 
 namespace orrery::models {
@@ -37,13 +36,8 @@ class TinyDet : public Training {
   nn::Weights initial(nn::Initializer& draw) const override { return initialDet(draw, config_); }
 
   nn::TrainerOptions options() const override {
-    nn::TrainerOptions o;
-    o.optimizer.kind = nn::OptimizerKind::adamw;
-    o.optimizer.learningRate = settings_.number("learning-rate");
+    nn::TrainerOptions o = adamWithCosine(settings_);
     o.optimizer.weightDecay = settings_.number("weight-decay");
-    o.schedule.kind = nn::Schedule::Kind::cosine;
-    o.schedule.warmup = settings_.integer("warmup");
-    o.schedule.total = settings_.integer("steps");
     o.clipNorm = 2;  // early gradients of the focal loss jump by an order of magnitude
     return o;
   }
@@ -51,14 +45,12 @@ class TinyDet : public Training {
   nn::Trainer::Loss loss(std::int64_t step) override {
     const std::int64_t batch = settings_.integer("batch");
     return [this, step, batch](nn::Tape& tape, std::span<const nn::Variable> weights) {
-      std::vector<shapeworld::Scene> scenes;
-      std::vector<std::vector<shapeworld::Annotation>> notes;
       const shapeworld::Options options = data(shapeworld::Split::train);
-      for (std::int64_t i = 0; i < batch; ++i) {
-        scenes.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(step * batch + i), options));
-        notes.push_back(shapeworld::annotate(scenes.back(), static_cast<int>(config_.imageSize)));
-      }
-      return detLoss(detForward(weights, tape.constant(pictures(tape.stream(), scenes, options)), config_), detTargets(notes, config_));
+      const auto scenes = scenesFrom(options, step * batch, batch);
+      std::vector<std::vector<shapeworld::Annotation>> notes;
+      for (const shapeworld::Scene& scene : scenes) notes.push_back(shapeworld::annotate(scene, static_cast<int>(config_.imageSize)));
+      const Tensor images = drawn(tape.stream(), scenes, options, config_.imageSize);
+      return detLoss(detForward(weights, tape.constant(images), config_), detTargets(notes, config_));
     };
   }
 
@@ -89,10 +81,6 @@ class TinyDet : public Training {
     options.split = split;
     options.profile = shapeworld::Profile::scene;
     return options;
-  }
-
-  Tensor pictures(gpu::Stream& stream, const std::vector<shapeworld::Scene>& scenes, const shapeworld::Options& options) const {
-    return kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(config_.imageSize));
   }
 
   Settings settings_;

@@ -10,16 +10,15 @@
 #include "core/base/philox.h"
 #include "core/data/image.h"
 #include "core/data/shapeworld.h"
-#include "core/data/shapeworld_table.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/interpolate.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/philox.h"
-#include "core/kernels/shapeworld_raster.h"
 #include "core/kernels/sort.h"
 #include "core/models/bundled.h"
 #include "core/models/dit.h"
 #include "core/models/edm.h"
+#include "core/models/pictures.h"
 #include "core/models/recipe.h"
 #include "core/models/vit.h"
 
@@ -70,16 +69,10 @@ class TinyDit : public Training {
   nn::Weights initial(nn::Initializer& draw) const override { return initialDit(draw, config_); }
 
   nn::TrainerOptions options() const override {
-    nn::TrainerOptions o;
-    o.optimizer.kind = nn::OptimizerKind::adamw;
-    o.optimizer.learningRate = settings_.number("learning-rate");
+    nn::TrainerOptions o = adamWithCosine(settings_);
     o.optimizer.weightDecay = 0;  // as the authors of DiT; it also leaves pos_embed alone
     o.optimizer.beta2 = 0.99;
-    o.schedule.kind = nn::Schedule::Kind::cosine;
-    o.schedule.warmup = settings_.integer("warmup");
-    o.schedule.total = settings_.integer("steps");
     o.schedule.last = 0.05;
-    o.clipNorm = 1;
     o.averageDecay = settings_.number("average");
     return o;
   }
@@ -194,13 +187,10 @@ class TinyDit : public Training {
 
   Batch pictures(gpu::Stream& stream, shapeworld::Split split, std::int64_t first, std::int64_t count) const {
     const auto options = optionsOf(split);
-    std::vector<shapeworld::Scene> scenes;
+    const auto scenes = scenesFrom(options, first, count);
     Batch batch;
-    for (std::int64_t i = 0; i < count; ++i) {
-      scenes.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(first + i), options));
-      batch.classes.push_back(static_cast<std::uint32_t>(scenes.back().objects.at(0).shape));
-    }
-    batch.images = kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(config_.imageSize));
+    for (const shapeworld::Scene& scene : scenes) batch.classes.push_back(static_cast<std::uint32_t>(scene.objects.at(0).shape));
+    batch.images = drawn(stream, scenes, options, config_.imageSize);
     return batch;
   }
 

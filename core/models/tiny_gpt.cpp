@@ -50,16 +50,10 @@ class TinyGpt : public Training {
   nn::Weights initial(nn::Initializer& draw) const override { return initialGpt(draw, config_); }
 
   nn::TrainerOptions options() const override {
-    nn::TrainerOptions o;
-    o.optimizer.kind = nn::OptimizerKind::adamw;
-    o.optimizer.learningRate = settings_.number("learning-rate");
+    nn::TrainerOptions o = adamWithCosine(settings_);
     o.optimizer.weightDecay = settings_.number("weight-decay");
     o.optimizer.beta2 = 0.99;  // few windows per step: a shorter memory of squares than for large batches
-    o.schedule.kind = nn::Schedule::Kind::cosine;
-    o.schedule.warmup = settings_.integer("warmup");
-    o.schedule.total = settings_.integer("steps");
     o.schedule.last = 0.02;
-    o.clipNorm = 1;
     return o;
   }
 

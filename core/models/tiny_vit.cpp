@@ -9,8 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/data/shapeworld.h"
-#include "core/data/shapeworld_table.h"
-#include "core/kernels/shapeworld_raster.h"
+#include "core/models/pictures.h"
 #include "core/models/recipe.h"
 #include "core/models/vit.h"
 
@@ -43,15 +42,9 @@ class TinyVit : public Training {
   nn::Weights initial(nn::Initializer& draw) const override { return initialVit(draw, config_); }
 
   nn::TrainerOptions options() const override {
-    nn::TrainerOptions o;
-    o.optimizer.kind = nn::OptimizerKind::adamw;
-    o.optimizer.learningRate = settings_.number("learning-rate");
+    nn::TrainerOptions o = adamWithCosine(settings_);
     o.optimizer.weightDecay = settings_.number("weight-decay");
     o.optimizer.beta2 = 0.99;
-    o.schedule.kind = nn::Schedule::Kind::cosine;
-    o.schedule.warmup = settings_.integer("warmup");
-    o.schedule.total = settings_.integer("steps");
-    o.clipNorm = 1;
     return o;
   }
 
@@ -74,7 +67,7 @@ class TinyVit : public Training {
     double nats = 0;
     for (std::int64_t first = 0; first < count; first += chunk) {
       const std::int64_t n = std::min(chunk, count - first);
-      const Batch b = pictures(stream, shapeworld::Split::val, scenes(shapeworld::Split::val, first, n));
+      const Batch b = pictures(stream, shapeworld::Split::val, scenesFrom(shapes(shapeworld::Split::val), first, n));
       nn::Tape tape(stream);
       const auto constants = nn::constants(tape, weights);
       const nn::Variable logits = vitForward(constants, tape.constant(b.patches), config_);
@@ -127,12 +120,6 @@ class TinyVit : public Training {
     return options;
   }
 
-  Scenes scenes(shapeworld::Split split, std::int64_t first, std::int64_t count) const {
-    Scenes result;
-    for (std::int64_t i = 0; i < count; ++i) result.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(first + i), shapes(split)));
-    return result;
-  }
-
   // The scenes of a step: the first of its own range of indices whose shape is large enough by then.
   Scenes easyScenes(std::int64_t step, std::int64_t batch) const {
     constexpr double largest = 400, smallest = 112;
@@ -171,8 +158,7 @@ class TinyVit : public Training {
         }
       }
     }
-    const auto table = shapeworld::drawTable(scenes, shapes(split));
-    batch.patches = vitPatches(stream, kernels::shapeWorldImages(stream, table, static_cast<int>(config_.imageSize)), config_);
+    batch.patches = vitPatches(stream, drawn(stream, scenes, shapes(split), config_.imageSize), config_);
     batch.classes = Tensor::from(Shape{count}, classes);
     batch.pictureTargets = Tensor::from(Shape{count * n}, picture), batch.patchTargets = Tensor::from(Shape{count * n}, patch);
     return batch;

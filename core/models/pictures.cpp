@@ -1,0 +1,18 @@
+#include "core/models/pictures.h"
+
+#include "core/data/shapeworld_table.h"
+#include "core/kernels/shapeworld_raster.h"
+
+namespace orrery::models {
+
+std::vector<shapeworld::Scene> scenesFrom(const shapeworld::Options& options, std::int64_t first, std::int64_t count) {
+  std::vector<shapeworld::Scene> scenes;
+  for (std::int64_t i = 0; i < count; ++i) scenes.push_back(shapeworld::makeScene(static_cast<std::uint32_t>(first + i), options));
+  return scenes;
+}
+
+Tensor drawn(gpu::Stream& stream, std::span<const shapeworld::Scene> scenes, const shapeworld::Options& options, std::int64_t size) {
+  return kernels::shapeWorldImages(stream, shapeworld::drawTable(scenes, options), static_cast<int>(size));
+}
+
+}  // namespace orrery::models
