@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/kernels/matmul.h"
-#include "core/kernels/permute.h"
+#include "core/kernels/slice.h"
+#include "core/models/tokens.h"
 
 namespace orrery::models {
 
@@ -64,13 +64,6 @@ namespace {
 
 using nn::Variable;
 
-// [rows, columns] with ones at (i + down, i).
-Tensor shiftedIdentity(std::int64_t rows, std::int64_t columns, std::int64_t down) {
-  std::vector<float> values(static_cast<std::size_t>(rows * columns), 0.0f);
-  for (std::int64_t i = 0; i < columns && i + down < rows; ++i) values[static_cast<std::size_t>((i + down) * columns + i)] = 1;
-  return Tensor::from(Shape{rows, columns}, values);
-}
-
 // Weights one after the other.
 class Reader {
  public:
@@ -103,10 +96,10 @@ Variable encoded(Reader& read, Variable x, std::int64_t layers, std::int64_t hea
       return nn::permute(nn::reshape(nn::linear(y, weight, bias), Shape{batch, n, heads, d / heads}), {0, 2, 1, 3});
     };
     const Variable mixed = nn::attention(split(qWeight, qBias), split(kWeight, kBias), split(vWeight, vBias), mask);
-    x = nn::add(x, nn::linear(nn::reshape(nn::permute(mixed, {0, 2, 1, 3}), Shape{batch, n, d}), oWeight, oBias));
+    x = nn::linear(nn::reshape(nn::permute(mixed, {0, 2, 1, 3}), Shape{batch, n, d}), oWeight, oBias, {}, x);
     const Variable &in = read.next(), &inBias = read.next(), &out = read.next(), &outBias = read.next();
     const Variable z = read.norm(x);
-    x = nn::add(x, nn::linear(nn::gelu(nn::linear(z, in, inBias)), out, outBias));
+    x = nn::linear(nn::gelu(nn::linear(z, in, inBias)), out, outBias, {}, x);
   }
   return x;
 }
@@ -128,29 +121,22 @@ Variable rowsOf(const Variable& x, std::span<const std::int64_t> places) {
 }  // namespace
 
 Tensor clipPatches(gpu::Stream& stream, const Tensor& images, const ClipConfig& c) {
-  const std::int64_t batch = images.shape()[0], side = c.imageSize / c.patchSize, p = c.patchSize;
-  const Tensor patches = kernels::permute(stream, images.reshaped(Shape{batch, c.channels, side, p, side, p}), {0, 2, 4, 1, 3, 5})
-                             .reshaped(Shape{batch, c.patches(), c.channels * p * p});
-  return kernels::matmul(stream, shiftedIdentity(c.paddedTokens(), c.patches(), 1), patches);
+  return kernels::padAxis(stream, imagePatches(stream, images, c.patchSize), 1, 1, c.paddedTokens());
 }
 
 Variable clipImages(std::span<const Variable> weights, const Variable& patches, const ClipConfig& c) {
   nn::Tape& tape = patches.tape();
-  const std::int64_t batch = patches.shape()[0], n = c.paddedTokens(), real = c.tokens(), d = c.visionWidth;
+  const std::int64_t n = c.paddedTokens(), real = c.tokens(), d = c.visionWidth;
   // Behind the scale and the text tower with its last norm.
   Reader read(weights.subspan(1 + textWeights(c)), c.epsilon);
   const Variable &classToken = read.next(), &projection = read.next(), &places = read.next();
-  std::vector<float> first(static_cast<std::size_t>(real), 0.0f), hidden(static_cast<std::size_t>(n * n), 0.0f);
+  std::vector<float> first(static_cast<std::size_t>(real), 0.0f);
   first[0] = 1;
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = real; j < n; ++j) hidden[static_cast<std::size_t>(i * n + j)] = -1e30f;
-  }
   const Variable projected = nn::linear(patches, nn::reshape(projection, Shape{d, c.channels * c.patchSize * c.patchSize}), {});
   const Variable offsets = nn::add(places, nn::mul(tape.constant(Tensor::from(Shape{real, 1}, first)), classToken));
-  Variable x = nn::add(projected, nn::matmul(tape.constant(shiftedIdentity(n, real, 0)), offsets));
-  x = encoded(read, read.norm(x), c.visionLayers, c.visionHeads, real < n ? Tensor::from(Shape{n, n}, hidden) : Tensor());
-  const Variable token = rowsOf(x, std::vector<std::int64_t>(static_cast<std::size_t>(batch), 0));
-  const Variable feature = read.norm(token);
+  Variable x = nn::add(projected, paddedRows(offsets, n));
+  x = encoded(read, read.norm(x), c.visionLayers, c.visionHeads, paddingMask(n, real));
+  const Variable feature = read.norm(tokenOf(x, 0));
   return normalised(nn::linear(feature, read.next(), {}));
 }
 
@@ -158,10 +144,6 @@ Variable clipTexts(std::span<const Variable> weights, std::span<const std::uint3
   const std::int64_t n = c.textLength, batch = static_cast<std::int64_t>(tokens.size()) / n;
   Reader read(weights.subspan(1), c.epsilon);
   const Variable &table = read.next(), &places = read.next();
-  std::vector<float> future(static_cast<std::size_t>(n * n), 0.0f);
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = i + 1; j < n; ++j) future[static_cast<std::size_t>(i * n + j)] = -1e30f;
-  }
   std::vector<std::int64_t> ends;
   for (std::int64_t b = 0; b < batch; ++b) {
     const auto text = tokens.subspan(static_cast<std::size_t>(b * n), static_cast<std::size_t>(n));
@@ -170,7 +152,7 @@ Variable clipTexts(std::span<const Variable> weights, std::span<const std::uint3
   }
   const std::vector<std::uint32_t> index(tokens.begin(), tokens.end());
   Variable x = nn::add(nn::embedding(table, Tensor::from(Shape{batch, n}, index)), places);
-  x = encoded(read, x, c.textLayers, c.textHeads, Tensor::from(Shape{n, n}, future));
+  x = encoded(read, x, c.textLayers, c.textHeads, causalMask(n));
   const Variable feature = read.norm(rowsOf(x, ends));
   return normalised(nn::linear(feature, weights.back(), {}));
 }

@@ -7,6 +7,7 @@
 #include "core/kernels/layer_norm.h"
 #include "core/kernels/modulate.h"
 #include "core/kernels/permute.h"
+#include "core/models/tokens.h"
 
 namespace orrery::models {
 
@@ -66,11 +67,7 @@ nn::Weights initialDit(nn::Initializer& draw, const DitConfig& c) {
   return w;
 }
 
-Tensor ditPatches(gpu::Stream& stream, const Tensor& images, const DitConfig& c) {
-  const std::int64_t batch = images.shape()[0], side = c.side(), p = c.patchSize;
-  return kernels::permute(stream, images.reshaped(Shape{batch, c.channels, side, p, side, p}), {0, 2, 4, 1, 3, 5})
-      .reshaped(Shape{batch, c.tokens(), c.patchValues()});
-}
+Tensor ditPatches(gpu::Stream& stream, const Tensor& images, const DitConfig& c) { return imagePatches(stream, images, c.patchSize); }
 
 Tensor ditImages(gpu::Stream& stream, const Tensor& patches, const DitConfig& c) {
   const std::int64_t batch = patches.shape()[0], side = c.side(), p = c.patchSize;
@@ -108,13 +105,6 @@ namespace {
 
 using nn::Variable;
 using Gradients = std::vector<Tensor>;
-
-// Part `i` of a matrix [parts, n]: a product with a row of the identity, whose gradient goes back into its row.
-Variable part(const Variable& packed, std::int64_t i) {
-  std::vector<float> row(static_cast<std::size_t>(packed.shape()[0]), 0.0f);
-  row[static_cast<std::size_t>(i)] = 1;
-  return nn::matmul(packed.tape().constant(Tensor::from(Shape{1, packed.shape()[0]}, row)), packed);
-}
 
 // Layer norm without gain and shift.
 Variable plainNorm(const Variable& x, double epsilon) {
@@ -170,7 +160,7 @@ Variable ditForward(std::span<const Variable> weights, const Variable& patches, 
   const auto modulations = [&](const Variable& all, std::int64_t count) {
     const Variable packed = nn::reshape(nn::permute(nn::reshape(all, Shape{batch, count, d}), {1, 0, 2}), Shape{count, batch * d});
     std::vector<Variable> list;
-    for (std::int64_t i = 0; i < count; ++i) list.push_back(nn::reshape(part(packed, i), Shape{batch, d}));
+    for (std::int64_t i = 0; i < count; ++i) list.push_back(nn::reshape(nn::slice(packed, 0, i, i + 1), Shape{batch, d}));
     return list;
   };
 
@@ -183,7 +173,8 @@ Variable ditForward(std::span<const Variable> weights, const Variable& patches, 
     const Variable y = modulated(plainNorm(x, c.epsilon), m[0], m[1]);
     const Variable matrices = nn::reshape(packed, Shape{3, d * d}), biases = nn::reshape(packedBias, Shape{3, d});
     const auto heads = [&](std::int64_t i) {
-      const Variable v = nn::linear(y, nn::reshape(part(matrices, i), Shape{d, d}), nn::reshape(part(biases, i), Shape{d}));
+      const Variable v =
+          nn::linear(y, nn::reshape(nn::slice(matrices, 0, i, i + 1), Shape{d, d}), nn::reshape(nn::slice(biases, 0, i, i + 1), Shape{d}));
       return nn::permute(nn::reshape(v, Shape{batch, n, c.heads, head}), {0, 2, 1, 3});
     };
     const Variable q = heads(0), k = heads(1), v = heads(2);

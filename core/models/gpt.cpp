@@ -4,6 +4,7 @@
 
 #include "core/kernels/matmul.h"
 #include "core/kernels/reduce.h"
+#include "core/models/tokens.h"
 #include "core/nn/dropout.h"
 
 namespace orrery::models {
@@ -49,13 +50,6 @@ Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias)
                          });
 }
 
-// Part `i` of a matrix [parts, n]: a product with a row of the identity, whose gradient goes back into its row.
-Variable part(const Variable& packed, std::int64_t i) {
-  std::vector<float> row(static_cast<std::size_t>(packed.shape()[0]), 0.0f);
-  row[static_cast<std::size_t>(i)] = 1;
-  return nn::matmul(packed.tape().constant(Tensor::from(Shape{1, packed.shape()[0]}, row)), packed);
-}
-
 }  // namespace
 
 Variable gptForward(std::span<const Variable> weights, const Tensor& tokens, const GptConfig& c, const GptDropout& dropout) {
@@ -77,19 +71,9 @@ Variable gptForward(std::span<const Variable> weights, const Tensor& tokens, con
     return nn::dropout(x, dropout.probability, {dropout.seed, place++, static_cast<std::uint64_t>(dropout.step) * stretch});
   };
 
-  std::vector<float> future(static_cast<std::size_t>(n * n), 0.0f);
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = i + 1; j < n; ++j) future[static_cast<std::size_t>(i * n + j)] = -1e30f;
-  }
-  const Tensor causal = Tensor::from(Shape{n, n}, future);
+  const Tensor causal = causalMask(n);
   const Variable &table = next(), &allPositions = next();
-  Variable positions = allPositions;
-  if (n < c.context) {
-    // The first n rows of the table.
-    std::vector<std::uint32_t> index(static_cast<std::size_t>(n));
-    for (std::int64_t i = 0; i < n; ++i) index[static_cast<std::size_t>(i)] = static_cast<std::uint32_t>(i);
-    positions = nn::embedding(allPositions, Tensor::from(Shape{n}, index));
-  }
+  const Variable positions = n < c.context ? nn::slice(allPositions, 0, 0, n) : allPositions;
   Variable x = nn::reshape(dropped(nn::add(nn::embedding(table, tokens), positions)), Shape{rows, d});
 
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {
@@ -99,7 +83,8 @@ Variable gptForward(std::span<const Variable> weights, const Tensor& tokens, con
     const Variable matrices = nn::reshape(nn::permute(nn::reshape(packed, Shape{d, 3, d}), {1, 0, 2}), Shape{3, d * d});
     const Variable biases = nn::reshape(packedBias, Shape{3, d});
     const auto heads = [&](std::int64_t i) {
-      const Variable v = conv1d(y, nn::reshape(part(matrices, i), Shape{d, d}), nn::reshape(part(biases, i), Shape{d}));
+      const Variable v =
+          conv1d(y, nn::reshape(nn::slice(matrices, 0, i, i + 1), Shape{d, d}), nn::reshape(nn::slice(biases, 0, i, i + 1), Shape{d}));
       return nn::permute(nn::reshape(v, Shape{batch, n, c.heads, head}), {0, 2, 1, 3});
     };
     const Variable q = heads(0), k = heads(1), v = heads(2);

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "core/kernels/matmul.h"
-#include "core/kernels/permute.h"
+#include "core/kernels/slice.h"
+#include "core/models/tokens.h"
 
 namespace orrery::models {
 
@@ -66,23 +66,9 @@ nn::Weights initialVit(nn::Initializer& draw, const VitConfig& c) {
   return w;
 }
 
-namespace {
-
-// [rows, columns] with ones at (i + down, i).
-Tensor shiftedIdentity(std::int64_t rows, std::int64_t columns, std::int64_t down) {
-  std::vector<float> values(static_cast<std::size_t>(rows * columns), 0.0f);
-  for (std::int64_t i = 0; i < columns && i + down < rows; ++i) values[static_cast<std::size_t>((i + down) * columns + i)] = 1;
-  return Tensor::from(Shape{rows, columns}, values);
-}
-
-}  // namespace
-
 Tensor vitPatches(gpu::Stream& stream, const Tensor& images, const VitConfig& c) {
-  const std::int64_t batch = images.shape()[0], side = c.imageSize / c.patchSize, p = c.patchSize, n = c.patches();
-  const Tensor split = images.reshaped(Shape{batch, c.channels, side, p, side, p});
-  const Tensor patches = kernels::permute(stream, split, {0, 2, 4, 1, 3, 5}).reshaped(Shape{batch, n, c.channels * p * p});
-  // Row 0 stays empty: a product with the identity one row further down.
-  return kernels::matmul(stream, shiftedIdentity(c.paddedTokens(), n, 1), patches);
+  // Row 0 stays empty.
+  return kernels::padAxis(stream, imagePatches(stream, images, c.patchSize), 1, 1, c.paddedTokens());
 }
 
 nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& c) {
@@ -101,21 +87,16 @@ nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable
   };
 
   // Token 0 is the class token, the others are projected patches; all get their position.
-  std::vector<float> first(static_cast<std::size_t>(real), 0.0f), others(static_cast<std::size_t>(real), 1.0f),
-      hidden(static_cast<std::size_t>(n * n), 0.0f);
+  std::vector<float> first(static_cast<std::size_t>(real), 0.0f), others(static_cast<std::size_t>(real), 1.0f);
   first[0] = 1, others[0] = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = real; j < n; ++j) hidden[static_cast<std::size_t>(i * n + j)] = -1e30f;
-  }
-  const Tensor mask = real < n ? Tensor::from(Shape{n, n}, hidden) : Tensor();
+  const Tensor mask = paddingMask(n, real);
   const Variable isClass = tape.constant(Tensor::from(Shape{real, 1}, first)),
                  isPatch = tape.constant(Tensor::from(Shape{real, 1}, others));
   const Variable &classToken = next(), &positions = next(), &projection = next(), &projectionBias = next();
   const Variable projected = nn::linear(patches, nn::reshape(projection, Shape{d, c.channels * c.patchSize * c.patchSize}), {});
   const Variable offsets = nn::add(nn::reshape(positions, Shape{real, d}),
                                    nn::add(nn::mul(isClass, nn::reshape(classToken, Shape{d})), nn::mul(isPatch, projectionBias)));
-  const Variable pad = tape.constant(shiftedIdentity(n, real, 0));
-  Variable x = nn::add(projected, nn::matmul(pad, offsets));
+  Variable x = nn::add(projected, paddedRows(offsets, n));
 
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {
     // x + attention(norm(x))
@@ -136,10 +117,7 @@ nn::Variable vitClassify(std::span<const nn::Variable> weights, const nn::Variab
 }
 
 nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& c) {
-  const nn::Variable tokens = vitTokens(weights, patches, c);
-  // The class token's row.
-  const nn::Variable first = nn::matmul(tokens.tape().constant(shiftedIdentity(1, c.paddedTokens(), 0)), tokens);
-  return vitClassify(weights, nn::reshape(first, Shape{patches.shape()[0], c.width}));
+  return vitClassify(weights, tokenOf(vitTokens(weights, patches, c), 0));
 }
 
 }  // namespace orrery::models

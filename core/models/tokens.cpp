@@ -1,0 +1,49 @@
+#include "core/models/tokens.h"
+
+#include "core/kernels/permute.h"
+
+namespace orrery::models {
+
+namespace {
+
+constexpr float hides = -1e30f;
+
+// Entries (i, j) with j >= from(i) are hidden.
+template <class From>
+Tensor hiddenFrom(std::int64_t n, From from) {
+  std::vector<float> values(static_cast<std::size_t>(n * n), 0.0f);
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = from(i); j < n; ++j) values[static_cast<std::size_t>(i * n + j)] = hides;
+  }
+  return Tensor::from(Shape{n, n}, values);
+}
+
+}  // namespace
+
+Tensor imagePatches(gpu::Stream& stream, const Tensor& images, std::int64_t p) {
+  const Shape& s = images.shape();
+  const std::int64_t rows = s[2] / p, columns = s[3] / p;
+  return kernels::permute(stream, images.reshaped(Shape{s[0], s[1], rows, p, columns, p}), {0, 2, 4, 1, 3, 5})
+      .reshaped(Shape{s[0], rows * columns, s[1] * p * p});
+}
+
+Tensor causalMask(std::int64_t n) {
+  return hiddenFrom(n, [](std::int64_t i) { return i + 1; });
+}
+
+Tensor paddingMask(std::int64_t n, std::int64_t real) {
+  return real < n ? hiddenFrom(n, [real](std::int64_t) { return real; }) : Tensor();
+}
+
+nn::Variable paddedRows(const nn::Variable& x, std::int64_t rows) {
+  const std::int64_t more = rows - x.shape()[0], d = x.shape()[1];
+  if (more == 0) return x;
+  const std::vector<float> zeros(static_cast<std::size_t>(more * d), 0.0f);
+  return nn::concat({x, x.tape().constant(Tensor::from(Shape{more, d}, zeros))}, 0);
+}
+
+nn::Variable tokenOf(const nn::Variable& x, std::int64_t index) {
+  return nn::reshape(nn::slice(x, 1, index, index + 1), Shape{x.shape()[0], x.shape()[2]});
+}
+
+}  // namespace orrery::models
