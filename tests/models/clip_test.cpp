@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/data/shapeworld.h"
-#include "core/models/recipe.h"
 #include "tests/models/plain.h"
 
 using namespace orrery;
@@ -54,24 +53,13 @@ Values projected(const Values& feature, const Values& matrix) {
 Values plainImage(const nn::Weights& weights, const ClipConfig& c, const std::vector<float>& picture) {
   const PlainWeights w(weights);
   const auto d = static_cast<std::size_t>(c.visionWidth), p = static_cast<std::size_t>(c.patchSize),
-             size = static_cast<std::size_t>(c.imageSize), side = size / p;
+             size = static_cast<std::size_t>(c.imageSize);
   const Values cls = w("vision_model.embeddings.class_embedding"), kernel = w("vision_model.embeddings.patch_embedding.weight"),
                places = w("vision_model.embeddings.position_embedding.weight");
-  Values x;
-  for (std::size_t t = 0; t <= side * side; ++t) {
-    for (std::size_t o = 0; o < d; ++o) {
-      double sum = places[t * d + o] + (t == 0 ? cls[o] : 0);
-      for (std::size_t ch = 0; t > 0 && ch < 3; ++ch) {
-        for (std::size_t r = 0; r < p; ++r) {
-          for (std::size_t s = 0; s < p; ++s) {
-            sum += kernel[((o * 3 + ch) * p + r) * p + s] *
-                   static_cast<double>(picture[(ch * size + (t - 1) / side * p + r) * size + (t - 1) % side * p + s]);
-          }
-        }
-      }
-      x.push_back(sum);
-    }
-  }
+  Values x = cls;
+  const Values patches = plainPatches(picture, kernel, 3, size, p);
+  x.insert(x.end(), patches.begin(), patches.end());
+  addTo(x, places);
   x = plainEncoder(w, w.norm(x, "vision_model.pre_layrnorm", c.epsilon), "vision_model", c.visionLayers, d,
                    static_cast<std::size_t>(c.visionHeads), false, c.epsilon);
   return projected(w.norm(Values(x.begin(), x.begin() + c.visionWidth), "vision_model.post_layernorm", c.epsilon),
@@ -180,26 +168,20 @@ TEST_CASE("CLIP's weights have Hugging Face's names, and the plan's towers their
   gpu::Stream stream = orrery::testing::openStream();
   nn::Initializer draw(stream, 1);
   const nn::Weights weights = initialClip(draw, ClipConfig());
-  const auto shapeOf = [&](const std::string& name) {
-    const auto found = std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.name == name; });
-    INFO(name);
-    REQUIRE(found != weights.end());
-    return found->value.shape();
-  };
-  CHECK(shapeOf("logit_scale") == Shape{});
-  CHECK(shapeOf("text_model.embeddings.token_embedding.weight") == Shape{64, 96});
-  CHECK(shapeOf("text_model.embeddings.position_embedding.weight") == Shape{16, 96});
-  CHECK(shapeOf("text_model.encoder.layers.1.self_attn.out_proj.weight") == Shape{96, 96});
-  CHECK(shapeOf("text_model.encoder.layers.1.mlp.fc2.weight") == Shape{96, 384});
-  CHECK(shapeOf("text_model.final_layer_norm.bias") == Shape{96});
-  CHECK(shapeOf("vision_model.embeddings.class_embedding") == Shape{96});
-  CHECK(shapeOf("vision_model.embeddings.patch_embedding.weight") == Shape{96, 3, 8, 8});
-  CHECK(shapeOf("vision_model.embeddings.position_embedding.weight") == Shape{65, 96});
-  CHECK(shapeOf("vision_model.pre_layrnorm.weight") == Shape{96});
-  CHECK(shapeOf("vision_model.encoder.layers.2.layer_norm2.weight") == Shape{96});
-  CHECK(shapeOf("vision_model.post_layernorm.weight") == Shape{96});
-  CHECK(shapeOf("visual_projection.weight") == Shape{64, 96});
-  CHECK(shapeOf("text_projection.weight") == Shape{64, 96});
+  CHECK(shapeOf(weights, "logit_scale") == Shape{});
+  CHECK(shapeOf(weights, "text_model.embeddings.token_embedding.weight") == Shape{64, 96});
+  CHECK(shapeOf(weights, "text_model.embeddings.position_embedding.weight") == Shape{16, 96});
+  CHECK(shapeOf(weights, "text_model.encoder.layers.1.self_attn.out_proj.weight") == Shape{96, 96});
+  CHECK(shapeOf(weights, "text_model.encoder.layers.1.mlp.fc2.weight") == Shape{96, 384});
+  CHECK(shapeOf(weights, "text_model.final_layer_norm.bias") == Shape{96});
+  CHECK(shapeOf(weights, "vision_model.embeddings.class_embedding") == Shape{96});
+  CHECK(shapeOf(weights, "vision_model.embeddings.patch_embedding.weight") == Shape{96, 3, 8, 8});
+  CHECK(shapeOf(weights, "vision_model.embeddings.position_embedding.weight") == Shape{65, 96});
+  CHECK(shapeOf(weights, "vision_model.pre_layrnorm.weight") == Shape{96});
+  CHECK(shapeOf(weights, "vision_model.encoder.layers.2.layer_norm2.weight") == Shape{96});
+  CHECK(shapeOf(weights, "vision_model.post_layernorm.weight") == Shape{96});
+  CHECK(shapeOf(weights, "visual_projection.weight") == Shape{64, 96});
+  CHECK(shapeOf(weights, "text_projection.weight") == Shape{64, 96});
   // The text tower: tables, two layers of 12 d^2 + 13 d, the last norm. The specification's TinyText, which counts a table of outputs less.
   std::int64_t text = 0;
   for (const auto& w : weights) text += w.name.starts_with("text_model.") ? w.value.count() : 0;
@@ -210,34 +192,22 @@ TEST_CASE("tiny-clip trains: the loss falls from ln of the batch, the same way e
   gpu::Stream stream = orrery::testing::openStream();
   const auto* recipe = findRegistered<Recipe>("tiny-clip");
   REQUIRE(recipe != nullptr);
-  Settings settings(recipe->settings());
-  for (const char* set : {"width=32", "vision-layers=1", "text-layers=1", "heads=2", "batch=16", "warmup=2", "steps=40", "embedding=16",
-                          "learning-rate=0.003", "held-out=64"})
-    REQUIRE(settings.set(set));
-  const auto run = [&] {
-    const auto training = recipe->make(settings);
-    REQUIRE(training->prepare());
-    nn::Initializer draw(stream, 1);
-    nn::Trainer trainer(training->initial(draw), training->options());
-    // One batch again and again: it must be learnt by heart.
-    std::vector<double> losses;
-    for (int i = 0; i < 40; ++i) losses.push_back(static_cast<double>(trainer.step(stream, training->loss(0)).loss.toFloats()[0]));
-    const auto judged = training->judge(stream, trainer.weights());
-    REQUIRE(judged);
-    REQUIRE(judged->size() == 4);
-    CHECK(judged->at(0).name == "zero_shot_32");
-    CHECK(judged->at(1).name == "zero_shot_4");
-    for (int k = 0; k < 3; ++k) {
-      CHECK(judged->at(static_cast<std::size_t>(k)).value >= 0);
-      CHECK(judged->at(static_cast<std::size_t>(k)).value <= 1);
-    }
-    return losses;
-  };
-  const auto losses = run();
-  CHECK(losses.front() < 2 * std::log(16));
-  CHECK(losses.back() < 0.5 * losses.front());
-  CHECK(run() == losses);
-  const auto config = recipe->make(settings)->config();
+  const Settings settings = settingsOf(*recipe, {"width=32", "vision-layers=1", "text-layers=1", "heads=2", "batch=16", "warmup=2",
+                                                 "steps=40", "embedding=16", "learning-rate=0.003", "held-out=64"});
+  const auto run = trainShortly(stream, *recipe, settings, 40, true);
+  CHECK(run.losses.front() < 2 * std::log(16));
+  CHECK(run.losses.back() < 0.5 * run.losses.front());
+  CHECK(trainShortly(stream, *recipe, settings, 40, true).losses == run.losses);
+  const auto judged = run.training->judge(stream, run.trainer.weights());
+  REQUIRE(judged);
+  REQUIRE(judged->size() == 4);
+  CHECK(judged->at(0).name == "zero_shot_32");
+  CHECK(judged->at(1).name == "zero_shot_4");
+  for (std::size_t k = 0; k < 3; ++k) {
+    CHECK(judged->at(k).value >= 0);
+    CHECK(judged->at(k).value <= 1);
+  }
+  const auto config = run.training->config();
   CHECK(config["model_type"] == "clip");
   CHECK(config["text_config"]["vocabulary"].size() == 64);
   CHECK(config["vision_config"]["hidden_size"] == 32);

@@ -1,6 +1,5 @@
 // TinyDet: the network is the specified one, its targets are found again by decoding, the recipe learns.
 
-#include "core/metrics/detection_nms.h"
 #include "core/models/det.h"
 
 #include <algorithm>
@@ -11,11 +10,12 @@
 #include "core/kernels/conv2d.h"
 #include "core/kernels/elementwise.h"
 #include "core/metrics/detection_ap.h"
-#include "core/models/recipe.h"
-#include "tests/support/kernel_oracle.h"
+#include "core/metrics/detection_nms.h"
+#include "tests/models/plain.h"
 
 using namespace orrery;
 using namespace orrery::models;
+using namespace orrery::testing;
 
 namespace {
 
@@ -180,26 +180,14 @@ TEST_CASE("tiny-det trains: the loss of one batch falls, the same way every time
   gpu::Stream stream = orrery::testing::openStream();
   const auto* recipe = findRegistered<Recipe>("tiny-det");
   REQUIRE(recipe != nullptr);
-  Settings settings(recipe->settings());
-  for (const char* set : {"blocks=1", "batch=2", "warmup=5", "steps=60", "held-out=3"}) REQUIRE(settings.set(set));
-  const auto run = [&] {
-    const auto training = recipe->make(settings);
-    nn::Initializer draw(stream, 1);
-    nn::Trainer trainer(training->initial(draw), training->options());
-    double first = 0, last = 0;
-    for (int i = 0; i < 25; ++i) {
-      last = static_cast<double>(trainer.step(stream, training->loss(0)).loss.toFloats()[0]);
-      if (i == 0) first = last;
-    }
-    const auto judged = training->judge(stream, trainer.weights());
-    REQUIRE(judged);
-    CHECK(judged->at(0).name == "ap50");
-    CHECK(judged->at(0).value >= 0);
-    CHECK(judged->at(0).value <= 1);
-    CHECK(judged->at(1).value <= judged->at(0).value);
-    return std::pair{first, last};
-  };
-  const auto a = run(), b = run();
-  CHECK(a.second < 0.7 * a.first);
-  CHECK(a == b);
+  const Settings settings = settingsOf(*recipe, {"blocks=1", "batch=2", "warmup=5", "steps=60", "held-out=3"});
+  const auto run = trainShortly(stream, *recipe, settings, 25, true);
+  CHECK(run.losses.back() < 0.7 * run.losses.front());
+  CHECK(trainShortly(stream, *recipe, settings, 25, true).losses == run.losses);
+  const auto judged = run.training->judge(stream, run.trainer.weights());
+  REQUIRE(judged);
+  CHECK(judged->at(0).name == "ap50");
+  CHECK(judged->at(0).value >= 0);
+  CHECK(judged->at(0).value <= 1);
+  CHECK(judged->at(1).value <= judged->at(0).value);
 }

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/models/edm.h"
-#include "core/models/recipe.h"
 #include "tests/models/plain.h"
 
 using namespace orrery;
@@ -37,21 +36,9 @@ Values plainDit(const nn::Weights& weights, const DitConfig& c, const std::vecto
              size = static_cast<std::size_t>(c.imageSize), channels = static_cast<std::size_t>(c.channels), n = side * side;
   // x_embedder: a convolution of stride p, flattened row by row, plus places.
   const Values kernel = w("x_embedder.proj.weight"), bias = w("x_embedder.proj.bias"), places = w("pos_embed");
-  Values x;
-  for (std::size_t t = 0; t < n; ++t) {
-    for (std::size_t o = 0; o < d; ++o) {
-      double sum = bias[o] + places[t * d + o];
-      for (std::size_t ch = 0; ch < channels; ++ch) {
-        for (std::size_t r = 0; r < p; ++r) {
-          for (std::size_t s = 0; s < p; ++s) {
-            sum += kernel[((o * channels + ch) * p + r) * p + s] *
-                   static_cast<double>(picture[(ch * size + t / side * p + r) * size + t % side * p + s]);
-          }
-        }
-      }
-      x.push_back(sum);
-    }
-  }
+  Values x = plainPatches(picture, kernel, channels, size, p);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] += bias[i % d];
+  addTo(x, places);
   // t_embedder and y_embedder.
   Values waves;
   const auto half = static_cast<std::size_t>(c.frequencies / 2);
@@ -279,43 +266,30 @@ TEST_CASE("tiny-dit trains: the loss falls, the same way every time, and is judg
   gpu::Stream stream = orrery::testing::openStream();
   const auto* recipe = findRegistered<Recipe>("tiny-dit");
   REQUIRE(recipe != nullptr);
-  Settings settings(recipe->settings());
-  for (const char* set : {"width=32", "layers=1", "heads=2", "batch=16", "warmup=2", "steps=30", "learning-rate=0.005", "samples=8",
-                          "sampling-steps=4", "average=0.8"})
-    REQUIRE(settings.set(set));
-  const auto run = [&] {
-    const auto training = recipe->make(settings);
-    REQUIRE(training->prepare());
-    nn::Initializer draw(stream, 1);
-    nn::Trainer trainer(training->initial(draw), training->options());
-    std::vector<double> losses;
-    for (int i = 0; i < 30; ++i) losses.push_back(static_cast<double>(trainer.step(stream, training->loss(i)).loss.toFloats()[0]));
-    return std::pair{losses, trainer};
-  };
-  const auto [losses, trainer] = run();
+  const Settings settings = settingsOf(*recipe, {"width=32", "layers=1", "heads=2", "batch=16", "warmup=2", "steps=30",
+                                                 "learning-rate=0.005", "samples=8", "sampling-steps=4", "average=0.8"});
+  const auto run = trainShortly(stream, *recipe, settings, 30, false);
   // F = 0 against a target of variance 1 and a mean: that of the pictures, which are dark, over their deviation.
-  CHECK(losses.front() > 1);
-  CHECK(losses.front() < 4);
-  CHECK(losses.back() < 0.75 * losses.front());
-  CHECK(run().first == losses);
+  CHECK(run.losses.front() > 1);
+  CHECK(run.losses.front() < 4);
+  CHECK(run.losses.back() < 0.75 * run.losses.front());
+  CHECK(trainShortly(stream, *recipe, settings, 30, false).losses == run.losses);
 
-  const auto training = recipe->make(settings);
-  REQUIRE(training->prepare());
-  const auto judged = training->judge(stream, trainer.average());
+  const auto judged = run.training->judge(stream, run.trainer.average());
   REQUIRE(judged);
   CHECK(judged->at(0).name == "sliced_wasserstein");
   CHECK(judged->at(1).name == "sliced_wasserstein_floor");
   // So little training gives worse pictures than two sets of real ones are apart.
   CHECK(judged->at(0).value > judged->at(1).value);
   CHECK(judged->at(1).value > 0);
-  CHECK(judged->at(2).value == Approx(losses.back()).epsilon(0.5));
-  REQUIRE(training->files().size() == 1);
-  CHECK(training->files()[0].first == "samples.png");
-  CHECK(training->files()[0].second.substr(1, 3) == "PNG");
-  const double deviation = training->config()["sigma_data"];
+  CHECK(judged->at(2).value == Approx(run.losses.back()).epsilon(0.5));
+  REQUIRE(run.training->files().size() == 1);
+  CHECK(run.training->files()[0].first == "samples.png");
+  CHECK(run.training->files()[0].second.substr(1, 3) == "PNG");
+  const double deviation = run.training->config()["sigma_data"];
   CHECK(deviation > 0.2);
   CHECK(deviation < 0.6);
   // The places are not trained.
   nn::Initializer draw(stream, 1);
-  CHECK(trainer.weights().front().value.toFloats() == training->initial(draw).front().value.toFloats());
+  CHECK(run.trainer.weights().front().value.toFloats() == run.training->initial(draw).front().value.toFloats());
 }

@@ -8,7 +8,6 @@
 
 #include "core/base/files.h"
 #include "core/data/text_corpus.h"
-#include "core/models/recipe.h"
 #include "tests/models/plain.h"
 
 using namespace orrery;
@@ -125,21 +124,15 @@ TEST_CASE("a GPT's weights have Hugging Face's names and shapes") {
   for (const auto& w : weights) parameters += w.value.count();
   // Tables, 12 d^2 + 13 d per layer, the last norm: the head is the token table.
   CHECK(parameters == (256 + 128) * 128 + 4 * (12 * 128 * 128 + 13 * 128) + 2 * 128);
-  const auto shapeOf = [&](const std::string& name) {
-    const auto found = std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.name == name; });
-    INFO(name);
-    REQUIRE(found != weights.end());
-    return found->value.shape();
-  };
-  CHECK(shapeOf("transformer.wte.weight") == Shape{256, 128});
-  CHECK(shapeOf("transformer.wpe.weight") == Shape{128, 128});
-  CHECK(shapeOf("transformer.h.3.ln_1.weight") == Shape{128});
-  CHECK(shapeOf("transformer.h.3.attn.c_attn.weight") == Shape{128, 384});
-  CHECK(shapeOf("transformer.h.3.attn.c_attn.bias") == Shape{384});
-  CHECK(shapeOf("transformer.h.3.attn.c_proj.weight") == Shape{128, 128});
-  CHECK(shapeOf("transformer.h.3.mlp.c_fc.weight") == Shape{128, 512});
-  CHECK(shapeOf("transformer.h.3.mlp.c_proj.weight") == Shape{512, 128});
-  CHECK(shapeOf("transformer.ln_f.bias") == Shape{128});
+  CHECK(shapeOf(weights, "transformer.wte.weight") == Shape{256, 128});
+  CHECK(shapeOf(weights, "transformer.wpe.weight") == Shape{128, 128});
+  CHECK(shapeOf(weights, "transformer.h.3.ln_1.weight") == Shape{128});
+  CHECK(shapeOf(weights, "transformer.h.3.attn.c_attn.weight") == Shape{128, 384});
+  CHECK(shapeOf(weights, "transformer.h.3.attn.c_attn.bias") == Shape{384});
+  CHECK(shapeOf(weights, "transformer.h.3.attn.c_proj.weight") == Shape{128, 128});
+  CHECK(shapeOf(weights, "transformer.h.3.mlp.c_fc.weight") == Shape{128, 512});
+  CHECK(shapeOf(weights, "transformer.h.3.mlp.c_proj.weight") == Shape{512, 128});
+  CHECK(shapeOf(weights, "transformer.ln_f.bias") == Shape{128});
 }
 
 TEST_CASE("a corpus is cut at blank lines, and no training window touches what is held out") {
@@ -187,36 +180,24 @@ TEST_CASE("tiny-gpt learns the project's notes, the same way every time, and is 
   gpu::Stream stream = orrery::testing::openStream();
   const auto* recipe = findRegistered<Recipe>("tiny-gpt");
   REQUIRE(recipe != nullptr);
-  Settings settings(recipe->settings());
-  for (const char* set : {"width=32", "layers=1", "heads=2", "batch=8", "context=32", "warmup=2", "steps=40", "learning-rate=0.01"})
-    REQUIRE(settings.set(set));
-  const auto run = [&] {
-    const auto training = recipe->make(settings);
-    REQUIRE(training->prepare());
-    nn::Initializer draw(stream, 1);
-    nn::Trainer trainer(training->initial(draw), training->options());
-    std::vector<double> losses;
-    for (int i = 0; i < 40; ++i) losses.push_back(static_cast<double>(trainer.step(stream, training->loss(i)).loss.toFloats()[0]));
-    return std::pair{losses, trainer};
-  };
-  const auto [losses, trainer] = run();
-  CHECK(losses.front() == Approx(std::log(256)).margin(0.1));
+  const Settings settings =
+      settingsOf(*recipe, {"width=32", "layers=1", "heads=2", "batch=8", "context=32", "warmup=2", "steps=40", "learning-rate=0.01"});
+  const auto run = trainShortly(stream, *recipe, settings, 40, false);
+  CHECK(run.losses.front() == Approx(std::log(256)).margin(0.1));
   // Letters are unequally frequent: 40 steps take it well below 8 bits.
-  CHECK(losses.back() < 0.7 * losses.front());
-  CHECK(run().first == losses);
+  CHECK(run.losses.back() < 0.7 * run.losses.front());
+  CHECK(trainShortly(stream, *recipe, settings, 40, false).losses == run.losses);
 
-  const auto training = recipe->make(settings);
-  REQUIRE(training->prepare());
-  const auto judged = training->judge(stream, trainer.weights());
+  const auto judged = run.training->judge(stream, run.trainer.weights());
   REQUIRE(judged);
   CHECK(judged->at(0).name == "bits_per_byte");
-  CHECK(judged->at(0).value == Approx(losses.back() / std::log(2)).epsilon(0.25));
+  CHECK(judged->at(0).value == Approx(run.losses.back() / std::log(2)).epsilon(0.25));
   const auto corpus = TextCorpus::open(resourceFolder() + "/corpus/notes.txt");
   REQUIRE(corpus);
   std::int64_t heldOut = 0;
   for (const auto& range : corpus->heldOut()) heldOut += range.size();
   CHECK(judged->at(0).of.find(std::to_string(heldOut) + " ") == 0);
-  const auto config = training->config();
+  const auto config = run.training->config();
   CHECK(config["model_type"] == "gpt2");
   CHECK(config["n_embd"] == 32);
   CHECK(config["n_positions"] == 32);

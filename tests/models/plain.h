@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/kernels/check_support.h"
-#include "core/nn/optimizer.h"
+#include "core/models/recipe.h"
 #include "tests/support/kernel_oracle.h"
 
 namespace orrery::testing {
@@ -99,6 +99,28 @@ inline Values plainAttention(const Values& q, const Values& k, const Values& v, 
   return mixed;
 }
 
+// A convolution of stride p over a picture [channels, size, size] of floats, patch by patch: [patches, out] for a kernel [out, channels, p,
+// p].
+inline Values plainPatches(const std::vector<float>& picture, const Values& kernel, std::size_t channels, std::size_t size, std::size_t p) {
+  const std::size_t side = size / p, out = kernel.size() / (channels * p * p);
+  Values y;
+  for (std::size_t t = 0; t < side * side; ++t) {
+    for (std::size_t o = 0; o < out; ++o) {
+      double sum = 0;
+      for (std::size_t ch = 0; ch < channels; ++ch) {
+        for (std::size_t r = 0; r < p; ++r) {
+          for (std::size_t s = 0; s < p; ++s) {
+            sum += kernel[((o * channels + ch) * p + r) * p + s] *
+                   static_cast<double>(picture[(ch * size + t / side * p + r) * size + t % side * p + s]);
+          }
+        }
+      }
+      y.push_back(sum);
+    }
+  }
+  return y;
+}
+
 inline void addTo(Values& x, const Values& y) {
   REQUIRE(x.size() == y.size());
   for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
@@ -112,6 +134,42 @@ inline void shake(nn::Weights& weights, double size) {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += noise[i];
     w.value = Tensor::from(w.value.shape(), values);
   }
+}
+
+// The shape of the weight of this name; fails the test when there is none.
+inline Shape shapeOf(const nn::Weights& weights, const std::string& name) {
+  for (const auto& w : weights) {
+    if (w.name == name) return w.value.shape();
+  }
+  FAIL("no weight " << name);
+  return {};
+}
+
+// A recipe with some of its settings changed.
+inline models::Settings settingsOf(const models::Recipe& recipe, std::initializer_list<const char*> changes) {
+  models::Settings settings(recipe.settings());
+  for (const char* change : changes) REQUIRE(settings.set(change));
+  return settings;
+}
+
+// A training from the recipe's beginning: the loss of every step, and what came of it. `again`: one batch over and over, to be learnt by
+// heart.
+struct ShortTraining {
+  std::vector<double> losses;
+  std::unique_ptr<models::Training> training;
+  nn::Trainer trainer;
+};
+inline ShortTraining trainShortly(gpu::Stream& stream, const models::Recipe& recipe, const models::Settings& settings, int steps,
+                                  bool again) {
+  auto training = recipe.make(settings);
+  REQUIRE(training->prepare());
+  nn::Initializer draw(stream, 1);
+  ShortTraining result{{}, nullptr, nn::Trainer(training->initial(draw), training->options())};
+  for (int i = 0; i < steps; ++i) {
+    result.losses.push_back(static_cast<double>(result.trainer.step(stream, training->loss(again ? 0 : i)).loss.toFloats()[0]));
+  }
+  result.training = std::move(training);
+  return result;
 }
 
 }  // namespace orrery::testing
