@@ -1,5 +1,6 @@
 #pragma once
-// Lab: one mechanism. A lab is one file core/labs/<wing>/<lab>.cpp that ends in ORRERY_LAB(TheLab).
+// Lab: one mechanism. A lab is one file core/labs/<wing>/<lab>.cpp that ends in ORRERY_LAB(TheLab); a long one keeps its parts in
+// core/labs/<wing>/<lab>/, and nothing else lies in a wing but shared/.
 
 #include <functional>
 #include <memory>

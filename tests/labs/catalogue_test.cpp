@@ -37,6 +37,19 @@ TEST_CASE("Every lab has its source, test, notes and thumbnail where the name sa
   CHECK(named.size() >= 3);
 }
 
+TEST_CASE("A wing holds labs, the folders of their parts, and shared") {
+  const fs::path labs = fs::path(ORRERY_SOURCE_FOLDER) / "core/labs";
+  std::set<std::string> named;
+  for (const LabEntry& lab : orrery::registered<LabEntry>()) named.insert(fileNameOf(lab.id));
+  for (const auto& wing : fs::directory_iterator(labs)) {
+    for (const auto& entry : fs::directory_iterator(wing.path())) {
+      INFO(entry.path().string());
+      const std::string path = (wing.path().filename() / entry.path().stem()).string();
+      CHECK((entry.is_directory() && entry.path().filename() == "shared") | (named.count(path) == 1));
+    }
+  }
+}
+
 TEST_CASE("Every lab declares itself completely") {
   for (const LabEntry& lab : orrery::registered<LabEntry>()) {
     INFO(lab.id);

@@ -7,7 +7,7 @@
 // Q, K, V [H, n, dh]; row vectors, i = query (row), j = key (column), from 0; entropies in nats. The n x n matrices are never held except
 // the one that is looked at (and, up to 1024 tokens, those the rollout multiplies).
 
-#include "core/labs/attention/softmax_attention.h"
+#include "core/labs/attention/softmax_attention/lab.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,7 +17,7 @@
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/layer_norm.h"
-#include "core/labs/attention/fixture.h"
+#include "core/labs/attention/shared/fixture.h"
 #include "core/modelfile/tensor_file.h"
 #include "core/models/bundled.h"
 

@@ -8,7 +8,7 @@
 //
 // Everything is integer arithmetic. The pictures are drawn by the C++ reference and by the device, and the lab says how many values differ.
 
-#include "core/labs/data/shapeworld.h"
+#include "core/labs/data/shapeworld/lab.h"
 
 #include <algorithm>
 #include <cmath>

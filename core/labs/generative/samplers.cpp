@@ -5,13 +5,13 @@
 // the exact quantiles. Double precision on the host. Units: data units; levels are relative noise levels sigma.
 // Random numbers, key = seed: core/diffusion/noise.h; starts in the plane are its draws off the path, purpose 0.
 
-#include "core/labs/generative/samplers.h"
+#include "core/labs/generative/samplers/lab.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 
-#include "core/labs/generative/planar_density.h"
+#include "core/labs/generative/shared/planar_density.h"
 
 namespace orrery::generative {
 

@@ -8,7 +8,7 @@
 // starts are not shared); noise: Brownian node counters (i / 2, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle
 // numbers from 2^24 on.
 
-#include "core/labs/generative/sde_vs_ode.h"
+#include "core/labs/generative/sde_vs_ode/lab.h"
 
 #include <algorithm>
 #include <cinttypes>
@@ -18,7 +18,7 @@
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
-#include "core/labs/generative/density_file.h"
+#include "core/labs/generative/shared/density_file.h"
 
 namespace orrery::generative {
 

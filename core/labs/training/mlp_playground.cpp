@@ -2,7 +2,7 @@
 // loss over random batches (Rumelhart, Hinton and Williams 1986). Loss: binary cross entropy of sigmoid(y) for classes, squared error for
 // regression. Gradients by the tape of core/nn, optimisers as PyTorch's. Input: built-in point sets, or a CSV of x, y and a label.
 
-#include "core/labs/training/mlp_playground.h"
+#include "core/labs/training/mlp_playground/lab.h"
 
 #include <algorithm>
 #include <cmath>

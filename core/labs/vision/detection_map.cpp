@@ -9,7 +9,7 @@
 // Convention: the numbers ap, ap50, ... always follow COCO over all boxes; the score threshold decides the operating point, the boxes drawn and
 // the numbers kept.*; everything is evaluated in double precision on the CPU and equals the reference evaluators.
 
-#include "core/labs/vision/detection_map.h"
+#include "core/labs/vision/detection_map/lab.h"
 
 #include <algorithm>
 #include <cmath>

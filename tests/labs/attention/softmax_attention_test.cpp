@@ -1,7 +1,7 @@
 // The claims of the softmax attention lab: every Must-hold line of its specification, on the device, through the lab where the lab shows
 // it.
 
-#include "core/labs/attention/softmax_attention.h"
+#include "core/labs/attention/softmax_attention/lab.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,8 +18,8 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/softmax.h"
-#include "core/labs/attention/fixture.h"
-#include "core/labs/attention/multi_head.h"
+#include "core/labs/attention/shared/fixture.h"
+#include "core/labs/attention/shared/multi_head.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"

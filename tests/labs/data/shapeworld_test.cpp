@@ -1,7 +1,7 @@
 // The claims of the lab data/shapeworld, through a session: the counts of the specification, the device's pictures, presets that show what
 // they promise, the click that chooses, and the data set on disk.
 
-#include "core/labs/data/shapeworld.h"
+#include "core/labs/data/shapeworld/lab.h"
 
 #include <atomic>
 #include <chrono>

@@ -9,8 +9,8 @@
 
 #include "core/kernels/mixture_step.h"
 #include "core/kernels/philox.h"
-#include "core/labs/generative/density_file.h"
-#include "core/labs/generative/planar_density.h"
+#include "core/labs/generative/shared/density_file.h"
+#include "core/labs/generative/shared/planar_density.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"

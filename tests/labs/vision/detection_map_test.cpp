@@ -11,7 +11,7 @@
 #include "core/data/coco.h"
 #include "core/data/detections_shapeworld.h"
 #include "core/figure/marks/marks.h"
-#include "core/labs/vision/detection_map.h"
+#include "core/labs/vision/detection_map/lab.h"
 #include "core/models/bundled.h"
 #include "core/metrics/detection_files.h"
 #include "core/session/session.h"

@@ -1,0 +1,175 @@
+// What the lab samplers offers: its parameters, presets and views.
+
+#include "core/diffusion/names.h"
+#include "core/labs/generative/samplers/lab.h"
+
+namespace orrery::generative {
+
+namespace {
+
+const std::string& textOf(const Values& values, const char* id) { return std::get<std::string>(values.find(id)->second); }
+bool uses(const Values& values, std::string_view part) {
+  return textOf(values, "left").find(part) != std::string::npos || textOf(values, "right").find(part) != std::string::npos;
+}
+bool gridIs(const Values& values, std::string_view id) { return textOf(values, "grid") == id; }
+
+// Functions, because the registration of the lab runs before this file's own statics exist.
+Choice choiceOf(const std::vector<diffusion::Name>& names) {
+  Choice choice;
+  for (const diffusion::Name& name : names) choice.options.push_back({name.id, name.title});
+  return choice;
+}
+
+Choice solvers() {
+  Choice choice = choiceOf(diffusion::samplerNames());
+  // It runs from data to noise: not a contestant.
+  std::erase_if(choice.options, [](const Choice::Option& option) { return option.id == "ddim-inversion"; });
+  return choice;
+}
+
+}  // namespace
+
+LabEntry SamplerBench::describe() {
+  LabEntry entry;
+  entry.id = "generative/samplers";
+  entry.title = "Sampler bench";
+  entry.summary = "Forty samplers against the exact path";
+  using namespace std::string_literals;
+  const auto whole = [](std::int64_t v) { return Value(v); };
+  entry.parameters = {
+      {"scene", "Shape", "The density whose denoiser is known exactly.", "Density", "1d-tri"s,
+       Choice{{{"1d-tri", "Three modes on a line"},
+               {"1d-gauss", "One Gaussian on a line"},
+               {"ring8", "Ring of 8"},
+               {"tri", "Three ellipses"},
+               {"gauss", "One Gaussian"},
+               {"grid25", "Grid of 25"},
+               {"ncsn-toy", "Two far blobs"}}}},
+      {"particles", "Particles", "Starts in the plane; on the line there are 24, at the quantiles 0.03 to 0.97.", "Density", whole(64),
+       Integer{8, 512, true}, "", [](const Values& v) { return !textOf(v, "scene").starts_with("1d"); }},
+      {"left", "Sampler left", "Runs beside the right one on the same start and the same Brownian path.", "Samplers", "heun"s, solvers()},
+      {"right", "Sampler right", "Runs beside the left one on the same start and the same Brownian path.", "Samplers", "dpm++2m"s,
+       solvers()},
+      {"nfe", "Evaluations", "How many times each of the two may ask the denoiser; steps = evaluations / evaluations per step.", "Samplers",
+       whole(16), Integer{1, 1024, true}},
+      {"contestants", "Chart shows", "Which samplers the error chart compares.", "Samplers", "classics"s,
+       Choice{{{"classics", "Eight classics"},
+               {"one-step", "One step, several evaluations"},
+               {"multistep", "Multistep"},
+               {"third", "Second or third order?"},
+               {"adaptive", "Adaptive steps"},
+               {"stochastic", "Stochastic, in law"}}}},
+      {"grid", "Grid", "How the noise levels are spaced.", "Step grid", "exponential"s, choiceOf(diffusion::gridNames())},
+      {"sigma-min", "Smallest noise level σ", "Where the last step, or the one before 0, ends.", "Step grid", 0.02, LogReal{1e-4, 1}},
+      {"sigma-max", "Largest noise level σ", "Where the samplers start.", "Step grid", 20.0, LogReal{1.001, 500}},
+      {"final-zero", "Final step to 0", "Adds a last step from the smallest level to D.", "Step grid", false, Switch{}},
+      {"rho", "Grid exponent ρ", "Larger values put more steps at small noise.", "Step grid", 7.0, Real{1, 10, 0.1}, "",
+       [](const Values& v) { return gridIs(v, "karras"); }},
+      {"poly-rho", "Polynomial exponent ρ", "1 is the exponential grid.", "Step grid", 1.0, Real{0.2, 5, 0.05}, "",
+       [](const Values& v) { return gridIs(v, "polyexponential"); }},
+      {"beta-shape", "Beta a = b", "Below 1, more steps at both ends.", "Step grid", 0.6, Real{0.05, 3, 0.05}, "",
+       [](const Values& v) { return gridIs(v, "beta"); }},
+      {"shift", "Flow shift m", "Multiplies the noise level of a time uniform on the straight path.", "Step grid", 3.0, LogReal{0.1, 20},
+       "", [](const Values& v) { return gridIs(v, "flow-shift"); }},
+      {"level-mean", "Mean of ln σ", "Centre of the logit-normal or Laplace law.", "Step grid", 0.0, Real{-4, 4, 0.05}, "",
+       [](const Values& v) { return gridIs(v, "logit-normal") || gridIs(v, "laplace"); }},
+      {"level-deviation", "Deviation of ln σ", "Width of the logit-normal law; twice the scale of Laplace's.", "Step grid", 1.0,
+       Real{0.1, 4, 0.05}, "", [](const Values& v) { return gridIs(v, "logit-normal") || gridIs(v, "laplace"); }},
+      {"process", "Noise process", "Whose 1000 levels the grids over timesteps read.", "Step grid", "scaled-linear"s,
+       choiceOf(diffusion::processNames()), "",
+       [](const Values& v) {
+         for (const char* id : {"normal", "leading", "trailing", "quadratic", "simple", "sgm-uniform", "ddim-uniform", "beta"})
+           if (gridIs(v, id)) return true;
+         return false;
+       }},
+      {"levels", "Levels", "Noise levels of the drawn grid, falling, separated by commas. Drag a step on the ruler to draw them.",
+       "Step grid", "20, 10, 5, 2.5, 1.2, 0.6, 0.3, 0.1, 0.02"s, Text{}, "", [](const Values& v) { return gridIs(v, "drawn"); }},
+      {"start-up", "Start-up", "Multistep samplers begin with lower orders, or with values of the exact path.", "Options", "self"s,
+       Choice{{{"self", "On their own"}, {"exact", "From the exact path"}}}},
+      {"second-difference", "3M second difference κ", "As commonly coded, the second difference lacks a factor 2 and the order stays 2.",
+       "Options", "coded"s, Choice{{{"coded", "As coded, κ = 1"}, {"consistent", "Consistent, κ = 2"}}}},
+      {"eta", "Noise share η", "Of ancestral samplers and SDE solvers: 0 is the ODE.", "Options", 1.0, Real{0, 1.5, 0.01}},
+      {"noise-scale", "Noise scale", "Multiplies every random step.", "Options", 1.0, Real{0.9, 1.1, 0.001}},
+      {"unipc-order", "UniPC order", "How many denoised states UniPC's predictor remembers.", "Options", whole(2), Integer{1, 3}, "",
+       [](const Values& v) { return uses(v, "unipc"); }},
+      {"unipc-variant", "UniPC variant", "The function B(h) of its weights.", "Options", "bh2"s, Choice{{{"bh1", "bh1"}, {"bh2", "bh2"}}}},
+      {"lms-order", "LMS order", "How many directions LMS remembers.", "Options", whole(4), Integer{1, 4}, "",
+       [](const Values& v) { return uses(v, "lms"); }},
+      {"sde-form", "2M SDE form", "How the second-order term is weighted.", "Options", "midpoint"s,
+       Choice{{{"midpoint", "Midpoint"}, {"heun", "Heun"}}}, "", [](const Values& v) { return uses(v, "2m-sde"); }},
+      {"churn", "Churn", "EDM: how much noise is added again, over all steps.", "Options", 40.0, Real{0, 100, 1}, "",
+       [](const Values& v) { return uses(v, "edm"); }},
+      {"churn-from", "Churn from σ", "EDM churns above this level.", "Options", 0.05, Real{0, 10, 0.01}, "",
+       [](const Values& v) { return uses(v, "edm"); }},
+      {"churn-to", "Churn up to σ", "EDM churns below this level.", "Options", 50.0, Real{0, 500, 1}, "",
+       [](const Values& v) { return uses(v, "edm"); }},
+      {"churn-noise", "Churn noise", "EDM: deviation of the added noise.", "Options", 1.003, Real{0.98, 1.02, 0.001}, "",
+       [](const Values& v) { return uses(v, "edm"); }},
+      {"absolute-tolerance", "Absolute tolerance", "Of the adaptive samplers.", "Options", 1e-4, LogReal{1e-10, 0.1}, "",
+       [](const Values& v) { return uses(v, "rk45") || uses(v, "adaptive"); }},
+      {"relative-tolerance", "Relative tolerance", "Of the adaptive samplers.", "Options", 1e-3, LogReal{1e-10, 0.1}, "",
+       [](const Values& v) { return uses(v, "rk45") || uses(v, "adaptive"); }},
+      {"corrector-steps", "Corrector steps", "Langevin steps at every level.", "Options", whole(1), Integer{0, 10}, "",
+       [](const Values& v) { return uses(v, "langevin"); }},
+      {"corrector-ratio", "Corrector signal to noise", "Sets the size of a Langevin step.", "Options", 0.16, Real{0.01, 0.5, 0.01}, "",
+       [](const Values& v) { return uses(v, "langevin"); }},
+      {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
+  };
+  entry.presets = {
+      {"orders", "Measured orders", "Eight classics on the line: the slope of each curve is its order.", {}},
+      {"third-order",
+       "Second or third order?",
+       "The widely copied 3M is of second order; with the missing factor 2 it is of third.",
+       {{"contestants", "third"s}, {"start-up", "exact"s}, {"left", "dpm++3m"s}, {"right", "dpm++2m"s}}},
+      {"fair-fight",
+       "Fair fight",
+       "Ring of 8, Karras grid, 24 evaluations: Heun loses to Euler at this budget.",
+       {{"scene", "ring8"s},
+        {"grid", "karras"s},
+        {"sigma-min", 0.002},
+        {"sigma-max", 80.0},
+        {"nfe", whole(24)},
+        {"left", "heun"s},
+        {"right", "euler"s},
+        {"particles", whole(128)}}},
+      {"bad-grid",
+       "Bad grid",
+       "Steps equal in σ leave almost none where the data take shape.",
+       {{"scene", "ring8"s},
+        {"grid", "linear-sigma"s},
+        {"sigma-min", 0.002},
+        {"sigma-max", 80.0},
+        {"nfe", whole(24)},
+        {"left", "euler"s},
+        {"right", "heun"s}}},
+      {"high-order-backfires",
+       "High order backfires",
+       "Steps uniform in VP time are very uneven in ln σ: extrapolation suffers.",
+       {{"scene", "ring8"s},
+        {"grid", "vp"s},
+        {"sigma-min", 0.0105},
+        {"sigma-max", 152.0},
+        {"nfe", whole(24)},
+        {"left", "euler"s},
+        {"right", "unipc"s},
+        {"unipc-order", whole(3)},
+        {"contestants", "multistep"s}}},
+      {"noise-in-law",
+       "Noise, judged in law",
+       "One Gaussian: the variance of every stochastic sampler is followed exactly.",
+       {{"scene", "1d-gauss"s},
+        {"contestants", "stochastic"s},
+        {"left", "euler-a"s},
+        {"right", "em"s},
+        {"nfe", whole(64)},
+        {"churn-from", 0.0},
+        {"churn-to", 500.0},
+        {"churn-noise", 1.0}}},
+  };
+  entry.views = {{"error", "Error against evaluations"}, {"left", "Left sampler"},         {"right", "Right sampler"},
+                 {"apart", "Where they part"},           {"ruler", "Where the steps are"}, {"names", "As libraries name them"}};
+  entry.make = [] { return std::make_unique<SamplerBench>(); };
+  return entry;
+}
+
+}  // namespace orrery::generative

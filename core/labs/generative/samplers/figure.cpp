@@ -1,0 +1,272 @@
+// The picture of the lab samplers.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/diffusion/process.h"
+#include "core/labs/generative/samplers/lab.h"
+
+namespace orrery::generative {
+
+using diffusion::State;
+using diffusion::Visit;
+
+namespace {
+
+constexpr double gap = std::numeric_limits<double>::quiet_NaN();
+constexpr std::size_t mostShown = 48;  // particles whose paths are drawn in the plane
+
+Tensor numbers(const std::vector<double>& values) {
+  std::vector<float> floats(values.begin(), values.end());
+  return Tensor::from(Shape{static_cast<std::int64_t>(floats.size())}, floats);
+}
+
+std::shared_ptr<LineMark> line(std::string id, const std::vector<double>& x, const std::vector<double>& y, Paint paint,
+                               std::string label = {}) {
+  auto mark = std::make_shared<LineMark>(std::move(id));
+  mark->x = numbers(x);
+  mark->y = numbers(y);
+  mark->paint = paint;
+  mark->label = std::move(label);
+  mark->width = 1.25f;
+  return mark;
+}
+
+// The paths of all particles as one broken line, at the VP scale: against the level on the line, in the plane otherwise.
+void pathsOf(const std::vector<Visit>& visits, std::size_t dimension, double lowest, std::vector<double>& x, std::vector<double>& y) {
+  if (visits.empty()) return;
+  const std::size_t count = std::min(visits.front().x.size() / dimension, mostShown);
+  for (std::size_t i = 0; i < count; ++i) {
+    for (const Visit& visit : visits) {
+      const double scale = 1 / std::sqrt(1 + visit.level * visit.level);
+      x.push_back(dimension == 1 ? std::max(visit.level, lowest) : scale * visit.x[2 * i]);
+      y.push_back(scale * (dimension == 1 ? visit.x[i] : visit.x[2 * i + 1]));
+    }
+    x.push_back(gap);
+    y.push_back(gap);
+  }
+}
+
+// Series colours in an order that keeps neighbours apart as thin lines; the palest last.
+Paint chartPaint(std::ptrdiff_t index, float alpha = 1) {
+  static constexpr int order[] = {4, 5, 2, 6, 1, 0, 7, 3};
+  return Paint::series(order[index % 8], alpha);
+}
+
+std::string orders(double value) { return fmt::format("{:.2f}", value); }
+
+}  // namespace
+
+Paint SamplerBench::paintOf(int side, float alpha) const {
+  const auto nameOf = [&](int which) {
+    const Contestant& one = sides_[static_cast<std::size_t>(which)].contestant;
+    return one.sampler->id == "unipc" ? "unipc-" + std::to_string(one.options.uniOrder) : one.id;
+  };
+  if (side == 1 && nameOf(0) == nameOf(1)) return Paint::of(Role::accent, alpha);
+  const auto found = std::find(drawn_.begin(), drawn_.end(), nameOf(side));
+  if (found != drawn_.end()) return chartPaint(found - drawn_.begin(), alpha);
+  return Paint::of(side == 0 ? Role::stochastic : Role::deterministic, alpha);
+}
+
+Panel SamplerBench::chartPanel() const {
+  Panel panel;
+  panel.id = "error";
+  panel.row = 0;
+  panel.columnSpan = 2;
+  panel.title = inLaw_ ? tr("Error of the law against evaluations") : tr("Error against evaluations: the slope is the order");
+  panel.x.label = tr("evaluations of the denoiser");
+  panel.x.scale = panel.y.scale = ScaleKind::log;
+  panel.y.label = inLaw_ ? (scene_.gaussian ? tr("error of the deviation") : tr("distance of the quantiles (rms)"))
+                         : (scene_.dimension == 1 ? tr("largest error of 24 starts") : tr("error (rms)"));
+  panel.y.grid = panel.x.grid = true;
+  if (inLaw_ && scene_.dimension != 1) {
+    panel.message = tr("Stochastic samplers are judged in law on the line: choose a shape on a line");
+    return panel;
+  }
+  for (std::size_t i = 0; i < drawn_.size() && i < curves_.size(); ++i) {
+    const BenchCurve& curve = curves_[i];
+    // Errors of 0 have no place on a logarithmic axis.
+    std::vector<double> y = curve.error;
+    for (double& value : y)
+      if (!(value > 1e-15)) value = gap;
+    auto mark = line(curve.contestant.id, curve.evaluations, y, chartPaint(static_cast<std::ptrdiff_t>(i)),
+                     curve.order ? trf("{}: order {}", curve.contestant.title, orders(*curve.order)) : curve.contestant.title);
+    mark->markers = true;
+    mark->directLabel = false;
+    mark->xName = tr("evaluations");
+    mark->yName = tr("error");
+    panel.marks.push_back(mark);
+  }
+  auto now = std::make_shared<RuleMark>("budget");
+  now->at = budget_;
+  now->tag = tr("budget");
+  panel.marks.push_back(now);
+  return panel;
+}
+
+Panel SamplerBench::pathPanel(int side) const {
+  const Trajectory& run = sides_[static_cast<std::size_t>(side)];
+  Panel panel;
+  panel.id = side == 0 ? "left" : "right";
+  panel.row = 1;
+  panel.column = side;
+  panel.title = run.contestant.title;
+  panel.note = run.contestant.sampler->stochastic ? trf("{} evaluations, stochastic", run.evaluations)
+               : run.rejected > 0
+                   ? trf("{} evaluations, {} steps taken back, error {}", run.evaluations, run.rejected, fmt::format("{:.2g}", run.error))
+                   : trf("{} evaluations, error {}", run.evaluations, fmt::format("{:.2g}", run.error));
+  const double lowest = std::max(exactPath_.back().level, 1e-4);
+  std::vector<double> x, y, exactX, exactY;
+  pathsOf(exactPath_, scene_.dimension, lowest, exactX, exactY);
+  pathsOf(run.visits, scene_.dimension, lowest, x, y);
+  auto exact = line("exact", exactX, exactY, Paint::of(Role::data, 0.45f), tr("exact"));
+  exact->width = 0.75f;
+  exact->dash = {3, 2};
+  exact->directLabel = false;
+  auto path = line("path", x, y, paintOf(side, 0.9f), run.contestant.title);
+  path->width = 1;
+  path->markers = scene_.dimension == 1 && run.visits.size() <= 40;
+  path->directLabel = false;
+  if (scene_.dimension == 1) {
+    panel.x.label = tr("noise level σ");
+    panel.x.scale = ScaleKind::log;
+    panel.x.reversed = true;
+    panel.y.label = tr("state, scaled to unit variance");
+    panel.y.range = Range{-scene_.reach, scene_.reach};
+    panel.marks = {exact, path};
+    panel.legend = false;
+    return panel;
+  }
+  panel.equalAspect = true;
+  const double half = std::max(scene_.reach, 1.2) * 1.1;
+  panel.x.range = panel.y.range = Range{-half, half};
+  panel.x.label = tr("first coordinate");
+  panel.y.label = tr("second coordinate");
+  const auto ends = [&](const char* id, const Visit& visit, Paint paint, PointShape shape, std::string label) {
+    std::vector<float> xy;
+    const double scale = 1 / std::sqrt(1 + visit.level * visit.level);
+    for (const double value : visit.x) xy.push_back(static_cast<float>(scale * value));
+    auto points = std::make_shared<PointsMark>(id);
+    points->xy = Tensor::from(Shape{static_cast<std::int64_t>(xy.size() / 2), 2}, xy);
+    points->paint = paint;
+    points->shape = shape;
+    points->radius = 2;
+    points->label = std::move(label);
+    points->directLabel = false;
+    return points;
+  };
+  path->paint.alpha = 0.45f;
+  path->width = 0.75f;
+  path->label.clear();
+  panel.marks = {path, ends("exact-end", exactPath_.back(), Paint::of(Role::data), PointShape::cross, tr("exact end")),
+                 ends("end", run.visits.back(), paintOf(side), PointShape::disc, tr("end"))};
+  return panel;
+}
+
+Panel SamplerBench::partPanel() const {
+  Panel panel;
+  panel.id = "apart";
+  panel.row = 0;
+  panel.column = 2;
+  panel.title = tr("Where the trajectories part");
+  panel.x.label = tr("noise level σ");
+  panel.x.scale = panel.y.scale = ScaleKind::log;
+  panel.x.reversed = true;
+  panel.y.label = tr("distance, scaled to unit variance");
+  const double lowest = std::max(exactPath_.back().level, 1e-4);
+  panel.x.range = Range{lowest, exactPath_.front().level};
+  const auto add = [&](const char* id, const std::vector<double>& levels, const std::vector<double>& distances, Paint paint,
+                       std::string label) {
+    std::vector<double> x, y;
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      x.push_back(std::max(levels[i], lowest));
+      y.push_back(distances[i] > 1e-15 ? distances[i] : gap);
+    }
+    auto mark = line(id, x, y, paint, std::move(label));
+    mark->directLabel = false;
+    panel.marks.push_back(mark);
+  };
+  for (const int side : {0, 1}) {
+    const Trajectory& run = sides_[static_cast<std::size_t>(side)];
+    std::vector<double> levels;
+    for (const Visit& visit : run.visits) levels.push_back(visit.level);
+    add(side == 0 ? "left" : "right", levels, run.away, paintOf(side), trf("{} from exact", run.contestant.title));
+  }
+  if (apart_.size() > 2) add("between", apartLevels_, apart_, Paint::of(Role::data), tr("left from right"));
+  return panel;
+}
+
+Panel SamplerBench::rulerPanel() const {
+  Panel panel;
+  panel.id = "ruler";
+  panel.row = 1;
+  panel.column = 2;
+  panel.title = tr("Where the steps are");
+  panel.note =
+      trf("{} levels from {} to {}", levels_.size(), fmt::format("{:.3g}", levels_.front()), fmt::format("{:.3g}", levels_.back()));
+  panel.x.label = tr("share of the way from noise to data");
+  panel.x.range = Range{-0.03, 1.03};
+  panel.y.scale = ScaleKind::categorical;
+  panel.y.categories = {"σ", "ln σ", tr("VP time")};
+  std::vector<double> levels = levels_;
+  if (levels.back() == 0) levels.pop_back();
+  const double top = levels.front(), bottom = levels.back();
+  const diffusion::Process& vp = *findRegistered<diffusion::Process>("vp");
+  const double from = diffusion::timeOf(vp, top), to = diffusion::timeOf(vp, bottom);
+  std::vector<float> xy;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const double inLevel = (top - levels[i]) / (top - bottom), inLog = std::log(top / levels[i]) / std::log(top / bottom);
+    const double inTime = (from - diffusion::timeOf(vp, levels[i])) / (from - to);
+    int row = 0;
+    for (const double place : {inLevel, inLog, inTime}) {
+      xy.push_back(static_cast<float>(place));
+      xy.push_back(static_cast<float>(row++));
+    }
+    if (levels.size() <= 48 && i > 0 && i + 1 < levels.size())
+      panel.handles.push_back({"level-" + std::to_string(i), inLog, 1, Handle::Kind::point, fmt::format("σ = {:.4g}", levels[i])});
+  }
+  auto points = std::make_shared<PointsMark>("levels");
+  points->xy = Tensor::from(Shape{static_cast<std::int64_t>(xy.size() / 2), 2}, xy);
+  points->paint = paintOf(0);
+  points->radius = 2.2f;
+  panel.marks.push_back(points);
+  return panel;
+}
+
+Panel SamplerBench::namesPanel() const {
+  Panel panel;
+  panel.id = "names";
+  panel.row = 2;
+  panel.columnSpan = 3;
+  panel.title = tr("As libraries name them");
+  panel.frameless = true;
+  panel.x.range = Range{0, 1};
+  panel.y.range = Range{0, 2};
+  auto words = std::make_shared<TextMark>("names");
+  for (const int side : {0, 1}) {
+    const diffusion::Sampler& s = *sides_[static_cast<std::size_t>(side)].contestant.sampler;
+    const auto named = [](const std::string& name) { return name.empty() ? std::string("–") : name; };
+    const double y = side == 0 ? 1.45 : 0.55;
+    words->words.push_back({0.004, y, tr(s.title), paintOf(side), HAlign::left, VAlign::middle, 8, Weight::semibold});
+    words->words.push_back({0.2, y, s.source, Paint::of(Role::muted), HAlign::left, VAlign::middle});
+    words->words.push_back({0.44, y, "diffusers  " + named(s.diffusers), Paint::of(Role::ink), HAlign::left, VAlign::middle});
+    words->words.push_back({0.68, y, "k-diffusion  " + named(s.kDiffusion), Paint::of(Role::ink), HAlign::left, VAlign::middle});
+    words->words.push_back({0.86, y, "ComfyUI  " + named(s.comfy), Paint::of(Role::ink), HAlign::left, VAlign::middle});
+  }
+  panel.marks.push_back(words);
+  return panel;
+}
+
+Figure SamplerBench::figure() const {
+  Figure figure;
+  figure.title = tr("Sampler bench");
+  if (grid_ == nullptr || sides_[0].visits.empty()) return figure;
+  figure.panels = {chartPanel(), partPanel(), pathPanel(0), pathPanel(1), rulerPanel(), namesPanel()};
+  figure.rowWeights = {1.25f, 1.0f, 0.2f};
+  return figure;
+}
+
+}  // namespace orrery::generative

@@ -1,0 +1,100 @@
+#pragma once
+// The lab generative/samplers: its state, shared by the computing half (samplers.cpp) and the drawing half (figure.cpp); what it
+// offers is in describe.cpp.
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/diffusion/grid.h"
+#include "core/diffusion/sampler.h"
+#include "core/figure/marks/marks.h"
+#include "core/session/lab.h"
+
+namespace orrery::generative {
+
+// What runs on the bench: a sampler with its options. "unipc-3" is the sampler unipc at order 3, "dpm++3m-consistent" is dpm++3m with
+// kappa 2.
+struct Contestant {
+  std::string id, title;
+  const diffusion::Sampler* sampler = nullptr;
+  diffusion::SamplerOptions options;
+};
+
+// One contestant's curve: error against function evaluations, coarse to fine.
+struct BenchCurve {
+  Contestant contestant;
+  std::vector<double> evaluations, error;
+  std::optional<double> order;  // of the last doubling; none for adaptive samplers
+};
+
+// A density the bench knows exactly: of the line (dimension 1) or of the plane.
+struct BenchScene {
+  std::size_t dimension = 1;
+  bool gaussian = false;
+  diffusion::LineMixture line;
+  diffusion::PlaneMixture plane;
+  double reach = 2.2;
+  diffusion::State denoise(const diffusion::State& x, double level) const;
+};
+
+class SamplerBench : public Lab {
+ public:
+  static LabEntry describe();
+  Expected<void> update(LabContext& context) override;
+  Figure figure() const override;
+  std::vector<Metric> metrics() const override;
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
+
+ private:
+  struct Trajectory {
+    Contestant contestant;
+    std::vector<diffusion::Visit> visits;
+    int evaluations = 0, rejected = 0;
+    double error = 0;          // at the end, against the exact path
+    std::vector<double> away;  // at every visit, at the VP scale
+  };
+
+  Expected<void> readScene(const std::string& id);
+  Expected<Contestant> contestant(const std::string& id, const LabContext& context) const;
+  diffusion::State startAt(double level) const;
+  diffusion::State exactAt(double level) const;                                 // of the left sampler's start
+  const diffusion::State& exactEnd(double from, double to) const;               // of the start at level `from`; kept
+  double distance(const diffusion::State& a, const diffusion::State& b) const;  // largest on the line, root mean square in the plane
+  Expected<std::vector<double>> levelsFor(int steps) const;
+  Expected<BenchCurve> curveOf(const Contestant& one, LabContext& context) const;
+  double errorInLaw(const Contestant& one, const std::vector<double>& levels, int& evaluations) const;
+  Expected<Trajectory> trajectoryOf(const Contestant& one) const;
+
+  // figure.cpp
+  Panel chartPanel() const;
+  Panel pathPanel(int side) const;
+  Panel partPanel() const;
+  Panel rulerPanel() const;
+  Panel namesPanel() const;
+  Paint paintOf(int side, float alpha = 1) const;  // that of the same contestant on the chart
+
+  BenchScene scene_;
+  std::string sceneId_;
+  diffusion::GridRequest request_;
+  const diffusion::Grid* grid_ = nullptr;
+  bool finalZero_ = false, exactStart_ = false, inLaw_ = false;
+  int budget_ = 32;
+  std::uint64_t seed_ = 0;
+  std::size_t particles_ = 24;
+  std::vector<std::string> drawn_;  // contestants on the chart, in order
+  std::vector<BenchCurve> curves_;  // drawn ones first
+  std::array<Trajectory, 2> sides_;
+  std::vector<double> levels_;  // of the left sampler
+  std::vector<diffusion::Visit> exactPath_;
+  std::vector<double> apartLevels_, apart_;                             // left against right where both stop at the same level, VP scale
+  mutable std::map<std::pair<double, double>, diffusion::State> ends_;  // of one scene, seed and number of particles
+};
+
+// The contestants of the chart's sets, by the set's id; empty for an unknown one.
+std::vector<std::string> contestantsOf(const std::string& set);
+std::vector<double> parseLevels(const std::string& text);
+
+}  // namespace orrery::generative
