@@ -7,30 +7,10 @@
 #include "core/kernels/layer_norm.h"
 #include "core/kernels/modulate.h"
 #include "core/kernels/permute.h"
+#include "core/kernels/slice.h"
 #include "core/models/tokens.h"
 
 namespace orrery::models {
-
-namespace {
-
-// The authors' get_2d_sincos_pos_embed: the first half of a row encodes the column, the second the row; sines, then cosines.
-std::vector<float> positions(const DitConfig& c) {
-  std::vector<float> values;
-  const std::int64_t quarter = c.width / 4;
-  for (std::int64_t token = 0; token < c.tokens(); ++token) {
-    for (const std::int64_t place : {token % c.side(), token / c.side()}) {
-      for (const bool cosine : {false, true}) {
-        for (std::int64_t i = 0; i < quarter; ++i) {
-          const double angle = static_cast<double>(place) * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(quarter));
-          values.push_back(static_cast<float>(cosine ? std::cos(angle) : std::sin(angle)));
-        }
-      }
-    }
-  }
-  return values;
-}
-
-}  // namespace
 
 nn::Weights initialDit(nn::Initializer& draw, const DitConfig& c) {
   nn::Weights w;
@@ -47,7 +27,7 @@ nn::Weights initialDit(nn::Initializer& draw, const DitConfig& c) {
     constant(name + ".weight", Shape{out, in}, 0);
     constant(name + ".bias", Shape{out}, 0);
   };
-  w.push_back({"pos_embed", Tensor::from(Shape{1, c.tokens(), c.width}, positions(c))});
+  w.push_back({"pos_embed", Tensor::from(Shape{1, c.tokens(), c.width}, sineCosineCode(c.side(), c.width))});
   w.push_back(
       {"x_embedder.proj.weight", draw.xavierUniform(Shape{c.width, c.channels, c.patchSize, c.patchSize}, c.patchValues(), c.width)});
   constant("x_embedder.proj.bias", Shape{c.width}, 0);
@@ -62,7 +42,7 @@ nn::Weights initialDit(nn::Initializer& draw, const DitConfig& c) {
     dense(block + "mlp.fc2", c.mlpRatio * c.width, c.width);
     zero(block + "adaLN_modulation.1", c.width, 6 * c.width);
   }
-  zero("final_layer.linear", c.width, c.patchValues());
+  zero("final_layer.linear", c.width, c.outputValues());
   zero("final_layer.adaLN_modulation.1", c.width, 2 * c.width);
   return w;
 }
@@ -76,8 +56,10 @@ Tensor ditImages(gpu::Stream& stream, const Tensor& patches, const DitConfig& c)
 }
 
 Tensor ditFromOutput(gpu::Stream& stream, const Tensor& output, const DitConfig& c) {
-  const std::int64_t rows = output.count() / c.patchValues();
-  return kernels::permute(stream, output.reshaped(Shape{rows, c.patchSize * c.patchSize, c.channels}), {0, 2, 1}).reshaped(output.shape());
+  const std::int64_t rows = output.count() / c.outputValues(), pixels = c.patchSize * c.patchSize;
+  Tensor turned = kernels::permute(stream, output.reshaped(Shape{rows, pixels, c.outputValues() / pixels}), {0, 2, 1});
+  if (c.learnSigma) turned = kernels::slice(stream, turned, 1, 0, c.channels);
+  return turned.reshaped(Shape{output.shape()[0], rows / output.shape()[0], c.patchValues()});
 }
 
 Tensor ditToOutput(gpu::Stream& stream, const Tensor& patches, const DitConfig& c) {
@@ -86,19 +68,15 @@ Tensor ditToOutput(gpu::Stream& stream, const Tensor& patches, const DitConfig& 
       .reshaped(patches.shape());
 }
 
-Tensor ditTimes(std::span<const double> sigmas, const DitConfig& c) {
+double ditTimeOf(double sigma, const DitConfig& c) { return c.timeScale * std::log(sigma) / 4; }
+
+Tensor ditTimes(std::span<const double> told, const DitConfig& c) {
   std::vector<float> values;
-  const std::int64_t half = c.frequencies / 2;
-  for (const double sigma : sigmas) {
-    const double t = c.timeScale * std::log(sigma) / 4;
-    for (const bool cosine : {true, false}) {
-      for (std::int64_t i = 0; i < half; ++i) {
-        const double angle = t * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(half));
-        values.push_back(static_cast<float>(cosine ? std::cos(angle) : std::sin(angle)));
-      }
-    }
+  for (const double t : told) {
+    const auto code = timeCode(t, c.frequencies);
+    values.insert(values.end(), code.begin(), code.end());
   }
-  return Tensor::from(Shape{static_cast<std::int64_t>(sigmas.size()), 2 * half}, values);
+  return Tensor::from(Shape{static_cast<std::int64_t>(told.size()), c.frequencies}, values);
 }
 
 namespace {

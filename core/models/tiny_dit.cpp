@@ -10,16 +10,17 @@
 #include "core/base/philox.h"
 #include "core/data/image.h"
 #include "core/data/shapeworld.h"
+#include "core/diffusion/grid.h"
+#include "core/diffusion/prediction.h"
 #include "core/kernels/elementwise.h"
-#include "core/kernels/interpolate.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/philox.h"
 #include "core/kernels/sort.h"
 #include "core/models/bundled.h"
-#include "core/models/dit.h"
 #include "core/models/edm.h"
 #include "core/models/pictures.h"
 #include "core/models/recipe.h"
+#include "core/models/trained_dit.h"
 #include "core/models/vit.h"
 
 namespace orrery::models {
@@ -87,20 +88,20 @@ class TinyDit : public Training {
       const auto seed = static_cast<std::uint64_t>(settings_.integer("seed"));
       const Batch b = pictures(stream, shapeworld::Split::train, step * batch, batch);
       // Per picture one Philox block (picture, step, 0x710, 0): two words for ln sigma, one that may hide the class.
-      std::vector<double> sigmas;
+      std::vector<double> told;
       std::vector<std::uint32_t> classes;
       std::vector<float> pictureIn, noiseIn, pictureTarget, noiseTarget;
       for (std::int64_t i = 0; i < batch; ++i) {
         const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(step), 0x710, 0}, philoxKey(seed));
         const double sigma = std::exp(edm::meanLogSigma + edm::deviationLogSigma * philoxNormals(words[0], words[1])[0]);
-        const edm::Preconditioning p = edm::preconditioning(sigma, config_.sigmaData);
+        const diffusion::Preconditioning p = diffusion::preconditioning(sigma, config_.sigmaData);
         const bool hidden = static_cast<double>(philoxUniform(words[2])) < settings_.number("drop-class");
-        sigmas.push_back(sigma);
+        told.push_back(ditTimeOf(sigma, config_));
         classes.push_back(hidden ? static_cast<std::uint32_t>(config_.classes) : b.classes[static_cast<std::size_t>(i)]);
-        pictureIn.push_back(static_cast<float>(p.cIn));
-        noiseIn.push_back(static_cast<float>(p.cIn * sigma));
-        pictureTarget.push_back(static_cast<float>((1 - p.cSkip) / p.cOut));
-        noiseTarget.push_back(static_cast<float>(-p.cSkip * sigma / p.cOut));
+        pictureIn.push_back(static_cast<float>(p.in));
+        noiseIn.push_back(static_cast<float>(p.in * sigma));
+        pictureTarget.push_back(static_cast<float>((1 - p.skip) / p.out));
+        noiseTarget.push_back(static_cast<float>(-p.skip * sigma / p.out));
       }
       const Tensor patches = ditPatches(stream, b.images, config_);
       const Tensor noise = kernels::normal(stream, patches.shape(), {seed, 0x711, static_cast<std::uint64_t>(step * patches.count())});
@@ -112,7 +113,7 @@ class TinyDit : public Training {
             .reshaped(patches.shape());
       };
       const nn::Variable target = tape.constant(ditToOutput(stream, mixed(pictureTarget, noiseTarget), config_));
-      return nn::mseLoss(ditForward(weights, tape.constant(mixed(pictureIn, noiseIn)), ditTimes(sigmas, config_),
+      return nn::mseLoss(ditForward(weights, tape.constant(mixed(pictureIn, noiseIn)), ditTimes(told, config_),
                                     Tensor::from(Shape{batch}, classes), config_),
                          target);
     };
@@ -125,7 +126,7 @@ class TinyDit : public Training {
     std::vector<float> drawn;
     for (std::int64_t first = 0; first < count; first += chunk) {
       const std::vector<std::uint32_t> classes(real.classes.begin() + first, real.classes.begin() + std::min(first + chunk, count));
-      const auto values = ditSample(stream, weights, classes, config_, sampling(static_cast<std::uint64_t>(1000 + first))).toFloats();
+      const auto values = ditSample(stream, {config_, weights}, classes, sampling(static_cast<std::uint64_t>(1000 + first))).toFloats();
       drawn.insert(drawn.end(), values.begin(), values.end());
     }
     const Tensor samples = Tensor::from(real.images.shape(), drawn);
@@ -168,6 +169,8 @@ class TinyDit : public Training {
             {"frequency_embedding_size", config_.frequencies},
             {"time_scale", config_.timeScale},
             {"sigma_data", config_.sigmaData},
+            {"prediction_type", "F"},
+            {"noise_schedule", "edm"},
             {"layer_norm_eps", config_.epsilon},
             {"id2label", {{"0", "circle"}, {"1", "square"}, {"2", "triangle"}, {"3", "star"}}}};
   }
@@ -222,39 +225,15 @@ class TinyDit : public Training {
     return std::sqrt(sum / static_cast<double>(x.size()));
   }
 
-  // The share of pictures in which the bundled tiny-vit sees the wanted class. It knows pictures of 64 x 64: these are made larger
-  // bilinearly, which real pictures pay for as well.
+  // The share of pictures in which the bundled tiny-vit sees the wanted class. It knows pictures of 64 x 64: these are made larger,
+  // which real pictures pay for as well.
   static Expected<double> classAgreement(gpu::Stream& stream, const Tensor& images, const std::vector<std::uint32_t>& classes) {
-    auto saved = SavedModel::open(bundledFolder("tiny-vit"));
-    if (!saved) return saved.error();
-    VitConfig vit;
-    for (const auto& [name, into] : {std::pair{"image_size", &vit.imageSize},
-                                     {"patch_size", &vit.patchSize},
-                                     {"hidden_size", &vit.width},
-                                     {"num_hidden_layers", &vit.layers},
-                                     {"num_attention_heads", &vit.heads}}) {
-      const auto number = saved->number(name, 4096);
-      if (!number) return number.error();
-      *into = *number;
-    }
-    nn::Initializer draw(stream, 1);
-    auto weights = saved->weights(initialVit(draw, vit));
-    if (!weights) return weights.error();
-    std::int64_t right = 0;
-    const std::int64_t count = images.shape()[0], chunk = 64;
-    for (std::int64_t first = 0; first < count; first += chunk) {
-      const Tensor some = images.rows(first, std::min(first + chunk, count));
-      const Tensor larger = kernels::interpolate(stream, some, {vit.imageSize, vit.imageSize}, kernels::Interpolation::bilinear);
-      nn::Tape tape(stream);
-      const auto constants = nn::constants(tape, *weights);
-      const auto logits = vitForward(constants, tape.constant(vitPatches(stream, larger, vit)), vit).value().toFloats();
-      for (std::int64_t i = 0; i < some.shape()[0]; ++i) {
-        const auto row = std::span(logits).subspan(static_cast<std::size_t>(i * vit.classes), static_cast<std::size_t>(vit.classes));
-        const auto seen = static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin());
-        right += seen == classes[static_cast<std::size_t>(first + i)] ? 1 : 0;
-      }
-    }
-    return static_cast<double>(right) / static_cast<double>(count);
+    const auto vit = TrainedVit::open(stream, bundledFolder("tiny-vit"));
+    if (!vit) return vit.error();
+    const auto seen = vit->classesOf(stream, images);
+    std::size_t right = 0;
+    for (std::size_t i = 0; i < seen.size(); ++i) right += seen[i] == classes[i] ? 1 : 0;
+    return static_cast<double>(right) / static_cast<double>(seen.size());
   }
 
   // The training loss on held-out pictures: the mean over sixteen batches of 64 at noise levels of their own.
@@ -265,27 +244,17 @@ class TinyDit : public Training {
       const Batch b = pictures(stream, shapeworld::Split::val, i * batch, batch);
       // One noise level per batch, at the middle of an equal share of EDM's normal.
       const double share = (static_cast<double>(i) + 0.5) / static_cast<double>(batches);
-      const double sigma = std::exp(edm::meanLogSigma + edm::deviationLogSigma * normalQuantile(share));
+      const double sigma = std::exp(edm::meanLogSigma + edm::deviationLogSigma * diffusion::normalQuantile(share));
       const Tensor patches = ditPatches(stream, b.images, config_);
       const Tensor noise = kernels::normal(stream, patches.shape(), {20220602, 0x731, static_cast<std::uint64_t>(i * patches.count())});
       const Tensor noisy =
           kernels::binary(stream, kernels::Binary::add, patches, kernels::affine(stream, noise, static_cast<float>(sigma), 0));
-      const Tensor clean = ditDenoise(stream, weights, noisy, sigma, Tensor::from(Shape{batch}, b.classes), 1, config_);
+      const Tensor clean = TrainedDit{config_, weights}.denoise(stream, noisy, sigma, Tensor::from(Shape{batch}, b.classes), 1);
       const Tensor error = kernels::unary(stream, kernels::Unary::square, kernels::binary(stream, kernels::Binary::sub, clean, patches));
       total += edm::weight(sigma, config_.sigmaData) *
                static_cast<double>(kernels::reduceAll(stream, error, kernels::Reduction::mean).toFloats()[0]);
     }
     return total / static_cast<double>(batches);
-  }
-
-  // Where the normal distribution function is `share`, by bisection.
-  static double normalQuantile(double share) {
-    double low = -10, high = 10;
-    for (int i = 0; i < 60; ++i) {
-      const double middle = (low + high) / 2;
-      (std::erfc(-middle / std::sqrt(2.0)) / 2 < share ? low : high) = middle;
-    }
-    return low;
   }
 
   // A picture of samples, a row per class and one without a class, every pixel as a square.
@@ -294,7 +263,7 @@ class TinyDit : public Training {
     const int size = static_cast<int>(config_.imageSize), rows = static_cast<int>(config_.classes) + 1;
     std::vector<std::uint32_t> classes;
     for (int r = 0; r < rows; ++r) classes.insert(classes.end(), across, static_cast<std::uint32_t>(r));
-    const auto values = ditSample(stream, weights, classes, config_, sampling(7)).toFloats();
+    const auto values = ditSample(stream, {config_, weights}, classes, sampling(7)).toFloats();
     const int cell = size * zoom + gap, width = across * cell + gap, height = rows * cell + gap;
     std::vector<std::uint8_t> rgb(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3, 255);
     for (int y = 0; y < rows * cell; ++y) {

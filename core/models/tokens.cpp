@@ -1,5 +1,7 @@
 #include "core/models/tokens.h"
 
+#include <cmath>
+
 #include "core/kernels/permute.h"
 
 namespace orrery::models {
@@ -25,6 +27,35 @@ Tensor imagePatches(gpu::Stream& stream, const Tensor& images, std::int64_t p) {
   const std::int64_t rows = s[2] / p, columns = s[3] / p;
   return kernels::permute(stream, images.reshaped(Shape{s[0], s[1], rows, p, columns, p}), {0, 2, 4, 1, 3, 5})
       .reshaped(Shape{s[0], rows * columns, s[1] * p * p});
+}
+
+std::vector<float> sineCosineCode(std::int64_t side, std::int64_t width) {
+  std::vector<float> values;
+  const std::int64_t quarter = width / 4;
+  for (std::int64_t place = 0; place < side * side; ++place) {
+    for (const std::int64_t along : {place % side, place / side}) {
+      for (const bool cosine : {false, true}) {
+        for (std::int64_t i = 0; i < quarter; ++i) {
+          const double angle = static_cast<double>(along) * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(quarter));
+          values.push_back(static_cast<float>(cosine ? std::cos(angle) : std::sin(angle)));
+        }
+      }
+    }
+    values.resize(static_cast<std::size_t>((place + 1) * width), 0.0f);
+  }
+  return values;
+}
+
+std::vector<float> timeCode(double t, std::int64_t width) {
+  std::vector<float> values;
+  const std::int64_t half = width / 2;
+  for (const bool cosine : {true, false}) {
+    for (std::int64_t i = 0; i < half; ++i) {
+      const double angle = t * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(half));
+      values.push_back(static_cast<float>(cosine ? std::cos(angle) : std::sin(angle)));
+    }
+  }
+  return values;
 }
 
 Tensor causalMask(std::int64_t n) {

@@ -1,30 +1,23 @@
 #include "core/models/vit.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
+#include "core/kernels/interpolate.h"
 #include "core/kernels/slice.h"
+#include "core/models/bundled.h"
 #include "core/models/tokens.h"
 
 namespace orrery::models {
 
 namespace {
 
-// The two-dimensional sine-cosine code of a patch's row and column, at half its size beside patches of about one; zeros for the class
-// token. Learnt from there. From small random positions attention takes long to find out which patches are neighbours.
-Tensor sinCosPositions(const VitConfig& c) {
-  const auto d = static_cast<std::size_t>(c.width), quarter = d / 4, side = static_cast<std::size_t>(c.imageSize / c.patchSize);
-  std::vector<float> values(static_cast<std::size_t>(c.tokens()) * d, 0.0f);
-  for (std::size_t row = 0; row < side; ++row) {
-    for (std::size_t column = 0; column < side; ++column) {
-      float* to = values.data() + (1 + row * side + column) * d;
-      for (std::size_t i = 0; i < quarter; ++i) {
-        const double frequency = std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(quarter));
-        const double y = static_cast<double>(row) * frequency, x = static_cast<double>(column) * frequency;
-        to[i] = static_cast<float>(0.5 * std::sin(y)), to[quarter + i] = static_cast<float>(0.5 * std::cos(y));
-        to[2 * quarter + i] = static_cast<float>(0.5 * std::sin(x)), to[3 * quarter + i] = static_cast<float>(0.5 * std::cos(x));
-      }
-    }
-  }
+// The sine-cosine code of each patch's place, at half its size beside patches of about one; zeros for the class token. Learnt from there:
+// from small random positions attention takes long to find out which patches are neighbours.
+Tensor firstPositions(const VitConfig& c) {
+  std::vector<float> values(static_cast<std::size_t>(c.width), 0.0f);
+  for (const float v : sineCosineCode(c.imageSize / c.patchSize, c.width)) values.push_back(0.5f * v);
   return Tensor::from(Shape{1, c.tokens(), c.width}, values);
 }
 
@@ -44,7 +37,7 @@ nn::Weights initialVit(nn::Initializer& draw, const VitConfig& c) {
     constant(name + ".bias", c.width, 0);
   };
   normal("vit.embeddings.cls_token", Shape{1, 1, c.width});
-  w.push_back({"vit.embeddings.position_embeddings", sinCosPositions(c)});
+  w.push_back({"vit.embeddings.position_embeddings", firstPositions(c)});
   const std::int64_t inputs = c.channels * c.patchSize * c.patchSize;
   w.push_back({"vit.embeddings.patch_embeddings.projection.weight",
                draw.normal(Shape{c.width, c.channels, c.patchSize, c.patchSize}, 1 / std::sqrt(static_cast<double>(inputs)))});
@@ -118,6 +111,50 @@ nn::Variable vitClassify(std::span<const nn::Variable> weights, const nn::Variab
 
 nn::Variable vitForward(std::span<const nn::Variable> weights, const nn::Variable& patches, const VitConfig& c) {
   return vitClassify(weights, tokenOf(vitTokens(weights, patches, c), 0));
+}
+
+Expected<TrainedVit> TrainedVit::open(gpu::Stream& stream, const std::string& path) {
+  const auto saved = SavedModel::open(path);
+  if (!saved) return saved.error();
+  TrainedVit vit;
+  for (const auto& [name, into] : {std::pair{"image_size", &vit.config.imageSize},
+                                   {"patch_size", &vit.config.patchSize},
+                                   {"hidden_size", &vit.config.width},
+                                   {"num_hidden_layers", &vit.config.layers},
+                                   {"num_attention_heads", &vit.config.heads}}) {
+    const auto number = saved->number(name, 4096);
+    if (!number) return number.error();
+    *into = *number;
+  }
+  nn::Initializer draw(stream, 1);
+  auto weights = saved->weights(initialVit(draw, vit.config));
+  if (!weights) return weights.error();
+  vit.weights = *std::move(weights);
+  return vit;
+}
+
+Tensor TrainedVit::logits(gpu::Stream& stream, const Tensor& images) const {
+  const std::int64_t size = config.imageSize;
+  const bool fits = images.shape()[2] == size && images.shape()[3] == size;
+  const Tensor seen = fits ? images : kernels::interpolate(stream, images, {size, size}, kernels::Interpolation::bilinear);
+  nn::Tape tape(stream);
+  const auto constants = nn::constants(tape, weights);
+  return vitForward(constants, tape.constant(vitPatches(stream, seen, config)), config).value();
+}
+
+std::vector<std::uint32_t> TrainedVit::classesOf(gpu::Stream& stream, const Tensor& images) const {
+  constexpr std::int64_t chunk = 64;
+  const std::int64_t count = images.shape()[0];
+  std::vector<std::uint32_t> result;
+  for (std::int64_t first = 0; first < count; first += chunk) {
+    const std::int64_t n = std::min(chunk, count - first);
+    const auto values = logits(stream, images.rows(first, first + n)).toFloats();
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto row = std::span(values).subspan(static_cast<std::size_t>(i * config.classes), static_cast<std::size_t>(config.classes));
+      result.push_back(static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
+    }
+  }
+  return result;
 }
 
 }  // namespace orrery::models

@@ -27,7 +27,7 @@ const std::map<std::string, Names> allowed = {
     {"core/modelfile", {"core/base", "core/tensor"}},
     {"core/data", {"core/base", "core/tensor"}},
     {"core/metrics", {"core/base", "core/tensor", "core/data"}},
-    {"core/models", {"core/base", "core/gpu", "core/tensor", "core/kernels", "core/nn", "core/modelfile", "core/data", "core/metrics"}},
+    {"core/models", {"core/base", "core/diffusion", "core/gpu", "core/tensor", "core/kernels", "core/nn", "core/modelfile", "core/data", "core/metrics"}},
     {"core/figure", {"core/base", "core/tensor"}},
     {"core/render", {"core/base", "core/gpu", "core/tensor", "core/figure"}},
     {"core/session", {"core/base", "core/gpu", "core/tensor", "core/figure"}},

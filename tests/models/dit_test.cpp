@@ -1,11 +1,13 @@
 // The diffusion transformer: EDM's identities, the published forward pass and names, sampling, and tiny-dit learns.
 
-#include "core/models/dit.h"
-
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/modelfile/safetensors_write.h"
 #include "core/models/edm.h"
+#include "core/models/trained_dit.h"
 #include "tests/models/plain.h"
 
 using namespace orrery;
@@ -90,28 +92,18 @@ DitConfig smallConfig() {
 TEST_CASE("EDM's preconditioning: the network sees variance 1, aims at variance 1, with weight 1, at every noise level") {
   for (const double data : {0.3, 0.5, 1.7}) {
     for (const double sigma : {0.002, 0.1, 0.3, 1.0, 80.0}) {
-      const auto p = edm::preconditioning(sigma, data);
+      const auto p = diffusion::preconditioning(sigma, data);
       // Karras et al. 2022, equations 117, 123, 131: var(cIn (y + n)), var((y - cSkip (y + n)) / cOut), lambda cOut^2.
-      CHECK(p.cIn * p.cIn * (data * data + sigma * sigma) == Approx(1));
-      CHECK((std::pow(1 - p.cSkip, 2) * data * data + std::pow(p.cSkip * sigma, 2)) / (p.cOut * p.cOut) == Approx(1));
-      CHECK(edm::weight(sigma, data) * p.cOut * p.cOut == Approx(1));
-      CHECK(p.cNoise == Approx(std::log(sigma) / 4));
+      CHECK(p.in * p.in * (data * data + sigma * sigma) == Approx(1));
+      CHECK((std::pow(1 - p.skip, 2) * data * data + std::pow(p.skip * sigma, 2)) / (p.out * p.out) == Approx(1));
+      CHECK(edm::weight(sigma, data) * p.out * p.out == Approx(1));
+      CHECK(p.noise == Approx(std::log(sigma) / 4));
       // cSkip is the one for which cOut is least: the errors of F are amplified as little as possible.
       const auto target = [&](double skip) { return std::pow(1 - skip, 2) * data * data + std::pow(skip * sigma, 2); };
-      CHECK(target(p.cSkip) <= target(p.cSkip + 1e-3));
-      CHECK(target(p.cSkip) <= target(p.cSkip - 1e-3));
+      CHECK(target(p.skip) <= target(p.skip + 1e-3));
+      CHECK(target(p.skip) <= target(p.skip - 1e-3));
     }
   }
-}
-
-TEST_CASE("EDM's schedule runs from 80 to 0.002 and then 0, with rho = 7") {
-  const auto t = edm::schedule(18);
-  REQUIRE(t.size() == 19);
-  CHECK(t[0] == Approx(80));
-  CHECK(t[17] == Approx(0.002));
-  CHECK(t[18] == 0);
-  CHECK(t[1] == Approx(57.586).epsilon(1e-4));  // the authors' generate.py with its defaults
-  for (std::size_t i = 0; i + 1 < t.size(); ++i) CHECK(t[i + 1] < t[i]);
 }
 
 TEST_CASE("the DiT is the published one: its picture equals a plain double-precision forward pass") {
@@ -121,19 +113,19 @@ TEST_CASE("the DiT is the published one: its picture equals a plain double-preci
   nn::Weights weights = initialDit(draw, config);
   shake(weights, 0.3);
   const auto pixels = kernels::testFloats(3 * 3 * 8 * 8, 91, -1, 1);
-  const std::vector<double> sigmas{0.05, 0.7, 12};
+  const std::vector<double> told{ditTimeOf(0.05, config), ditTimeOf(0.7, config), 437};
   const std::vector<std::uint32_t> classes{2, 4, 0};  // 4: none
   nn::Tape tape(stream);
   const auto constants = nn::constants(tape, weights);
   const Tensor patches = ditPatches(stream, Tensor::from(Shape{3, 3, 8, 8}, pixels), config);
   const Tensor output =
-      ditForward(constants, tape.constant(patches), ditTimes(sigmas, config), Tensor::from(Shape{3}, classes), config).value();
+      ditForward(constants, tape.constant(patches), ditTimes(told, config), Tensor::from(Shape{3}, classes), config).value();
   const Tensor found = ditImages(stream, ditFromOutput(stream, output, config), config);
   Values expected;
   for (std::size_t i = 0; i < 3; ++i) {
     const std::vector<float> picture(pixels.begin() + static_cast<std::ptrdiff_t>(i * 192),
                                      pixels.begin() + static_cast<std::ptrdiff_t>((i + 1) * 192));
-    const Values one = plainDit(weights, config, picture, 4 * std::log(sigmas[i]), classes[i]);
+    const Values one = plainDit(weights, config, picture, told[i], classes[i]);
     expected.insert(expected.end(), one.begin(), one.end());
   }
   // f32 through two layers: some tens of roundings of values of size one.
@@ -147,7 +139,7 @@ TEST_CASE("the DiT's gradients are those of its loss: central differences along 
   nn::Weights weights = initialDit(draw, config);
   shake(weights, 0.2);
   const Tensor patches = Tensor::from(Shape{2, 16, 12}, kernels::testFloats(384, 93, -1, 1));
-  const Tensor times = ditTimes(std::vector<double>{0.3, 2}, config), classes = Tensor::from(Shape{2}, std::vector<std::uint32_t>{1, 4});
+  const Tensor times = ditTimes(std::vector<double>{-4, 3}, config), classes = Tensor::from(Shape{2}, std::vector<std::uint32_t>{1, 4});
   const auto lossAt = [&](nn::Tape& tape, std::span<const nn::Variable> leaves) {
     return nn::mean(nn::square(ditForward(leaves, tape.constant(patches), times, classes, config)));
   };
@@ -219,7 +211,8 @@ TEST_CASE("a DiT's weights have the authors' names and shapes, and a fresh one d
 
   // F = 0, so D = cSkip x.
   const Tensor x = Tensor::from(Shape{2, 64, 48}, kernels::testFloats(6144, 94, -1, 1));
-  const Tensor clean = ditDenoise(stream, weights, x, 0.5, Tensor::from(Shape{2}, std::vector<std::uint32_t>{0, 3}), 2, DitConfig());
+  const Tensor clean =
+      TrainedDit{DitConfig(), weights}.denoise(stream, x, 0.5, Tensor::from(Shape{2}, std::vector<std::uint32_t>{0, 3}), 2);
   Values expected;
   for (const float v : x.toFloats()) expected.push_back(0.5 * static_cast<double>(v));
   CHECK(compare(clean, expected).worst < 1e-6);
@@ -232,14 +225,14 @@ TEST_CASE("sampling with an untrained network is the exact flow of a normal dist
   config.sigmaData = 0.4;
   nn::Initializer draw(stream, 1);
   const nn::Weights weights = initialDit(draw, config);
-  const Tensor images = ditSample(stream, weights, std::vector<std::uint32_t>(16, 1), config, {.steps = 32, .guidance = 1, .seed = 5});
+  const Tensor images = ditSample(stream, {config, weights}, std::vector<std::uint32_t>(16, 1), {.steps = 32, .guidance = 1, .seed = 5});
   CHECK(images.shape() == Shape{16, 3, 8, 8});
   double sum = 0, squares = 0;
   for (const float v : images.toFloats()) sum += static_cast<double>(v), squares += static_cast<double>(v) * static_cast<double>(v);
   const auto n = static_cast<double>(images.count());
   // The deviation of 3072 numbers has a standard error of 1.3 %; Heun's own error with 32 steps is about one percent.
   CHECK(std::sqrt(squares / n - sum / n * sum / n) == Approx(0.4).epsilon(0.06));
-  const auto again = ditSample(stream, weights, std::vector<std::uint32_t>(16, 1), config, {.steps = 32, .guidance = 1, .seed = 5});
+  const auto again = ditSample(stream, {config, weights}, std::vector<std::uint32_t>(16, 1), {.steps = 32, .guidance = 1, .seed = 5});
   CHECK(again.toFloats() == images.toFloats());
 }
 
@@ -251,7 +244,9 @@ TEST_CASE("guidance moves along the difference between the two answers") {
   shake(weights, 0.2);
   const Tensor x = Tensor::from(Shape{2, 16, 12}, kernels::testFloats(384, 95, -1, 1));
   const auto denoised = [&](std::uint32_t label, double w) {
-    return ditDenoise(stream, weights, x, 0.6, Tensor::from(Shape{2}, std::vector<std::uint32_t>{label, label}), w, config).toFloats();
+    return TrainedDit{config, weights}
+        .denoise(stream, x, 0.6, Tensor::from(Shape{2}, std::vector<std::uint32_t>{label, label}), w)
+        .toFloats();
   };
   const auto with = denoised(1, 1), without = denoised(4, 1);
   Values expected;
@@ -260,6 +255,129 @@ TEST_CASE("guidance moves along the difference between the two answers") {
   CHECK(with != without);
   // Three times a difference of f32 values of size one.
   CHECK(compare(Tensor::from(x.shape(), denoised(1, 3)), expected).worst < 2e-6);
+}
+
+TEST_CASE("whatever a network predicts, on whatever schedule, its denoiser is the one that the definition gives") {
+  gpu::Stream stream = orrery::testing::openStream();
+  DitConfig config = smallConfig();
+  config.imageSize = 4, config.layers = 1;
+  nn::Initializer draw(stream, 3);
+  nn::Weights weights = initialDit(draw, config);
+  shake(weights, 0.3);
+  const auto picture = kernels::testFloats(48, 97, -1, 1);
+  const double level = 1.7;
+  for (const char* id : {"", "ddpm-linear", "vp", "flow"}) {
+    for (const diffusion::Prediction prediction : diffusion::allPredictions) {
+      for (const ToldTime time : {ToldTime::logLevel, ToldTime::steps, ToldTime::unit}) {
+        const auto* process = findRegistered<diffusion::Process>(id);
+        INFO(id << ", " << diffusion::idOf(prediction) << ", " << static_cast<int>(time));
+        const TrainedDit network{config, weights, prediction, time, process};
+        const double t = process != nullptr ? diffusion::timeOf(*process, level) : 0;
+        const diffusion::Moment at = process != nullptr ? process->at(t) : diffusion::Moment{1, level, 0, 1};
+        const double told = time == ToldTime::logLevel ? 4 * std::log(level) : time == ToldTime::steps ? std::max(1000 * t - 1, 0.0) : t;
+        // The network sees x_t (EDM's: c_in x), and what it says is turned into D by the conversions that tests/diffusion checks.
+        const double in =
+            prediction == diffusion::Prediction::edm ? 1 / std::sqrt(level * level + config.sigmaData * config.sigmaData) : at.alpha;
+        std::vector<float> seen;
+        diffusion::State noisy;
+        std::vector<double> noisyValues;
+        for (const float v : picture) {
+          seen.push_back(static_cast<float>(in * static_cast<double>(v)));
+          noisyValues.push_back(at.alpha * static_cast<double>(v));
+        }
+        const Values said = plainDit(weights, config, seen, told, 2);
+        const auto expected = diffusion::convert(prediction, diffusion::Prediction::data, diffusion::State(said),
+                                                 diffusion::State(noisyValues), at, config.sigmaData);
+        const Tensor patches = ditPatches(stream, Tensor::from(Shape{1, 3, 4, 4}, picture), config);
+        const Tensor found =
+            ditImages(stream, network.denoise(stream, patches, level, Tensor::from(Shape{1}, std::vector<std::uint32_t>{2}), 1), config);
+        // f32 through a layer, times what a conversion multiplies it with (a score: sigma^2 / alpha, 3 at this level).
+        CHECK(compare(found, Values(expected.begin(), expected.end())).worst < 3e-5);
+      }
+    }
+  }
+}
+
+TEST_CASE("any file of the authors' layout opens; what it is not is said in a sentence") {
+  namespace fs = std::filesystem;
+  gpu::Stream stream = orrery::testing::openStream();
+  const fs::path folder = fs::temp_directory_path() / "orrery-dit-file";
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  const std::string path = (folder / "foreign.safetensors").string();
+  const auto write = [&](const nn::Weights& weights) {
+    std::vector<std::pair<std::string, Tensor>> tensors;
+    for (const auto& w : weights) tensors.emplace_back(w.name, w.value);
+    REQUIRE(modelfile::writeSafetensors(path, tensors));
+  };
+  DitConfig config = smallConfig();
+  config.width = 128, config.heads = 2, config.classes = 10, config.learnSigma = true;
+  nn::Initializer draw(stream, 3);
+  nn::Weights weights = initialDit(draw, config);
+  shake(weights, 0.1);
+  write(weights);
+
+  // Without a config.json: shapes say all but the heads, the authors' code says what is meant.
+  const auto opened = TrainedDit::open(stream, path);
+  REQUIRE(opened);
+  CHECK(opened->config.imageSize == 8);
+  CHECK(opened->config.patchSize == 2);
+  CHECK(opened->config.layers == 2);
+  CHECK(opened->config.heads == 2);
+  CHECK(opened->config.classes == 10);
+  CHECK(opened->config.frequencies == 16);
+  CHECK(opened->config.mlpRatio == 4);
+  CHECK(opened->config.learnSigma);
+  CHECK(opened->prediction == diffusion::Prediction::epsilon);
+  CHECK(opened->time == ToldTime::steps);
+  REQUIRE(opened->process != nullptr);
+  CHECK(opened->process->id == "ddpm-linear");
+  CHECK(opened->classNames.size() == 10);
+  // Learnt variances are left out: the second half of the outputs changes nothing.
+  const Tensor x = Tensor::from(Shape{1, 16, 12}, kernels::testFloats(192, 98, -1, 1)),
+               label = Tensor::from(Shape{1}, std::vector<std::uint32_t>{3});
+  const auto before = opened->denoise(stream, x, 1, label, 1).toFloats();
+  for (auto& w : weights) {
+    if (w.name != "final_layer.linear.bias") continue;
+    auto values = w.value.toFloats();
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] += i % 6 >= 3 ? 5.0f : 0.0f;  // rows: pixel, then 3 means and 3 variances
+    w.value = Tensor::from(w.value.shape(), values);
+  }
+  write(weights);
+  CHECK(TrainedDit::open(stream, path)->denoise(stream, x, 1, label, 1).toFloats() == before);
+
+  // What a person states wins.
+  const auto stated = TrainedDit::open(stream, path, {diffusion::Prediction::velocity, ToldTime::unit, "flow", 4});
+  REQUIRE(stated);
+  CHECK(stated->prediction == diffusion::Prediction::velocity);
+  CHECK(stated->process->id == "flow");
+  CHECK(stated->config.heads == 4);
+  const auto message = [&](const Expected<TrainedDit>& result) {
+    REQUIRE_FALSE(result);
+    return result.error().message;
+  };
+  CHECK(message(TrainedDit::open(stream, path, {{}, {}, "", 3})).find("3 heads") != std::string::npos);
+  CHECK(message(TrainedDit::open(stream, path, {{}, {}, "quadratic", 0})).find("'quadratic'") != std::string::npos);
+
+  // A config.json beside it.
+  const auto configure = [&](const std::string& text) { std::ofstream(folder / "config.json") << text; };
+  configure(R"({"num_heads": 8, "prediction_type": "v_prediction", "noise_schedule": "cosine"})");
+  const auto read = TrainedDit::open(stream, path);
+  REQUIRE(read);
+  CHECK(read->config.heads == 8);
+  CHECK(read->prediction == diffusion::Prediction::v);
+  CHECK(read->process->id == "cosine");
+  configure(R"({"num_heads": 8, "prediction_type": "colour"})");
+  CHECK(message(TrainedDit::open(stream, path)).find("\"colour\"") != std::string::npos);
+  fs::remove(folder / "config.json");
+
+  // Another layout, and a latent model.
+  write({{"some.weight", Tensor::from(Shape{2}, {1, 2})}});
+  CHECK(message(TrainedDit::open(stream, path)).find("x_embedder.proj.weight") != std::string::npos);
+  config.channels = 4;
+  write(initialDit(draw, config));
+  CHECK(message(TrainedDit::open(stream, path)).find("4 channels") != std::string::npos);
+  fs::remove_all(folder);
 }
 
 TEST_CASE("tiny-dit trains: the loss falls, the same way every time, and is judged with its pictures") {

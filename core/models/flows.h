@@ -1,0 +1,120 @@
+#pragma once
+// Normalizing flows: chains of invertible maps with a known change of volume. The forward direction goes from data x to latents z = f(x):
+//   ln p(x) = ln p_Z(f(x)) + ln |det df/dx|,    samples x = f^-1(z), z ~ p_Z
+// Sources: Dinh, Krueger and Bengio 2014 (NICE, additive coupling, diagonal scale); Dinh, Sohl-Dickstein and Bengio 2017 (RealNVP, affine
+// coupling in mask form, eq. 9). Points are rows [n, D]; log-determinants are per row, in nats.
+//
+// Every layer is written twice: on the tape, where it trains, and in double precision on the host for single points.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/base/expected.h"
+#include "core/kernels/philox.h"
+#include "core/nn/layers.h"
+
+namespace orrery::models::flows {
+
+struct Mapped {
+  nn::Variable y;       // [n, D]
+  nn::Variable logDet;  // [n]; empty when it is 0 whatever the weights
+};
+
+// The values of a layer's weights in double precision, in their order.
+using HostWeights = std::vector<std::vector<double>>;
+HostWeights toHost(const nn::Weights& weights);
+
+// One invertible map of rows. Immutable; the weights come from outside.
+class Layer {
+ public:
+  virtual ~Layer() = default;
+  virtual std::size_t weightCount() const = 0;
+  // Where training starts: couplings are the identity.
+  virtual nn::Weights initial(nn::Initializer& draw) const = 0;
+  virtual Mapped forward(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& x) const = 0;
+  virtual nn::Variable inverse(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const = 0;
+  // One point in place; forward gives ln |det|.
+  virtual double forward(std::span<const std::vector<double>> weights, std::span<double> x) const = 0;
+  virtual void inverse(std::span<const std::vector<double>> weights, std::span<double> y) const = 0;
+};
+using LayerPtr = std::shared_ptr<const Layer>;
+
+// Which dimensions pass a coupling unchanged (1) and which it moves (0).
+using Mask = std::vector<std::uint8_t>;
+Mask alternatingMask(std::int64_t dimensions, bool firstPasses);  // 1 0 1 0 ... or 0 1 0 1 ...
+Mask halvesMask(std::int64_t dimensions, bool firstPasses);       // 1 1 .. 0 0 .. or 0 0 .. 1 1 ..
+
+// b the mask, t and s from one network of b x:
+//   additive: y = x + (1 - b) t(b x)                      ln |det| = 0
+//   affine:   y = x exp((1 - b) s) + (1 - b) t,           ln |det| = sum (1 - b) s,   s = c tanh(network): |s| <= c, the bound
+// Weights: the hidden layers "0.weight", "0.bias", "2.weight", ... as torch.nn.Sequential names them, and the heads "shift.*" and, when
+// affine, "scale.*". The heads start at 0.
+struct CouplingOptions {
+  Mask pass;
+  bool affine = true;
+  double bound = 2;
+  std::int64_t width = 64;
+  int depth = 2;  // hidden layers
+  kernels::Unary activation = kernels::Unary::silu;
+};
+// Error: usage, when there is nothing to couple: one dimension, or a mask of all 0 or all 1.
+Expected<LayerPtr> coupling(CouplingOptions options);
+
+// y = exp(s) x with one s per dimension, "log_scale" [D]; starts at 0.
+LayerPtr diagonalScale(std::int64_t dimensions);
+
+// y[i] = x[order[i]]; ln |det| = 0, no weights. `order` is a permutation.
+LayerPtr permutation(std::vector<std::uint32_t> order);
+
+// A chain of layers. Weight names are "layers.<i>.<name>".
+class Flow {
+ public:
+  Flow() = default;
+  Flow(std::int64_t dimensions, std::vector<LayerPtr> layers) : dimensions_(dimensions), layers_(std::move(layers)) {}
+
+  std::int64_t dimensions() const { return dimensions_; }
+  std::size_t layers() const { return layers_.size(); }
+  nn::Weights initial(nn::Initializer& draw) const;
+
+  // What happened on the way: the state and the log-determinant after each layer; the latter may be empty.
+  struct Trace {
+    std::vector<nn::Variable> states, logDets;
+  };
+  Mapped forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace = nullptr) const;
+  // `states`, when given: after the last layer is undone, the one before it, ...
+  nn::Variable inverse(std::span<const nn::Variable> weights, const nn::Variable& z, std::vector<nn::Variable>* states = nullptr) const;
+
+  // The same on the host for one point and layers [first, last).
+  double forward(const HostWeights& weights, std::span<double> x, std::size_t first, std::size_t last) const;
+  void inverse(const HostWeights& weights, std::span<double> y, std::size_t first, std::size_t last) const;
+  double forward(const HostWeights& weights, std::span<double> x) const { return forward(weights, x, 0, layers()); }
+  void inverse(const HostWeights& weights, std::span<double> y) const { inverse(weights, y, 0, layers()); }
+  // d (state after `last` layers)_i / d x_j, row-major, by central differences: exactly 0 where nothing depends.
+  std::vector<double> jacobian(const HostWeights& weights, std::span<const double> x, std::size_t last) const;
+
+ private:
+  std::int64_t dimensions_ = 0;
+  std::vector<LayerPtr> layers_;
+};
+
+// `named` in the order and with the shapes of `fresh`. Error: a tensor is missing, of another shape or not finite; says which.
+Expected<nn::Weights> adopt(nn::Weights fresh, const nn::Weights& named);
+
+// Laws of the latents, independent per dimension: N(0, 1), or logistic ln p = -ln(1 + e^h) - ln(1 + e^-h) (NICE, section 3.4).
+enum class Prior { normal, logistic };
+nn::Variable logPrior(Prior prior, const nn::Variable& z);  // [n, D] -> [n]
+double logPrior(Prior prior, std::span<const double> z);
+// Multiplied by the temperature.
+Tensor samplePrior(gpu::Stream& stream, Prior prior, const Shape& shape, const kernels::RandomKey& key, double temperature = 1);
+
+// ln p(x) of rows: [n].
+nn::Variable logLikelihood(const Flow& flow, Prior prior, std::span<const nn::Variable> weights, const nn::Variable& x);
+
+// ln p in nats of D values of a density on an interval of this width, as bits per dimension of the 8-bit data behind it:
+// -ln p / (D ln 2) + log2(256 / width).
+double bitsPerDimension(double logLikelihood, std::int64_t dimensions, double width);
+
+}  // namespace orrery::models::flows
