@@ -11,6 +11,7 @@ packages="g++ cmake ninja-build ccache pkg-config
   qt6-base-dev qt6-svg-dev libgl-dev
   libimgui-dev nlohmann-json3-dev libpugixml-dev libcli11-dev libfmt-dev
   zlib1g-dev libpng-dev libjpeg62-turbo-dev libfreetype-dev libfontconfig-dev
+  libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
   fonts-inter fonts-dejavu-core fonts-noto-cjk catch2"
 test_packages="xvfb xauth poppler-utils"
 

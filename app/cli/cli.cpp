@@ -33,7 +33,7 @@ void addGlobals(CLI::App& app, Globals& globals) {
 }
 
 void addScene(CLI::App& command, SceneOptions& scene) {
-  command.add_option("scene", scene.scene, tr("A lab's id, or a figure or session file to restore"))->required()->type_name("LAB|FIGURE");
+  command.add_option("scene", scene.scene, tr("A lab's id, or a figure, film or session file to restore"))->required()->type_name("LAB|FIGURE");
   command.add_option("--preset", scene.preset, tr("Start from this preset"));
   command.add_option("--set", scene.sets, tr("A parameter's value; numbers may be 1/3, 2e-4, 64k, 2^10, pi"))
       ->type_name("ID=VALUE")
@@ -118,13 +118,13 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   RenderOptions renderOptions;
   auto* renderCommand = command("render", tr("Render a lab, or a figure's recipe, as PNG, SVG or PDF"));
   addScene(*renderCommand, renderOptions.scene);
-  renderCommand->add_option("--size", renderOptions.size, tr("Width and height in px at 96 per inch (default 1280x720)"))->type_name("WxH");
-  renderCommand->add_option("--scale", renderOptions.scale, tr("PNG pixels per px of --size (default 1; 2 for 192 dpi)"));
-  renderCommand->add_option("--theme", renderOptions.theme, tr("light (default) or dark"));
-  renderCommand->add_option("--panel", renderOptions.panel, tr("Only the panel with this id"));
-  renderCommand->add_flag("--letters", renderOptions.letters, tr("Panel letters a, b, c"));
-  renderCommand->add_flag("--transparent", renderOptions.transparent, tr("No background"));
-  renderCommand->add_flag("--outlines", renderOptions.outlines, tr("Text as outlines (SVG, PDF)"));
+  renderCommand->add_option("--size", renderOptions.look.size, tr("Width and height in px at 96 per inch (default 1280x720)"))->type_name("WxH");
+  renderCommand->add_option("--scale", renderOptions.look.scale, tr("PNG pixels per px of --size (default 1; 2 for 192 dpi)"));
+  renderCommand->add_option("--theme", renderOptions.look.theme, tr("light (default) or dark"));
+  renderCommand->add_option("--panel", renderOptions.look.panel, tr("Only the panel with this id"));
+  renderCommand->add_flag("--letters", renderOptions.look.letters, tr("Panel letters a, b, c"));
+  renderCommand->add_flag("--transparent", renderOptions.look.transparent, tr("No background"));
+  renderCommand->add_flag("--outlines", renderOptions.look.outlines, tr("Text as outlines (SVG, PDF)"));
   renderCommand->add_option("-o,--output", renderOptions.output, tr("The file to write: .png, .svg or .pdf"))->required();
   addJson(renderCommand);
 
@@ -133,6 +133,39 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   addScene(*dataCommand, dataOptions.scene);
   dataCommand->add_option("-o,--output", dataOptions.output, tr("The file to write: .json, .csv or .npz; a folder (ending in /) for a lab's data set"))->required();
   addJson(dataCommand);
+
+  FilmOptions filmOptions;
+  auto* filmCommand = command("film", tr("Play a lab's timeline or move its parameters, as MP4, WebM or GIF"));
+  addScene(*filmCommand, filmOptions.scene);
+  filmCommand->get_option("--frame")->description(tr("The timeline stays at this frame instead of playing"));
+  filmCommand->add_option("--animate", filmOptions.animations, tr("Move a number while the film runs; may be given several times (pace: linear, ease, log; default as its slider)"))
+      ->type_name("ID=FROM:TO[:PACE]")
+      ->allow_extra_args(false);
+  filmCommand->add_flag("--still", filmOptions.still, tr("The timeline stays at its end while parameters move"));
+  filmCommand->add_option("--seconds", filmOptions.seconds, tr("How long (default: the timeline at its own speed, or 5)"))->type_name("S");
+  filmCommand->add_option("--fps", filmOptions.rate, tr("Frames per second (default 30; GIF 25)"))->type_name("F");
+  filmCommand->add_option("--size", filmOptions.size, tr("Width and height in px (default 1280x720)"))->type_name("WxH");
+  filmCommand->add_option("--scale", filmOptions.scale, tr("Film pixels per px of --size (default 1; 640x360 at 2 is 1280x720 with letters twice as large)"));
+  filmCommand->add_option("--theme", filmOptions.theme, tr("light (default) or dark"));
+  filmCommand->add_option("-o,--output", filmOptions.output, tr("The file to write: .mp4, .webm or .gif"))->required();
+  addJson(filmCommand);
+
+  SweepOptions sweepOptions;
+  auto* sweepCommand = command("sweep", tr("Every combination of some parameters' values: a figure of each and one table of their metrics"));
+  addScene(*sweepCommand, sweepOptions.scene);
+  sweepCommand->add_option("--grid", sweepOptions.grids, tr("A parameter and its values; may be given several times, the last varies fastest"))
+      ->type_name("ID=A,B,C")
+      ->required()
+      ->allow_extra_args(false);
+  sweepCommand->add_option("--shard", sweepOptions.shard, tr("Only part I of N of the points, for many machines; the same command without it joins the tables"))->type_name("I/N");
+  sweepCommand->add_option("--format", sweepOptions.format, tr("Of the figures: svg (default), png or pdf"))->check(CLI::IsMember({"svg", "png", "pdf"}));
+  sweepCommand->add_option("--size", sweepOptions.look.size, tr("Width and height in px at 96 per inch (default 1280x720)"))->type_name("WxH");
+  sweepCommand->add_option("--scale", sweepOptions.look.scale, tr("PNG pixels per px of --size (default 1; 2 for 192 dpi)"));
+  sweepCommand->add_option("--theme", sweepOptions.look.theme, tr("light (default) or dark"));
+  sweepCommand->add_option("--panel", sweepOptions.look.panel, tr("Only the panel with this id"));
+  sweepCommand->add_flag("--again", sweepOptions.again, tr("Compute also the points that are there already"));
+  sweepCommand->add_option("-o,--output", sweepOptions.output, tr("The folder to write to"))->required();
+  addJson(sweepCommand);
 
   TrainOptions trainOptions;
   auto* trainCommand = command("train", tr("Train one of the small models from its recipe; without a recipe, list them"));
@@ -213,6 +246,16 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
     dataOptions.scene.device = device;
     dataOptions.json = json;
     return data(dataOptions);
+  }
+  if (filmCommand->parsed()) {
+    filmOptions.scene.device = device;
+    filmOptions.json = json;
+    return film(filmOptions);
+  }
+  if (sweepCommand->parsed()) {
+    sweepOptions.scene.device = device;
+    sweepOptions.json = json;
+    return sweep(sweepOptions);
   }
   if (judgeCommand->parsed()) {
     judgeOptions.device = device;

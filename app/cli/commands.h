@@ -14,13 +14,17 @@ int listLabs(bool json);
 int showLab(const std::string& lab, bool json);
 int showDevices(bool json);
 
-struct RenderOptions {
-  SceneOptions scene;
+struct LookOptions {
   std::string size;   // "WxH"; empty = the recipe's, else 1280x720
   std::string theme;  // "light", "dark"; empty = the recipe's, else light
   double scale = 1;   // PNG pixels per pixel of --size
   std::string panel;  // only this one
   bool letters = false, transparent = false, outlines = false;
+};
+
+struct RenderOptions {
+  SceneOptions scene;
+  LookOptions look;
   std::string output;
   bool json = false;
 };
@@ -32,6 +36,29 @@ struct DataOptions {
   bool json = false;
 };
 int data(const DataOptions& options);
+
+struct FilmOptions {
+  SceneOptions scene;
+  std::vector<std::string> animations;  // "id=FROM:TO[:linear|ease|log]"
+  bool still = false;                   // the timeline stays at its end
+  std::string seconds, rate, size, theme;  // as typed; empty = the recipe's, else the usual
+  double scale = 1;
+  std::string output;
+  bool json = false;
+};
+int film(const FilmOptions& options);
+
+struct SweepOptions {
+  SceneOptions scene;
+  std::vector<std::string> grids;  // "id=a,b,c"
+  std::string shard;               // "i/n", i from 1; empty = all points
+  std::string format = "svg";
+  LookOptions look;
+  bool again = false;              // also the points that are there
+  std::string output;
+  bool json = false;
+};
+int sweep(const SweepOptions& options);
 
 struct MapOptions {
   std::string truth, detections;

@@ -127,15 +127,13 @@ Expected<Scene> readScene(const SceneOptions& options) {
   return scene;
 }
 
-Expected<Computed> compute(const Scene& scene, const gpu::DeviceOptions& device) {
+Expected<std::unique_ptr<Session>> openScene(const Scene& scene, const gpu::DeviceOptions& device) {
   SessionOptions options;
   options.device = device;
   options.deferred = true;
   auto opened = Session::open(scene.lab->id, options);
   if (!opened) return opened.error();
-  Computed computed;
-  computed.session = *std::move(opened);
-  auto& session = *computed.session;
+  auto& session = **opened;
 
   // Recipe first, then the preset, then single values: the later the stronger.
   if (scene.recipe) {
@@ -147,6 +145,15 @@ Expected<Computed> compute(const Scene& scene, const gpu::DeviceOptions& device)
   if (!scene.changes.empty()) {
     if (auto done = session.set(scene.changes); !done) return done.error();
   }
+  return opened;
+}
+
+Expected<Computed> compute(const Scene& scene, const gpu::DeviceOptions& device) {
+  auto opened = openScene(scene, device);
+  if (!opened) return opened.error();
+  Computed computed;
+  computed.session = *std::move(opened);
+  auto& session = *computed.session;
 
   ProgressLine line;
   const Watch watch(session, [&] {

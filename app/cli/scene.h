@@ -12,7 +12,7 @@
 namespace orrery::cli {
 
 struct SceneOptions {
-  std::string scene;  // a lab id, a figure with a recipe, or an .orrery file
+  std::string scene;  // a lab id, a figure or film with a recipe, or an .orrery file
   std::string preset;
   std::vector<std::string> sets;      // "id=value"
   std::optional<std::int64_t> frame;  // none: the recipe's, else the last
@@ -30,6 +30,9 @@ struct Scene {
 
 // Everything that can be refused without a device: unknown lab, preset, parameter, value; missing files.
 Expected<Scene> readScene(const SceneOptions& options);
+
+// Opens the device and gives the session its values: recipe, preset, single ones. Nothing is computed before its wait().
+Expected<std::unique_ptr<Session>> openScene(const Scene& scene, const gpu::DeviceOptions& device);
 
 struct Computed {
   std::unique_ptr<Session> session;

@@ -42,7 +42,7 @@ Expected<Written> writeFigure(const DisplayList& list, render::Renderer& rendere
 // PNG bytes of pixels (also used to embed images in SVG), with optional recipe.
 std::string encodePng(const render::Pixels& pixels, const std::string& recipe = {});
 
-// The recipe inside a PNG, SVG or PDF written by us; notFound when there is none.
+// The recipe inside a PNG, SVG, PDF or film (app/export/film.h) written by us; notFound when there is none.
 Expected<std::string> readRecipe(const std::string& path);
 
 // Arrays and metrics by the ending of `path`: .json {metrics, arrays: {name: {shape, data}}}, .csv (long form: array, index..., value;

@@ -1,10 +1,11 @@
-// "What is this file?" for what we write ourselves: figures (SVG, PDF) that carry their recipe, and saved scenes. A PNG of ours is an image first
+// "What is this file?" for what we write ourselves: figures (SVG, PDF) and films that carry their recipe, and saved scenes. A PNG of ours is an image first
 // and is known by core/data.
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "app/export/export.h"
+#include "app/export/film.h"
 #include "core/base/file_format.h"
 #include "core/base/registry.h"
 #include "core/base/text.h"
@@ -21,6 +22,8 @@ int probeFigure(const FileHead& file) {
   if (head.starts_with("%PDF-")) return 80;
   return head.starts_with("<") && head.find("<svg") != std::string_view::npos ? 80 : 0;
 }
+
+int probeFilm(const FileHead& file) { return looksLikeFilm(textOf(file)) ? 80 : 0; }
 
 int probeScene(const FileHead& file) {
   const std::string_view head = textOf(file);
@@ -55,12 +58,15 @@ FileReport reportOf(std::string kind, std::string title, const std::string& path
 
 Expected<FileReport> inspectFigure(const std::string& path, const InspectOptions&) { return reportOf("figure", tr("figure"), path, readRecipe(path)); }
 
+Expected<FileReport> inspectFilm(const std::string& path, const InspectOptions&) { return reportOf("film", tr("film"), path, readRecipe(path)); }
+
 Expected<FileReport> inspectScene(const std::string& path, const InspectOptions&) {
   const auto file = readSessionFile(path);
   return reportOf("scene", tr("saved scene"), path, file ? Expected<std::string>(file->json) : Expected<std::string>(file.error()));
 }
 
 const Registration<FileFormat> figureFormat{{"figure", "figure", probeFigure, inspectFigure}};
+const Registration<FileFormat> filmFormat{{"film", "film", probeFilm, inspectFilm}};
 const Registration<FileFormat> sceneFormat{{"scene", "saved scene", probeScene, inspectScene}};
 
 }  // namespace

@@ -1,11 +1,13 @@
-// Reading the recipe back from a figure: the content decides what the file is, never its name.
+// Reading the recipe back from a figure or a film: the content decides what the file is, never its name.
 
 #include "app/export/recipe.h"
 
 #include <QByteArray>
 #include <QXmlStreamReader>
+#include <fstream>
 
 #include "app/export/export.h"
+#include "app/export/film.h"
 #include "app/export/png.h"
 #include "core/base/files.h"
 #include "core/base/text.h"
@@ -70,6 +72,10 @@ Expected<std::string> recipeInPdf(std::string_view bytes, const std::string& pat
 }  // namespace
 
 Expected<std::string> readRecipe(const std::string& path) {
+  // A film may be long, and its recipe lies in its head.
+  char head[12] = {};
+  std::ifstream(path, std::ios::binary).read(head, sizeof head);
+  if (looksLikeFilm({head, sizeof head})) return recipeInFilm(path);
   auto content = readWholeFile(path, std::uint64_t{512} << 20);
   if (!content) return content.error();
   const std::string_view bytes = *content;

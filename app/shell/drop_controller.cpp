@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/export/export.h"
+#include "app/export/film.h"
 #include "app/inspector/small_widgets.h"
 #include "app/shell/figure_jobs.h"
 #include "core/base/text.h"
@@ -22,12 +23,13 @@ QByteArray headOf(const QString& path) {
   return file.read(headBytes);
 }
 
-// A scene saved by us, or a figure that carries its recipe; nothing for every other file. An error when it is ours but damaged.
+// A scene saved by us, or a figure or film that carries its recipe; nothing for every other file. An error when it is ours but damaged.
 std::optional<Expected<SessionFile>> sceneIn(const QString& path) {
   const QByteArray head = headOf(path);
   const QByteArray begin = head.trimmed();
   if (begin.startsWith('{') && head.contains("\"orrery\"")) return readSessionFile(path.toStdString());
-  if (head.startsWith("\x89PNG") || head.startsWith("%PDF") || head.contains("<svg")) {
+  const bool film = exporting::looksLikeFilm({head.constData(), static_cast<std::size_t>(head.size())});
+  if (film || head.startsWith("\x89PNG") || head.startsWith("%PDF") || head.contains("<svg")) {
     auto recipe = exporting::readRecipe(path.toStdString());
     if (!recipe) return std::nullopt;
     const nlohmann::json json = nlohmann::json::parse(*recipe, nullptr, false);

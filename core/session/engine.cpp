@@ -311,6 +311,7 @@ std::shared_ptr<const Picture> Engine::picture(Clock::time_point began) {
   result->frame = frame_;
   result->frames = timeline_.frames;
   result->frameUnit = timeline_.unit;
+  result->framesPerSecond = timeline_.framesPerSecond;
   result->timings = stream_->timings();
   result->serial = ++serial_;
   result->device = device_;

@@ -26,6 +26,7 @@ struct Picture {
   std::vector<Metric> metrics;
   std::int64_t frame = 0, frames = 0;       // timeline position
   std::string frameUnit;
+  double framesPerSecond = 30;              // of the timeline at speed 1
   double updateMilliseconds = 0;            // wall time of the update or advance that made it
   std::vector<gpu::Timing> timings;         // GPU spans of it
   std::uint64_t serial = 0;                 // grows with every picture

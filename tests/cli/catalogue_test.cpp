@@ -104,7 +104,7 @@ TEST_CASE("version and help") {
   CHECK(version.out.starts_with("orrery "));
   const auto help = runProgram({"--help"});
   CHECK(help.code == 0);
-  for (const auto* command : {"labs", "show", "render", "data", "map", "inspect", "check", "bench", "devices"}) {
+  for (const auto* command : {"labs", "show", "render", "data", "film", "sweep", "map", "inspect", "check", "bench", "devices"}) {
     INFO(command);
     CHECK(help.out.find(command) != std::string::npos);
     CHECK(runProgram({command, "--help"}).code == 0);
