@@ -1,0 +1,412 @@
+// Training and evaluation of a flow of the plane. Loss: the mean of -ln p(x) over a batch of fresh exact samples of the scene, nats; its
+// smallest value is the entropy of the data, and what is left above it is the Kullback-Leibler divergence from data to model.
+// Random numbers, key = seed: sample j of step t is exactPoint number t batch + j of purpose 40; the points shown are purpose 41; the noise
+// added to the data: philox (j, t, 42, .); latents of the samples: stream 0x602.
+
+#include "core/labs/generative/shared/plane_flow_lab.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/philox.h"
+#include "core/base/text.h"
+#include "core/kernels/elementwise.h"
+#include "core/kernels/mixture.h"
+#include "core/labs/generative/shared/plane_scene_panels.h"
+
+namespace orrery::generative {
+
+namespace flows = models::flows;
+
+namespace {
+
+constexpr std::uint32_t batchPurpose = 40, shownPurpose = 41, noisePurpose = 42, latentStream = 0x602;
+constexpr std::int64_t gridLines = 15, gridPoints = 81;  // per direction; along each
+
+// Half the side of the canvas around the latents: a logistic is 1.8 times as wide as a normal.
+double latentHalf(flows::Prior prior) { return prior == flows::Prior::normal ? 3.4 : 6.2; }
+
+constexpr std::string_view pictureOnly[] = {"way", "direction", "colour", "temperature", "raster", "point-x", "point-y", "brush"};
+
+// Exact points of the scene plus noise, [count, 2].
+Tensor points(const PlaneScene& scene, double noise, std::uint64_t seed, std::uint32_t purpose, std::uint32_t step, std::int64_t count) {
+  const std::uint32_t first = step * static_cast<std::uint32_t>(count);
+  const diffusion::State state = scene.draw(seed, static_cast<std::size_t>(count), purpose, first);
+  std::vector<float> values;
+  values.reserve(state.size());
+  for (std::size_t i = 0; i < state.size(); i += 2) {
+    std::array<double, 2> z{};
+    if (noise > 0) {
+      const PhiloxBlock words = philox({first + static_cast<std::uint32_t>(i / 2), purpose, noisePurpose, 0}, philoxKey(seed));
+      z = philoxNormals(words[0], words[1]);
+    }
+    values.push_back(static_cast<float>(state[i] + noise * z[0]));
+    values.push_back(static_cast<float>(state[i + 1] + noise * z[1]));
+  }
+  return Tensor::from(Shape{count, 2}, values);
+}
+
+// Lines of a square grid, [gridPoints, 2 gridLines, 2]: first the vertical ones.
+std::vector<float> squareGrid(double half) {
+  std::vector<float> xy;
+  const auto at = [&](std::int64_t i, std::int64_t n) {
+    return static_cast<float>(half * (2 * static_cast<double>(i) / static_cast<double>(n - 1) - 1));
+  };
+  for (std::int64_t p = 0; p < gridPoints; ++p) {
+    for (std::int64_t line = 0; line < gridLines; ++line) xy.insert(xy.end(), {at(line, gridLines), at(p, gridPoints)});
+    for (std::int64_t line = 0; line < gridLines; ++line) xy.insert(xy.end(), {at(p, gridPoints), at(line, gridLines)});
+  }
+  return xy;
+}
+
+// Centres of cells x cells over the raster, row 0 at the bottom.
+Tensor rasterPoints(std::int64_t cells, double half) {
+  std::vector<float> xy;
+  const auto centre = [&](std::int64_t i) {
+    return static_cast<float>(planeRasterShare * half * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 1));
+  };
+  for (std::int64_t r = 0; r < cells; ++r) {
+    for (std::int64_t c = 0; c < cells; ++c) xy.insert(xy.end(), {centre(c), centre(r)});
+  }
+  return Tensor::from(Shape{cells * cells, 2}, xy);
+}
+
+// What all but one in a hundred of |values| lie below.
+double usualSize(std::vector<float> values) {
+  for (float& v : values) v = std::abs(v);
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() - 1 - values.size() / 100);
+  std::nth_element(values.begin(), at, values.end());
+  return static_cast<double>(*at);
+}
+
+Tensor angles(const Tensor& xy) {
+  const auto values = xy.toFloats();
+  std::vector<float> result;
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) result.push_back(std::atan2(values[i + 1], values[i]));
+  return Tensor::from(Shape{static_cast<std::int64_t>(result.size())}, result);
+}
+
+Tensor stacked(std::vector<float> first, const std::vector<float>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return Tensor::from(Shape{static_cast<std::int64_t>(first.size() / 2), 2}, first);
+}
+
+}  // namespace
+
+std::vector<Parameter> PlaneFlowLab::trainingParameters(std::int64_t steps, double learningRate, std::int64_t batch) {
+  const auto whole = [](std::int64_t v) { return Value(v); };
+  return {
+      {"noise", "Noise on the data", "Deviation of the normal noise added to every point; points without width need some.", "Training", 0.0,
+       Real{0, 0.5, 0.005}},
+      {"learning-rate", "Learning rate η", "Length of Adam's steps; it falls to zero along a cosine.", "Training", learningRate,
+       LogReal{1e-5, 1e-1}},
+      {"batch", "Batch size", "Fresh exact samples per step.", "Training", whole(batch), Integer{64, 16384, true}},
+      {"steps", "Steps", "Length of the run.", "Training", whole(steps), Integer{10, 20000, true}},
+      {"steps-per-frame", "Steps per frame", "Steps between two pictures.", "Training", whole(10), Integer{1, 200, true}},
+  };
+}
+
+std::vector<Parameter> PlaneFlowLab::pictureParameters(const std::string& colour) {
+  const auto whole = [](std::int64_t v) { return Value(v); };
+  return {
+      {"way", "Way through the layers", "0 shows the data's side, 1 the latents'; drag it to move the cloud layer by layer.", "Picture", 1.0,
+       Real{0, 1, 0.01}},
+      {"direction", "Direction", "What moves through the layers.", "Picture", std::string("to-latents"),
+       Choice{{{"to-latents", "Data to latents"}, {"to-data", "Latents to data"}}}},
+      {"colour", "Colour of the points", "What the colour of a point says.", "Picture", colour,
+       Choice{{{"volume", "Volume change ln |det|"}, {"origin", "Where it came from"}}}},
+      {"temperature", "Temperature T", "Multiplies the latents that samples are made from.", "Picture", 1.0, Real{0, 1.5, 0.01}},
+      {"particles", "Points", "How many data points and samples are shown and measured.", "Picture", whole(2048),
+       Integer{256, 1 << 16, true}},
+      {"raster", "Cells of the density", "Per side of the picture of the density.", "Picture", whole(112), Integer{32, 512, true}},
+      {"point-x", "Followed point x", "The point whose way is marked; drag it.", "Picture", 0.7071, Real{-12, 12}},
+      {"point-y", "Followed point y", "The point whose way is marked; drag it.", "Picture", 0.7071, Real{-12, 12}},
+  };
+}
+
+Parameter PlaneFlowLab::seedParameter() {
+  return {"seed", "Seed", "Data, first weights and latents follow from it.", "Randomness", Value(std::int64_t{20261121}), Seed{}};
+}
+
+bool PlaneFlowLab::keepsTime(const LabContext& context) const {
+  if (context.restarting()) return false;
+  const auto own = ownPictureParameters();
+  for (const auto& [id, value] : context.values()) {
+    if (!context.changed(id)) continue;
+    if (std::find(std::begin(pictureOnly), std::end(pictureOnly), id) == std::end(pictureOnly) &&
+        std::find(own.begin(), own.end(), id) == own.end()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+double PlaneFlowLab::half(double position) const {
+  const auto below = static_cast<std::size_t>(std::clamp(std::floor(position), 0.0, static_cast<double>(halves_.size() - 1)));
+  const std::size_t above = std::min(below + 1, halves_.size() - 1);
+  const double rest = position - static_cast<double>(below);
+  return (1 - rest) * halves_[below] + rest * halves_[above];
+}
+
+Expected<void> PlaneFlowLab::update(LabContext& context) {
+  stream_ = &context.stream();
+  share_ = context.number("way");
+  temperature_ = context.number("temperature");
+  cells_ = context.integer("raster");
+  point_ = {context.number("point-x"), context.number("point-y")};
+  towardsData_ = context.text("direction") == "to-data";
+  colourOfOrigin_ = context.text("colour") == "origin";
+  readPicture(context);
+  if (!keepsTime(context)) {
+    if (auto begun = begin(context); !begun) return begun;
+  } else {
+    evaluate(context.stream());
+  }
+  return {};
+}
+
+Expected<void> PlaneFlowLab::begin(LabContext& context) {
+  auto scene = planeScene(context);
+  if (!scene) return scene.error();
+  const double noise = context.number("noise");
+  for (const kernels::Component& c : scene->density.components) {
+    if (std::min(c.along, c.across) + noise * noise <= 0) {
+      return makeError(ErrorCode::badInput, tr("These data have points without width, and a density grows without bound on them: add noise "
+                                               "to the data, 0.05 for example"));
+    }
+  }
+  auto plan = this->plan(context);
+  if (!plan) return plan.error();
+
+  scene_ = std::move(*scene);
+  noise_ = noise;
+  seed_ = static_cast<std::uint64_t>(context.integer("seed"));
+  particles_ = context.integer("particles") / 64 * 64;  // whole groups of 256 bytes, so that rows after them can be bound
+  totalSteps_ = context.integer("steps");
+  stepsPerFrame_ = context.integer("steps-per-frame");
+  batch_ = context.integer("batch");
+  prior_ = plan->prior;
+  flow_ = flows::Flow(2, std::move(plan->layers));
+
+  // The data's own density with the noise: ln p of the points shown, and its largest value.
+  gpu::Stream& stream = context.stream();
+  std::vector<kernels::Component> widened = scene_.density.components;
+  for (kernels::Component& c : widened) c.along += noise * noise, c.across += noise * noise;
+  table_ = kernels::makeMixtureTable(widened);
+  data_ = points(scene_, noise_, seed_, shownPurpose, 0, particles_);
+  constexpr double nearlyNone = 1e-6;  // the kernel's noise level must be positive
+  const Tensor exactLog = kernels::mixture(stream, table_, data_, 1, nearlyNone, kernels::MixtureOutput::logDensity);
+  entropy_ = 0;
+  double most = -1e30;
+  for (const float v : exactLog.toFloats()) {
+    entropy_ -= static_cast<double>(v) / static_cast<double>(particles_);
+    most = std::max(most, static_cast<double>(v));
+  }
+  peak_ = std::exp(most);
+  origin_[0] = angles(data_);
+
+  nn::TrainerOptions options;
+  options.optimizer.kind = nn::OptimizerKind::adam;
+  options.optimizer.learningRate = context.number("learning-rate");
+  options.schedule.kind = nn::Schedule::Kind::cosine;
+  options.schedule.total = totalSteps_;
+  options.schedule.warmup = std::min<std::int64_t>(20, totalSteps_ / 10);
+  options.schedule.last = 0.02;
+  nn::Initializer draw(stream, seed_);
+  trainer_ = nn::Trainer(flow_.initial(draw), options);
+  frame_ = 0;
+  records_.clear();
+  return measure(stream);
+}
+
+nn::Trainer::Loss PlaneFlowLab::lossOfStep(std::int64_t step) const {
+  return [this, step](nn::Tape& tape, std::span<const nn::Variable> weights) {
+    const Tensor x = points(scene_, noise_, seed_, batchPurpose, static_cast<std::uint32_t>(step), batch_);
+    return nn::affine(nn::mean(flows::logLikelihood(flow_, prior_, weights, tape.constant(x))), -1, 0);
+  };
+}
+
+Expected<bool> PlaneFlowLab::advance(LabContext& context) {
+  const std::int64_t from = stepsAt(frame_), to = stepsAt(frame_ + 1);
+  if (from >= to) return false;
+  const nn::Trainer before = trainer_;
+  for (std::int64_t step = from; step < to; ++step) {
+    if (context.cancelled()) {
+      trainer_ = before;
+      return makeError(ErrorCode::cancelled, tr("Cancelled"));
+    }
+    trainer_.step(context.stream(), lossOfStep(step));
+    // One step is recorded while the one before it runs: each holds all of its tensors until it is done.
+    context.stream().wait();
+    context.stream().submit();
+  }
+  ++frame_;
+  if (auto measured = measure(context.stream()); !measured) {
+    trainer_ = before;
+    --frame_;
+    return measured.error();
+  }
+  return true;
+}
+
+Expected<void> PlaneFlowLab::measure(gpu::Stream& stream) {
+  evaluate(stream);
+  // Exceeded when the inverse no longer finds the data at all, before anything becomes infinite.
+  const double worst = *std::max_element(errors_.begin(), errors_.end());
+  if (std::isfinite(records_[frame_].likelihood) && worst < scene_.density.reach) return {};
+  records_.erase(frame_);
+  return makeError(ErrorCode::badInput, trf("Numerical range exceeded after step {}: the inverse is off by {:.1e}. Lower the learning rate "
+                                            "{:.3g} or what a layer may stretch",
+                                            stepsAt(frame_), worst, trainer_.options().optimizer.learningRate));
+}
+
+void PlaneFlowLab::evaluate(gpu::Stream& stream) {
+  const std::size_t count = layerCount();
+  host_ = flows::toHost(trainer_.weights());
+  nn::Tape tape(stream);
+  const auto weights = nn::constants(tape, trainer_.weights());
+  const auto split = [&](Way& way, std::size_t k, const Tensor& both, std::int64_t skip) {
+    way.cloud[k] = both.rows(skip, skip + particles_);
+    way.grid[k] = both.rows(skip + particles_, skip + particles_ + gridPoints * 2 * gridLines).reshaped(Shape{gridPoints, 2 * gridLines, 2});
+  };
+  const std::vector<float> none(static_cast<std::size_t>(particles_), 0.0f);
+
+  // Data and a square grid around them, down to the latents.
+  halves_.assign(count + 1, 1.1 * scene_.density.reach);
+  const Tensor dataAndGrid = stacked(data_.toFloats(), squareGrid(halves_[0]));
+  flows::Flow::Trace trace;
+  const flows::Mapped mapped = flow_.forward(weights, tape.constant(dataAndGrid), &trace);
+  for (Way* way : {&down_, &up_}) {
+    way->cloud.assign(count + 1, {}), way->grid.assign(count + 1, {});
+    way->volume.assign(count + 1, Tensor::from(Shape{particles_}, none));
+  }
+  split(down_, 0, dataAndGrid, 0);
+  layerVolumes_.assign(count, {});
+  for (std::size_t k = 0; k < count; ++k) {
+    split(down_, k + 1, trace.states[k].value(), 0);
+    halves_[k + 1] = k + 1 == count ? latentHalf(prior_) : std::max(1.0, 1.2 * usualSize(down_.cloud[k + 1].toFloats()));
+    down_.volume[k + 1] = down_.volume[k];
+    if (trace.logDets[k].empty()) continue;
+    const Tensor volume = trace.logDets[k].value().rows(0, particles_);
+    layerVolumes_[k] = volume.toFloats();
+    down_.volume[k + 1] = kernels::binary(stream, kernels::Binary::add, down_.volume[k], volume);
+  }
+
+  // The likelihood of the data points.
+  nn::Variable logDensity = flows::logPrior(prior_, mapped.y);
+  if (!mapped.logDet.empty()) logDensity = nn::add(logDensity, mapped.logDet);
+  double likelihood = 0;
+  const auto perPoint = logDensity.value().rows(0, particles_).toFloats();
+  for (const float v : perPoint) likelihood -= static_cast<double>(v) / static_cast<double>(particles_);
+  records_[frame_].likelihood = likelihood;
+
+  // Back again: the data points' latents, fresh latents, and a grid that is square among the latents.
+  const Tensor latents = flows::samplePrior(stream, prior_, Shape{particles_, 2}, {seed_, latentStream, 0}, temperature_);
+  origin_[1] = angles(latents);
+  std::vector<float> starts = mapped.y.value().rows(0, particles_).toFloats();
+  const std::vector<float> fresh = latents.toFloats(), square = squareGrid(latentHalf(prior_));
+  starts.insert(starts.end(), fresh.begin(), fresh.end());
+  const Tensor top = stacked(std::move(starts), square);
+  std::vector<nn::Variable> states;
+  const nn::Variable data = flow_.inverse(weights, tape.constant(top), &states);
+  split(up_, count, top, particles_);
+  for (std::size_t i = 0; i < count; ++i) split(up_, count - 1 - i, states[i].value(), particles_);
+  samples_ = up_.cloud[0];
+  // The volume on a sample's way, from data to latents as everywhere.
+  if (!mapped.logDet.empty()) {
+    flows::Flow::Trace back;
+    flow_.forward(weights, tape.constant(samples_), &back);
+    for (std::size_t k = 0; k < count; ++k) {
+      up_.volume[k + 1] = back.logDets[k].empty()
+                              ? up_.volume[k]
+                              : kernels::binary(stream, kernels::Binary::add, up_.volume[k], back.logDets[k].value());
+    }
+  }
+  errors_.clear();
+  const auto returned = data.value().rows(0, particles_).toFloats(), original = data_.toFloats();
+  for (std::size_t i = 0; i < original.size(); i += 2) {
+    errors_.push_back(std::max(std::abs(static_cast<double>(returned[i]) - static_cast<double>(original[i])),
+                               std::abs(static_cast<double>(returned[i + 1]) - static_cast<double>(original[i + 1]))));
+  }
+
+  // The model's density on the raster, its mass there, and the share of samples that fall elsewhere.
+  const double reach = planeRasterShare * half(0), cell = 2 * reach / static_cast<double>(cells_);
+  const Tensor raster = rasterPoints(cells_, half(0));
+  density_ = kernels::unary(stream, kernels::Unary::exp,
+                            flows::logLikelihood(flow_, prior_, weights, tape.constant(raster)).value())
+                 .reshaped(Shape{cells_, cells_});
+  inside_ = outside_ = 0;
+  for (const float v : density_.toFloats()) inside_ += static_cast<double>(v) * cell * cell;
+  const auto sampled = samples_.toFloats();
+  for (std::size_t i = 0; i < sampled.size(); i += 2) {
+    const bool off = !(std::abs(sampled[i]) <= reach && std::abs(sampled[i + 1]) <= reach);
+    outside_ += off ? 1 / static_cast<double>(particles_) : 0;
+  }
+  // The data's density, one cell wide at least so that no blob falls between the cells.
+  exact_ = kernels::unary(stream, kernels::Unary::exp, kernels::mixture(stream, table_, raster, 1, 0.5 * cell, kernels::MixtureOutput::logDensity))
+               .reshaped(Shape{cells_, cells_});
+}
+
+Timeline PlaneFlowLab::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30}; }
+
+std::vector<Tensor> PlaneFlowLab::capture() const { return trainer_.capture(); }
+
+void PlaneFlowLab::restore(std::int64_t frame, std::vector<Tensor> state) {
+  frame_ = frame;
+  trainer_.restore(stepsAt(frame), state);
+  evaluate(*stream_);
+}
+
+const PlaneFlowRecord* PlaneFlowLab::record() const {
+  const auto found = records_.find(frame_);
+  return found == records_.end() ? nullptr : &found->second;
+}
+
+std::vector<Metric> PlaneFlowLab::metrics() const {
+  std::vector<Metric> result{{"step", static_cast<double>(stepsAt(frame_)), ""}};
+  if (const PlaneFlowRecord* now = record()) {
+    result.push_back({"nll", now->likelihood, "nats"});
+    result.push_back({"entropy", entropy_, "nats"});
+    result.push_back({"divergence", now->likelihood - entropy_, "nats"});
+  }
+  if (!errors_.empty()) result.push_back({"inverse-error", *std::max_element(errors_.begin(), errors_.end()), ""});
+  if (temperature_ == 1) {
+    result.push_back({"mass.raster", inside_, ""});
+    result.push_back({"mass.elsewhere", outside_, ""});
+  }
+  std::int64_t parameters = 0;
+  for (const nn::NamedTensor& w : trainer_.weights()) parameters += w.value.count();
+  result.push_back({"parameters", static_cast<double>(parameters), ""});
+  return result;
+}
+
+std::vector<double> PlaneFlowLab::pointAt(double position) const {
+  const auto below = static_cast<std::size_t>(std::clamp(std::floor(position), 0.0, static_cast<double>(layerCount())));
+  std::vector<double> at(point_.begin(), point_.end());
+  flow_.forward(host_, at, 0, below);
+  const double rest = position - static_cast<double>(below);
+  if (rest <= 0 || below >= layerCount()) return at;
+  std::vector<double> next = at;
+  flow_.forward(host_, next, below, below + 1);
+  return {at[0] + rest * (next[0] - at[0]), at[1] + rest * (next[1] - at[1])};
+}
+
+Changes PlaneFlowLab::pointer(const PointerEvent& event, const Values& values) const {
+  if (event.handle == "point" && event.kind != PointerEvent::Kind::click) {
+    // Back from the nearest whole layer: the coupling moves one coordinate, and half way it is moved half.
+    std::vector<double> at{event.x, event.y};
+    const double whole = event.panel == "layers" ? std::round(position()) : 0;
+    flow_.inverse(host_, at, 0, static_cast<std::size_t>(whole));
+    if (!std::isfinite(at[0]) || !std::isfinite(at[1])) return {};
+    return {{"point-x", std::clamp(at[0], -12.0, 12.0)}, {"point-y", std::clamp(at[1], -12.0, 12.0)}};
+  }
+  if (event.panel == "strip" && event.kind == PointerEvent::Kind::click && layerCount() > 0) {
+    const auto positions = stripPositions();
+    if (event.x < 0 || event.x >= static_cast<double>(positions.size())) return {};
+    return {{"way", positions[static_cast<std::size_t>(event.x)] / static_cast<double>(layerCount())}};
+  }
+  if (event.panel == "density" || event.panel == "samples") return sceneChanges(event, values, 1);
+  return {};
+}
+
+}  // namespace orrery::generative

@@ -1,0 +1,112 @@
+#pragma once
+// What the labs of normalizing flows in the plane share: a flow trained live on exact samples of a scene by maximum likelihood, and its
+// pictures: cloud and grid after any share of the layers, the model's density, samples, the likelihood against the exact entropy, the error
+// of the inverse. A lab names its layers and adds its own panels.
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/plane_scene.h"
+#include "core/models/flows.h"
+#include "core/nn/trainer.h"
+#include "core/session/lab.h"
+
+namespace orrery::generative {
+
+// The layers of a flow of the plane, and the law of its latents.
+struct PlaneFlowPlan {
+  std::vector<models::flows::LayerPtr> layers;
+  models::flows::Prior prior = models::flows::Prior::normal;
+};
+
+// What is measured at one frame of the timeline, over the points shown.
+struct PlaneFlowRecord {
+  double likelihood = 0;  // mean -ln p of the model, nats
+};
+
+class PlaneFlowLab : public Lab {
+ public:
+  Expected<void> update(LabContext& context) override;
+  Expected<bool> advance(LabContext& context) override;
+  bool keepsTime(const LabContext& context) const override;
+  Timeline timeline() const override;
+  std::vector<Tensor> capture() const override;
+  void restore(std::int64_t frame, std::vector<Tensor> state) override;
+  std::vector<Metric> metrics() const override;
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
+
+ protected:
+  virtual Expected<PlaneFlowPlan> plan(const LabContext& context) const = 0;
+  // Parameters of the lab's own that change the picture only.
+  virtual std::vector<std::string_view> ownPictureParameters() const { return {}; }
+  // Reads them; called before each evaluation.
+  virtual void readPicture(const LabContext&) {}
+
+  // Parameters every lab of this family has: training, picture, seed. `colour`: "volume" or "origin".
+  static std::vector<Parameter> trainingParameters(std::int64_t steps, double learningRate, std::int64_t batch);
+  static std::vector<Parameter> pictureParameters(const std::string& colour);
+  static Parameter seedParameter();
+
+  // Panels by the ids "layers", "density", "samples", "likelihood", "inverse", "strip", "volumes".
+  Panel layersPanel() const;
+  Panel densityPanel() const;
+  Panel samplesPanel() const;
+  Panel likelihoodPanel() const;
+  Panel inversePanel() const;
+  Panel stripPanel() const;
+  Panel volumesPanel() const;
+
+  std::size_t layerCount() const { return flow_.layers(); }
+  std::int64_t stepsAt(std::int64_t frame) const { return std::min(frame * stepsPerFrame_, totalSteps_); }
+  double half(double position) const;  // half the side of the canvas that shows the state after `position` layers
+  const PlaneFlowRecord* record() const;
+  std::vector<double> pointAt(double position) const;  // the followed point on its way
+  std::vector<double> stripPositions() const;  // of the states the strip shows, from the left
+  double position() const { return share_ * static_cast<double>(flow_.layers()); }
+
+  PlaneScene scene_;
+  double entropy_ = 0;  // mean -ln p of the data's own density over the points shown, nats
+  models::flows::Flow flow_;
+  models::flows::Prior prior_ = models::flows::Prior::normal;
+  nn::Trainer trainer_;
+  models::flows::HostWeights host_;  // the present weights
+  std::int64_t totalSteps_ = 0, stepsPerFrame_ = 1, batch_ = 0, frame_ = 0;
+  std::map<std::int64_t, PlaneFlowRecord> records_;  // by frame: kept while going back and forth
+  std::array<double, 2> point_{};                    // the followed point, on the data's side
+  gpu::Stream* stream_ = nullptr;                    // the session's, from the last update
+
+  // Index k: after k layers; 0 is the data's side, layerCount() the latents'.
+  struct Way {
+    std::vector<Tensor> cloud, grid;   // [n, 2]; [points, lines, 2]
+    std::vector<Tensor> volume;        // ln |det| of the first k layers, [n]
+  };
+  Way down_;                           // data pushed to latents
+  Way up_;                             // samples, with the grid that is square among the latents
+  std::vector<std::vector<float>> layerVolumes_;  // per layer, ln |det| at the data points; empty: exactly 0
+  std::vector<double> halves_{1};                 // half(k) of whole k
+  std::vector<double> errors_;                    // |f^-1(f(x)) - x|_inf of the data points
+  Tensor data_;                        // [points, 2], never trained on
+  Tensor samples_;                     // at the temperature asked for
+  double inside_ = 0, outside_ = 0;    // the model's mass on the raster, and the share of its samples off it
+
+ private:
+  Expected<void> begin(LabContext& context);
+  nn::Trainer::Loss lossOfStep(std::int64_t step) const;
+  Expected<void> measure(gpu::Stream& stream);  // the record and the picture of the present weights
+  void evaluate(gpu::Stream& stream);
+
+  std::uint64_t seed_ = 0;
+  double noise_ = 0, temperature_ = 1, share_ = 1;
+  std::int64_t cells_ = 0, particles_ = 0;
+  bool towardsData_ = false, colourOfOrigin_ = false;
+  kernels::MixtureTable table_;
+  Tensor exact_, density_;         // the data's and the model's density on the raster, [cells, cells]
+  double peak_ = 1;                // about the largest value of the data's
+  Tensor origin_[2];               // angles of the data points and of the samples' latents, [n]
+};
+
+}  // namespace orrery::generative

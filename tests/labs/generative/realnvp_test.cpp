@@ -1,0 +1,158 @@
+// The claims of the lab generative/realnvp: a ring is learnt and its density integrates to 1, scaling helps and without it the lab is NICE,
+// the inverse returns, the timeline returns to the same bits, and data without width are refused.
+
+#include <cmath>
+#include <map>
+
+#include "tests/support/lab_session.h"
+
+using namespace orrery;
+using orrery::testing::arrayNamed;
+using orrery::testing::device;
+using orrery::testing::metricsAt;
+using orrery::testing::openLab;
+
+namespace {
+
+const Value whole(std::int64_t v) { return Value(v); }
+const Value text(const char* v) { return Value(std::string(v)); }
+
+// A run small enough for a test.
+Changes small(std::int64_t steps) {
+  return {{"steps", whole(steps)}, {"steps-per-frame", whole(steps / 2)}, {"width", whole(32)}, {"batch", whole(256)}, {"learning-rate", 0.01},
+          {"particles", whole(1024)}};
+}
+
+}  // namespace
+
+TEST_CASE("realnvp: the likelihood of two moons falls towards their entropy, the density integrates to 1, the inverse returns") {
+  auto session = openLab("generative/realnvp", small(120));
+  REQUIRE(session->set({{"scene", text("moons")}, {"raster", whole(256)}}));
+  const auto first = metricsAt(*session, 0), last = metricsAt(*session, 2);
+  CHECK(last.at("step") == 120);
+  // A third of what a fresh flow, the standard normal, pays above the entropy is saved.
+  CHECK(last.at("divergence") < 0.67 * first.at("divergence"));
+  CHECK(last.at("divergence") > -0.1);  // nothing beats the data's own density; 0.1 is many standard errors of 1024 paired points
+  // Midpoints of 256 x 256 cells over the raster, and the samples that fall off it: 1024 of them, so 4 standard errors of a share of a
+  // fiftieth are 0.0175.
+  CHECK(last.at("mass.raster") + last.at("mass.elsewhere") == Approx(1).margin(0.02));
+  CHECK(last.at("inverse-error") < 1e-4);
+  for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("realnvp: letting couplings scale saves likelihood on the ring") {
+  Changes changes = small(100);
+  changes.push_back({"raster", whole(32)});
+  auto scaling = openLab("generative/realnvp", changes);
+  const double with = metricsAt(*scaling, 2).at("nll");
+  REQUIRE(scaling->set("scale-bound", 0.0));
+  const auto without = metricsAt(*scaling, 2);
+  CHECK(with < without.at("nll") - 0.1);
+  // Without scaling no volume changes, anywhere.
+  for (const float v : arrayNamed(*scaling, "volumes.mean.value")) CHECK(v == 0);
+  for (const float v : arrayNamed(*scaling, "layers.points.scalar")) CHECK(v == 0);
+}
+
+TEST_CASE("realnvp: the timeline goes back and forth to the same bits, and what changes the picture does not train again") {
+  Changes changes = small(24);
+  changes.push_back({"raster", whole(32)});
+  changes.push_back({"steps-per-frame", whole(6)});
+  auto session = openLab("generative/realnvp", changes);
+  const double end = metricsAt(*session, 4).at("nll"), middle = metricsAt(*session, 2).at("nll");
+  CHECK(middle != end);
+  const auto latents = arrayNamed(*session, "layers.points.xy");
+  CHECK(metricsAt(*session, 4).at("nll") == end);
+  CHECK(metricsAt(*session, 2).at("nll") == middle);
+  REQUIRE(session->set({{"way", 0.0}, {"temperature", 0.5}}));
+  REQUIRE(session->wait());
+  CHECK(session->picture()->frame == 2);
+  CHECK(arrayNamed(*session, "layers.points.xy") == arrayNamed(*session, "samples.data.xy"));  // layer 0: the data themselves
+  CHECK(arrayNamed(*session, "layers.points.xy") != latents);
+  // Half a layer is half of the move.
+  REQUIRE(session->set("way", 1.0 / 12));
+  REQUIRE(session->wait());
+  const auto half = arrayNamed(*session, "layers.points.xy");
+  REQUIRE(session->set("way", 2.0 / 12));
+  REQUIRE(session->wait());
+  const auto one = arrayNamed(*session, "layers.points.xy"), zero = arrayNamed(*session, "samples.data.xy");
+  for (std::size_t i = 0; i < half.size(); ++i) CHECK(half[i] == Approx(0.5f * (zero[i] + one[i])).margin(1e-5));
+}
+
+TEST_CASE("realnvp: a point dragged among the latents is found among the data") {
+  Changes changes = small(24);
+  changes.push_back({"raster", whole(32)});
+  auto session = openLab("generative/realnvp", changes);
+  metricsAt(*session, 2);
+  PointerEvent drag;
+  drag.kind = PointerEvent::Kind::drag;
+  drag.panel = "layers", drag.handle = "point";
+  drag.x = 0.25, drag.y = -0.5;
+  session->pointer(drag);
+  REQUIRE(session->wait());
+  // The picture is at the latents: the followed point's way ends where it was dragged to.
+  const auto x = arrayNamed(*session, "layers.followed.x"), y = arrayNamed(*session, "layers.followed.y");
+  CHECK(x.back() == Approx(0.25).margin(1e-5));
+  CHECK(y.back() == Approx(-0.5).margin(1e-5));
+  CHECK(x.front() == Approx(std::get<double>(session->value("point-x"))).margin(1e-6));
+  PointerEvent click;
+  click.panel = "strip";
+  click.x = 3.5, click.y = 0.5;
+  session->pointer(click);
+  REQUIRE(session->wait());
+  CHECK(std::get<double>(session->value("way")) == Approx(0.5));
+}
+
+TEST_CASE("realnvp: data without width are refused with a sentence, and noise makes them a density") {
+  Changes changes = small(10);
+  changes.push_back({"raster", whole(32)});
+  auto session = openLab("generative/realnvp", changes, {}, true);
+  REQUIRE(session->set("scene", text("two-deltas")));
+  const auto refused = session->wait();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("add noise to the data") != std::string::npos);
+  REQUIRE(session->set("noise", 0.1));
+  // Two far blobs of deviation 0.1: ln 2 + ln(2 pi e 0.01); 1024 points, deviation of -ln p is 1.
+  CHECK(metricsAt(*session, 0).at("entropy") == Approx(std::log(2) + 2.837877 - 2 * std::log(10)).margin(4 / 32.0));
+}
+
+TEST_CASE("realnvp: layers that stretch too far stop the training and says so") {
+  Changes changes = small(40);
+  changes.push_back({"raster", whole(32)});
+  changes.push_back({"learning-rate", 0.1});
+  changes.push_back({"scale-bound", 5.0});
+  changes.push_back({"couplings", whole(12)});
+  auto session = openLab("generative/realnvp", changes, {}, true);
+  session->seek(2);
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  INFO(done.error().message);
+  CHECK(done.error().message.find("Numerical range exceeded after step") != std::string::npos);
+  CHECK(done.error().message.find("Lower the learning rate 0.1") != std::string::npos);
+  // The lab stays usable.
+  REQUIRE(session->set({{"learning-rate", 1e-3}, {"scale-bound", 1.0}, {"couplings", whole(2)}}));
+  CHECK(std::isfinite(metricsAt(*session, 1).at("nll")));
+}
+
+TEST_CASE("realnvp: every scene, choice and preset runs") {
+  Changes changes{{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}, {"particles", whole(256)},
+                  {"width", whole(16)}, {"noise", 0.05}};
+  auto session = openLab("generative/realnvp", changes);
+  for (const auto& parameter : session->lab().parameters) {
+    const auto* choice = std::get_if<Choice>(&parameter.domain);
+    if (choice == nullptr) continue;
+    for (const auto& option : choice->options) {
+      if (option.id == "dropped" || option.id == "drawn") continue;
+      INFO(parameter.id << " " << option.id);
+      REQUIRE(session->set(parameter.id, Value(option.id)));
+      CHECK(std::isfinite(metricsAt(*session, 1).at("nll")));
+    }
+    REQUIRE(session->set(parameter.id, parameter.initial));
+  }
+  for (const auto& preset : session->lab().presets) {
+    INFO(preset.id);
+    REQUIRE(session->applyPreset(preset.id));
+    REQUIRE(session->set({{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}}));
+    session->seek(1);
+    REQUIRE(session->wait());
+  }
+}
