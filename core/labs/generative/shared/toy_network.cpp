@@ -62,7 +62,7 @@ ToyNetwork::ToyNetwork(gpu::Stream& stream, const ToyNetworkOptions& options) : 
   for (std::size_t i = 0; i < mlp_.layers(); ++i) {
     const std::int64_t in = mlp_.widths[i], out = mlp_.widths[i + 1];
     // The squared length of the first layer's input is about 2 d, whatever its number of features.
-    const double bound = i == 0                   ? std::sqrt(3.0 / static_cast<double>(2 * options.dimension))
+    const double bound = i == 0                  ? std::sqrt(3.0 / static_cast<double>(2 * options.dimension))
                          : i + 1 < mlp_.layers() ? std::sqrt(6.0 / static_cast<double>(in))
                                                  : 1 / std::sqrt(static_cast<double>(in));
     weights.push_back({std::to_string(2 * i) + ".weight", draw.uniform(Shape{out, in}, bound)});
@@ -84,12 +84,15 @@ Tensor ToyNetwork::train(gpu::Stream& stream, const ToyBatch& batch) {
   expectShape("target", batch.target, Shape{n, options_.outputs});
   if (!batch.weight.empty()) expectShape("weight", batch.weight, Shape{n});
   const nn::Trainer before = trainer_;
-  const Tensor loss = trainer_.step(stream, [&](nn::Tape& tape, std::span<const nn::Variable> weights) {
-    const nn::Variable output = forward(weights, tape.constant(batch.x), batch.time);
-    nn::Variable squares = nn::square(nn::sub(output, tape.constant(batch.target)));
-    if (!batch.weight.empty()) squares = nn::mul(squares, tape.constant(batch.weight.reshaped(Shape{n, 1})));
-    return nn::affine(nn::mean(squares), static_cast<double>(options_.outputs), 0);
-  }).loss;
+  const Tensor loss = trainer_
+                          .step(stream,
+                                [&](nn::Tape& tape, std::span<const nn::Variable> weights) {
+                                  const nn::Variable output = forward(weights, tape.constant(batch.x), batch.time);
+                                  nn::Variable squares = nn::square(nn::sub(output, tape.constant(batch.target)));
+                                  if (!batch.weight.empty()) squares = nn::mul(squares, tape.constant(batch.weight.reshaped(Shape{n, 1})));
+                                  return nn::affine(nn::mean(squares), static_cast<double>(options_.outputs), 0);
+                                })
+                          .loss;
   try {
     const auto step = static_cast<double>(trainer_.steps());
     nn::Weights average = average_;
@@ -115,7 +118,8 @@ Tensor ToyNetwork::at(gpu::Stream& stream, const Tensor& x, double time) const {
   kernels::MatmulOptions product;
   product.transposeB = true;
   product.bias = average_[1].value;
-  product.bias = kernels::matmul(stream, ofTime, kernels::slice(stream, first, 1, d, d + features), product).reshaped(Shape{mlp_.widths[1]});
+  product.bias =
+      kernels::matmul(stream, ofTime, kernels::slice(stream, first, 1, d, d + features), product).reshaped(Shape{mlp_.widths[1]});
   Tensor y = kernels::matmul(stream, x, kernels::slice(stream, first, 1, 0, d), product);
   for (std::size_t layer = 1; layer < mlp_.layers(); ++layer) {
     product.bias = average_[2 * layer + 1].value;

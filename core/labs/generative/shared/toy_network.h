@@ -5,10 +5,10 @@
 //   output R^o; c = sqrt(d / 16), so that time weighs as much as a place of unit variance.
 // 37 762 parameters as it comes. Sources: Tancik et al. 2020 (Fourier features); Kingma and Ba 2015 (Adam).
 // Conventions: x is given as the network shall see it (multiplied by c_in), t is 0..1 or c_noise: the frequencies f rise geometrically from
-// 1/8 to 4: the lowest tells all of 0..1 apart, higher ones than the highest only slow the learning down. The moving average of the weights, which is what is evaluated, decays by
-// min(0.999, (1 + n) / (10 + n)) after step n: the first steps would otherwise be remembered for a thousand (TensorFlow's rule).
-// First weights: uniform so that a layer's sums have variance 1 (the first) or 2 (He et al. 2015), the last layer's as torch.nn.Linear; with
-// PyTorch's for all layers the network starts out nearly linear and learns several times slower.
+// 1/8 to 4: the lowest tells all of 0..1 apart, higher ones than the highest only slow the learning down. The moving average of the
+// weights, which is what is evaluated, decays by min(0.999, (1 + n) / (10 + n)) after step n: the first steps would otherwise be remembered
+// for a thousand (TensorFlow's rule). First weights: uniform so that a layer's sums have variance 1 (the first) or 2 (He et al. 2015), the
+// last layer's as torch.nn.Linear; with PyTorch's for all layers the network starts out nearly linear and learns several times slower.
 
 #include <vector>
 

@@ -1,0 +1,93 @@
+#version 450
+//! variant kernel -DKERNEL=1
+// The velocity of a flow at many points of the plane, from components whose own velocity is affine (core/labs/generative/shared/flow_field.h):
+//   r_k ~ exp(logit_k(x)),  u = sum_k r_k u_k(x),  u_k = v_k + A_k (x - c_k),
+//   div u = sum_k r_k (tr A_k + s_k . u_k) - s . u,  s_k = -P_k (x - c_k),  s = sum_k r_k s_k
+// Plain: a component is four texels (c, log2 w, tr A), (P_xx, P_xy, P_yy, 0) log2 e, (v, A_xx, A_xy), (A_yx, A_yy, 0, 0).
+// Variant kernel: a component is a pair (x_0, x_1), one texel; c = (1 - t) x_0 + t x_1, P = I / h^2, v = x_1 - x_0, A = 0.
+// A lane has four points. Lanes behind the end repeat the last four (device memory comes in multiples of 256 bytes).
+layout(local_size_x = 64) in;
+layout(constant_id = 0) const uint OUTPUT = 0;       // 0: velocity [n, 2]; 1: (velocity, divergence, 0) [n, 4] at points [n, 4]; 2: ln p [n]
+layout(set = 0, binding = 0) uniform samplerBuffer points;
+layout(set = 0, binding = 1) uniform samplerBuffer components;
+layout(set = 0, binding = 2) writeonly buffer Out { vec4 result[]; };
+layout(push_constant) uniform Push { uint first, quads, components; float time, inverseWidth2; } p;
+
+const float LN2 = 0.69314718055994530942;
+
+#ifdef KERNEL
+vec4 logit(uint k, vec4 x, vec4 y) {
+  vec4 pair = texelFetch(components, int(k));
+  vec2 c = mix(pair.xy, pair.zw, p.time);
+  vec4 dx = x - c.x, dy = y - c.y;
+  return (-0.5 * p.inverseWidth2) * (dx * dx + dy * dy);
+}
+#else
+vec4 logit(uint k, vec4 x, vec4 y) {
+  vec4 a = texelFetch(components, int(4u * k)), b = texelFetch(components, int(4u * k + 1u));
+  vec4 dx = x - a.x, dy = y - a.y;
+  return a.z - 0.5 * (b.x * dx * dx + 2.0 * b.y * dx * dy + b.z * dy * dy);
+}
+#endif
+
+void main() {
+  uint i = p.first + min(gl_GlobalInvocationID.x, p.quads - 1u);
+  vec4 x, y;
+  if (OUTPUT == 1u) {
+    vec4 a = texelFetch(points, int(4u * i)), b = texelFetch(points, int(4u * i + 1u)), c = texelFetch(points, int(4u * i + 2u)),
+         d = texelFetch(points, int(4u * i + 3u));
+    x = vec4(a.x, b.x, c.x, d.x);
+    y = vec4(a.y, b.y, c.y, d.y);
+  } else {
+    vec4 a = texelFetch(points, int(2u * i)), b = texelFetch(points, int(2u * i + 1u));
+    x = vec4(a.xz, b.xz);
+    y = vec4(a.yw, b.yw);
+  }
+  vec4 largest = vec4(-3e38);
+  for (uint k = 0u; k < p.components; ++k) largest = max(largest, logit(k, x, y));
+  vec4 sum = vec4(0.0), ux = vec4(0.0), uy = vec4(0.0), sx = vec4(0.0), sy = vec4(0.0), divergence = vec4(0.0);
+  for (uint k = 0u; k < p.components; ++k) {
+    vec4 w = exp2(logit(k, x, y) - largest);
+    sum += w;
+    if (OUTPUT == 2u) continue;
+#ifdef KERNEL
+    vec4 pair = texelFetch(components, int(k));
+    vec2 v = pair.zw - pair.xy, c = mix(pair.xy, pair.zw, p.time);
+    ux += w * v.x;
+    uy += w * v.y;
+    if (OUTPUT == 1u) {
+      vec4 kx = -(p.inverseWidth2 * LN2) * (x - c.x), ky = -(p.inverseWidth2 * LN2) * (y - c.y);
+      sx += w * kx;
+      sy += w * ky;
+      divergence += w * (kx * v.x + ky * v.y);
+    }
+#else
+    vec4 a = texelFetch(components, int(4u * k)), c = texelFetch(components, int(4u * k + 2u)), d = texelFetch(components, int(4u * k + 3u));
+    vec4 dx = x - a.x, dy = y - a.y;
+    vec4 vx = c.x + c.z * dx + c.w * dy, vy = c.y + d.x * dx + d.y * dy;
+    ux += w * vx;
+    uy += w * vy;
+    if (OUTPUT == 1u) {
+      vec4 b = texelFetch(components, int(4u * k + 1u));
+      vec4 kx = -LN2 * (b.x * dx + b.y * dy), ky = -LN2 * (b.y * dx + b.z * dy);
+      sx += w * kx;
+      sy += w * ky;
+      divergence += w * (a.w + kx * vx + ky * vy);
+    }
+#endif
+  }
+  vec4 inverse = 1.0 / sum;
+  if (OUTPUT == 2u) {
+    result[i] = LN2 * (largest + log2(sum));
+    return;
+  }
+  ux *= inverse;
+  uy *= inverse;
+  if (OUTPUT == 0u) {
+    result[2u * i] = vec4(ux.x, uy.x, ux.y, uy.y);
+    result[2u * i + 1u] = vec4(ux.z, uy.z, ux.w, uy.w);
+  } else {
+    divergence = (divergence - (sx * ux + sy * uy)) * inverse;  // s = sx, sy over sum
+    for (uint j = 0u; j < 4u; ++j) result[4u * i + j] = vec4(ux[j], uy[j], divergence[j], 0.0);
+  }
+}
