@@ -178,4 +178,32 @@ State PlaneMixture::reference(const State& start, double from, double to, int st
   return x;
 }
 
+State PointSet::denoise(const State& x, double level, const std::vector<std::size_t>& among) const {
+  State result(x.size());
+  const std::size_t count = among.empty() ? size() : among.size();
+  std::vector<double> logits(count);
+  for (std::size_t first = 0; first < x.size(); first += dimension) {
+    double largest = -std::numeric_limits<double>::infinity();
+    for (std::size_t k = 0; k < count; ++k) {
+      const float* point = points.data() + (among.empty() ? k : among[k]) * dimension;
+      double squares = 0;
+      for (std::size_t i = 0; i < dimension; ++i) {
+        const double d = x[first + i] - static_cast<double>(point[i]);
+        squares += d * d;
+      }
+      logits[k] = -squares / (2 * level * level);
+      largest = std::max(largest, logits[k]);
+    }
+    double sum = 0;
+    for (double& logit : logits) sum += logit = std::exp(logit - largest);
+    for (std::size_t k = 0; k < count; ++k) {
+      const double share = logits[k] / sum;
+      if (share < 1e-12) continue;  // below the rounding of the others together
+      const float* point = points.data() + (among.empty() ? k : among[k]) * dimension;
+      for (std::size_t i = 0; i < dimension; ++i) result[first + i] += share * static_cast<double>(point[i]);
+    }
+  }
+  return result;
+}
+
 }  // namespace orrery::diffusion

@@ -51,4 +51,15 @@ struct PlaneMixture {
   State reference(const State& x, double from, double to, int steps) const;
 };
 
+// Points of equal weight in any number of dimensions: the ideal denoiser of a training set, D = sum_k softmax_k(-|x - y_k|^2 / (2 s^2)) y_k
+// (Karras et al. 2022, equation 57; attention with keys = values = data). A State holds particles of `dimension` coordinates.
+struct PointSet {
+  std::size_t dimension = 1;
+  std::vector<float> points;  // [n, dimension]
+
+  std::size_t size() const { return points.size() / dimension; }
+  // The points are those whose numbers `among` lists, or all of them when it is empty.
+  State denoise(const State& x, double level, const std::vector<std::size_t>& among = {}) const;
+};
+
 }  // namespace orrery::diffusion

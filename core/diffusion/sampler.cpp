@@ -61,6 +61,17 @@ Sampler describeSampler(std::string id, std::string title, std::string source, d
   return s;
 }
 
+const Sampler* namedSampler(std::string_view id, SamplerOptions& options) {
+  if (id.size() == 7 && id.starts_with("unipc-") && id.back() >= '1' && id.back() <= '3') {
+    options.uniOrder = id.back() - '0';
+    id = "unipc";
+  } else if (id == "dpm++3m-consistent") {
+    options.kappa = 2;
+    id = "dpm++3m";
+  }
+  return findRegistered<Sampler>(id);
+}
+
 Expected<void> checkLevels(const std::vector<double>& levels) {
   if (levels.size() < 2) return makeError(ErrorCode::usage, trf("A step grid needs at least 2 noise levels, found {}", levels.size()));
   for (std::size_t i = 0; i < levels.size(); ++i) {

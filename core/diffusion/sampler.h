@@ -95,6 +95,9 @@ struct Sampler {
 Sampler describeSampler(std::string id, std::string title, std::string source, double order, double weakOrder, double evaluations,
                         State (*run)(Run&, State), std::string diffusers, std::string kDiffusion, std::string comfy, bool adaptive = false);
 
+// The sampler of an id; "unipc-3" is unipc at order 3 and "dpm++3m-consistent" is dpm++3m with kappa 2, which `options` are told. Null: none.
+const Sampler* namedSampler(std::string_view id, SamplerOptions& options);
+
 // Checks grid and state, then runs. Levels fall strictly; the last may be 0 (then solvers in ln(level) end with x = D). "ddim-inversion"
 // runs the other way: its levels are walked from the last that is not 0 up to the first.
 Expected<State> sample(const Sampler& sampler, Run& run, State start);

@@ -72,3 +72,25 @@ TEST_CASE("the plane's reference converges with order 4 and reduces to the line'
   CHECK(end[0] == Approx(exact[0]).epsilon(1e-8));
   CHECK(end[1] == Approx(2 * std::sqrt((0.09 + 0.0025) / (0.09 + 100))).epsilon(1e-8));
 }
+
+TEST_CASE("a set of points is a mixture of no width: its denoiser is that of narrow blobs, and its nearest point at the end") {
+  PointSet set;
+  set.dimension = 2;
+  set.points = {-1, 0.2f, 0.8f, 0.5f, 0.1f, -1.1f};
+  PlaneMixture blobs;
+  for (std::size_t k = 0; k < 3; ++k)
+    blobs.components.push_back({1.0 / 3, static_cast<double>(set.points[2 * k]), static_cast<double>(set.points[2 * k + 1]), 1e-14, 1e-14, 0});
+  const State x{0.3, 0.4, -2, 1, 0.1, -0.2};
+  for (const double level : {0.2, 0.7, 5.0}) {
+    const State a = set.denoise(x, level), b = blobs.denoise(x, level);
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).margin(1e-10));
+  }
+  const State end = set.denoise({0.2, -0.9}, 0.01);
+  CHECK(end[0] == static_cast<double>(0.1f));
+  CHECK(end[1] == static_cast<double>(-1.1f));
+  // Among some of them only.
+  const State other = set.denoise({0.2, -0.9}, 0.01, {0, 1});
+  CHECK(other[0] == static_cast<double>(0.8f));
+  // Far away, the mean.
+  CHECK(set.denoise({0, 0}, 1e6)[0] == Approx((-1 + 0.8 + 0.1) / 3).epsilon(1e-6));
+}

@@ -97,18 +97,10 @@ Expected<Contestant> SamplerBench::contestant(const std::string& id, const LabCo
   o.correctorSteps = static_cast<int>(context.integer("corrector-steps"));
   o.correctorRatio = context.number("corrector-ratio");
   o.dimension = scene_.dimension;
-  std::string base = id;
-  if (id.starts_with("unipc-")) {
-    o.uniOrder = id.back() - '0';
-    base = "unipc";
-  } else if (id == "dpm++3m-consistent") {
-    o.kappa = 2;
-    base = "dpm++3m";
-  }
-  one.sampler = findRegistered<Sampler>(base);
+  one.sampler = diffusion::namedSampler(id, o);
   if (one.sampler == nullptr) return makeError(ErrorCode::usage, trf("There is no sampler '{}'", id));
   one.title = tr(one.sampler->title);
-  if (base != id) one.title = base == "unipc" ? "UniPC-" + id.substr(6) : trf("{}, consistent", one.title);
+  if (one.sampler->id != id) one.title = one.sampler->id == "unipc" ? "UniPC-" + id.substr(6) : trf("{}, consistent", one.title);
   if (exactStart_) o.exact = [this](double level) { return exactAt(level); };
   return one;
 }

@@ -1,0 +1,238 @@
+// The picture of the lab edm-unified.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/labs/generative/edm_unified/lab.h"
+
+namespace orrery::generative {
+
+using diffusion::Moment;
+using diffusion::Prediction;
+using diffusion::State;
+
+namespace {
+
+constexpr double gap = std::numeric_limits<double>::quiet_NaN();
+
+Tensor numbers(const std::vector<double>& values) {
+  return Tensor::from(Shape{static_cast<std::int64_t>(values.size())}, std::vector<float>(values.begin(), values.end()));
+}
+
+std::shared_ptr<LineMark> line(std::string id, const std::vector<double>& x, const std::vector<double>& y, Paint paint,
+                               std::string label = {}) {
+  auto mark = std::make_shared<LineMark>(std::move(id));
+  mark->x = numbers(x);
+  mark->y = numbers(y);
+  mark->paint = paint;
+  mark->label = std::move(label);
+  mark->directLabel = false;
+  mark->width = 1.25f;
+  return mark;
+}
+
+std::shared_ptr<RuleMark> rule(std::string id, double at) {
+  auto mark = std::make_shared<RuleMark>(std::move(id));
+  mark->at = at;
+  mark->paint = Paint::of(Role::accent);
+  return mark;
+}
+
+std::string titleOf(Prediction prediction) {
+  switch (prediction) {
+    case Prediction::epsilon:
+      return tr("Noise ε");
+    case Prediction::data:
+      return tr("Data x₀");
+    case Prediction::score:
+      return tr("Score");
+    case Prediction::v:
+      return tr("v");
+    case Prediction::velocity:
+      return tr("Velocity");
+    case Prediction::edm:
+      return tr("EDM's F");
+  }
+  return {};
+}
+
+}  // namespace
+
+Panel EdmUnified::rawPanel() const {
+  Panel panel;
+  panel.id = "raw";
+  panel.title = trf("{}: its own coordinates", tr(law_->title));
+  panel.x.label = tr("time t (data at 0)");
+  panel.y.label = tr("state xₜ");
+  panel.legend = false;
+  std::vector<double> x, y, dotsX, dotsY;
+  for (std::size_t k = 0; k < fine_.raw.front().size(); ++k) {
+    for (std::size_t i = 0; i < fine_.raw.size(); i += 4) x.push_back(fine_.times[i]), y.push_back(fine_.raw[i][k]);
+    x.push_back(gap), y.push_back(gap);
+    if (k % 4 != 1) continue;  // the solver's steps of a few, so that each can be followed
+    for (std::size_t i = 0; i < coarse_.raw.size(); ++i) dotsX.push_back(coarse_.times[i]), dotsY.push_back(coarse_.raw[i][k]);
+    dotsX.push_back(gap), dotsY.push_back(gap);
+  }
+  panel.marks.push_back(line("paths", x, y, Paint::of(Role::muted, 0.7f)));
+  auto dots = line("solver", dotsX, dotsY, Paint::of(Role::estimate));
+  dots->markers = true;
+  panel.marks.push_back(std::move(dots));
+  for (const auto& [id, value] : curvature_) {
+    if (id == law_->id) panel.note = trf("path / chord {:.3f}", value);
+  }
+  return panel;
+}
+
+Panel EdmUnified::scaledPanel() const {
+  Panel panel;
+  panel.id = "scaled";
+  panel.title = tr("Scaled: the same for every law");
+  panel.x.label = tr("noise level σ");
+  panel.x.scale = ScaleKind::log;
+  panel.x.reversed = true;
+  panel.y.label = tr("x / √(1 + σ²)");
+  panel.legend = false;
+  std::vector<double> x, y, dotsX, dotsY;
+  // Drawn at the size of the variance-preserving state, so that beginning and end fit one axis.
+  const auto put = [&](const Walk& walk, std::size_t i, std::size_t k, std::vector<double>& toX, std::vector<double>& toY) {
+    const double level = walk.levels[i];
+    toX.push_back(level);
+    toY.push_back(walk.raw[i][k] / law_->at(walk.times[i]).alpha / std::sqrt(1 + level * level));
+  };
+  for (std::size_t k = 0; k < fine_.raw.front().size(); ++k) {
+    for (std::size_t i = 0; i < fine_.raw.size(); i += 4) put(fine_, i, k, x, y);
+    x.push_back(gap), y.push_back(gap);
+    if (k % 4 != 1) continue;
+    for (std::size_t i = 0; i < coarse_.raw.size(); ++i) put(coarse_, i, k, dotsX, dotsY);
+    dotsX.push_back(gap), dotsY.push_back(gap);
+  }
+  panel.marks.push_back(line("paths", x, y, Paint::of(Role::muted, 0.7f)));
+  auto dots = line("solver", dotsX, dotsY, Paint::of(Role::estimate));
+  dots->markers = true;
+  panel.marks.push_back(std::move(dots));
+  for (const auto& [id, value] : error_) {
+    if (id == law_->id) panel.note = trf("error at the end {:.2g}", value);
+  }
+  return panel;
+}
+
+Panel EdmUnified::scalesPanel() const {
+  Panel panel;
+  panel.id = "scales";
+  panel.title = trf("What the network sees: {}", tr(view_->title));
+  panel.x.label = tr("noise level σ");
+  panel.x.scale = ScaleKind::log;
+  panel.y.label = tr("standard deviation");
+  panel.y.scale = ScaleKind::log;
+  panel.y.range = Range{0.02, 120};
+  std::vector<double> sigmas, input, target, out;
+  const double variance = measured_ * measured_;
+  for (const double sigma : lossAt_) {
+    const auto p = view_->at(sigma, dataDeviation_);
+    sigmas.push_back(sigma);
+    input.push_back(p.in * std::sqrt(variance + sigma * sigma));
+    target.push_back(std::sqrt(std::pow(1 - p.skip, 2) * variance + std::pow(p.skip * sigma, 2)) / std::abs(p.out));
+    out.push_back(std::abs(p.out));
+  }
+  panel.marks.push_back(line("input", sigmas, input, Paint::series(0), tr("input")));
+  panel.marks.push_back(line("target", sigmas, target, Paint::series(4), tr("target")));
+  auto amplified = line("out", sigmas, out, Paint::series(2), tr("|c_out|: error in D per error of F"));
+  amplified->dash = {4, 2};
+  panel.marks.push_back(std::move(amplified));
+  panel.marks.push_back(rule("level", level_));
+  panel.handles.push_back({"level", level_, 0, Handle::Kind::verticalLine, tr("Noise level shown σ")});
+  return panel;
+}
+
+Panel EdmUnified::lossPanel() const {
+  Panel panel;
+  panel.id = "loss";
+  panel.title = tr("Where is something left to learn?");
+  panel.x.label = tr("noise level σ");
+  panel.x.scale = ScaleKind::log;
+  panel.y.label = tr("weighted loss");
+  const double top = *std::max_element(lossDensity_.begin(), lossDensity_.end());
+  std::vector<double> first = lossFirst_, density, zero(lossAt_.size(), 0.0);
+  // The density of training levels has its own unit: drawn to half the height.
+  double most = 1.2;
+  for (const double v : lossLeast_) most = std::max(most, std::min(v, 6.0));
+  for (const double v : lossDensity_) density.push_back(0.5 * most * v / std::max(top, 1e-12));
+  panel.y.range = Range{0, 1.1 * most};
+  auto band = std::make_shared<BandMark>("density");
+  band->x = numbers(lossAt_), band->low = numbers(zero), band->high = numbers(density);
+  band->paint = Paint::of(Role::muted, 0.3f);
+  band->label = tr("levels in training");
+  band->directLabel = false;
+  panel.marks.push_back(std::move(band));
+  panel.marks.push_back(line("first", lossAt_, first, Paint::series(4), tr("a network that says 0")));
+  panel.marks.push_back(line("least", lossAt_, lossLeast_, Paint::series(0), tr("the best network")));
+  if (view_->id == "edm" || view_->id == "data" || view_->id == "noise") {
+    panel.marks.push_back(rule("p-mean", std::exp(mean_)));
+    panel.handles.push_back({"p-mean", std::exp(mean_), 0, Handle::Kind::verticalLine, tr("Mean of ln σ in training")});
+  }
+  return panel;
+}
+
+// What a network of this parameterisation should say at the shown level against the state it sees, and the spread of single targets around
+// it.
+Panel EdmUnified::boardPanel(Prediction prediction, int column) const {
+  Panel panel;
+  panel.id = std::string(diffusion::idOf(prediction));
+  panel.title = titleOf(prediction);
+  panel.row = 1;
+  panel.column = column;
+  panel.columnSpan = 2;
+  panel.legend = false;
+  panel.x.label = prediction == Prediction::edm ? tr("state x / s") : tr("state xₜ");
+  const double t = diffusion::timeOf(*law_, level_);
+  const Moment at = law_->at(t);
+  const double relative = at.relative();
+  constexpr int points = 121;
+  std::vector<double> x, mean, low, high;
+  const double reach = data_.quantile(0.9995, relative), least = data_.quantile(0.0005, relative);
+  for (int i = 0; i < points; ++i) {
+    const double scaled = least + (reach - least) * i / (points - 1.0), raw = at.alpha * scaled;
+    const double clean = data_.denoise({scaled}, relative)[0], around = std::sqrt(std::max(spread(scaled, relative), 0.0));
+    const auto said = [&](double d) {
+      return diffusion::convert(Prediction::data, prediction, State{d}, State{raw}, at, dataDeviation_)[0];
+    };
+    const double a = said(clean - around), b = said(clean + around);
+    x.push_back(prediction == Prediction::edm ? scaled : raw);
+    mean.push_back(said(clean));
+    low.push_back(std::min(a, b)), high.push_back(std::max(a, b));
+  }
+  auto band = std::make_shared<BandMark>("spread");
+  band->x = numbers(x), band->low = numbers(low), band->high = numbers(high);
+  band->paint = Paint::of(Role::estimate, 0.22f);
+  panel.marks.push_back(std::move(band));
+  panel.marks.push_back(line("mean", x, mean, Paint::of(Role::estimate)));
+  return panel;
+}
+
+Figure EdmUnified::figure() const {
+  Figure figure;
+  figure.title = tr("One design space");
+  if (view_ == nullptr) return figure;
+  const auto place = [&](Panel panel, int column) {
+    panel.row = 0, panel.column = column, panel.columnSpan = 3;
+    figure.panels.push_back(std::move(panel));
+  };
+  place(rawPanel(), 0);
+  place(scaledPanel(), 3);
+  place(scalesPanel(), 6);
+  place(lossPanel(), 9);
+  int column = 0;
+  for (const Prediction prediction :
+       {Prediction::epsilon, Prediction::data, Prediction::v, Prediction::velocity, Prediction::score, Prediction::edm}) {
+    figure.panels.push_back(boardPanel(prediction, column));
+    column += 2;
+  }
+  figure.panels[4].y.label = trf("at σ = {:.3g}", level_);
+  figure.rowWeights = {1.35f, 1};
+  return figure;
+}
+
+}  // namespace orrery::generative

@@ -1,0 +1,67 @@
+#pragma once
+// The lab generative/edm-unified: its state, shared by the computing half (edm_unified.cpp) and the drawing half (figure.cpp); what it
+// offers is in describe.cpp.
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "core/diffusion/density.h"
+#include "core/diffusion/prediction.h"
+#include "core/diffusion/process.h"
+#include "core/figure/marks/marks.h"
+#include "core/session/lab.h"
+
+namespace orrery::generative {
+
+// A row of the table of preconditionings (Karras et al. 2022, table 1, and the straight path of flow matching): D = skip x + out F(in x;
+// noise), the weight lambda of |D - y|^2, and the density of ln sigma in training. x is the scaled state.
+struct NetworkView {
+  std::string id, title;
+  diffusion::Preconditioning (*at)(double sigma, double dataDeviation) = nullptr;
+  double (*weight)(double sigma, double dataDeviation) = nullptr;
+  double (*density)(double lnSigma, double mean, double deviation) = nullptr;  // integrates to 1 over ln sigma
+};
+const std::vector<NetworkView>& networkViews();
+
+class EdmUnified : public Lab {
+ public:
+  static LabEntry describe();
+  Expected<void> update(LabContext& context) override;
+  Figure figure() const override;
+  std::vector<Metric> metrics() const override;
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
+
+ private:
+  struct Walk {
+    std::vector<double> times, levels;
+    std::vector<diffusion::State> raw;  // x_t, one state per time
+  };
+  diffusion::State velocity(const diffusion::Process& process, const diffusion::State& x, double t) const;
+  Walk walk(const diffusion::Process& process, const std::vector<double>& levels, const std::string& solver) const;
+  diffusion::State start(double level) const;
+  double spread(double x, double level) const;  // Var[x_0 | x], x scaled
+  double meanSpread(double level) const;        // its mean over x
+
+  // figure.cpp
+  Panel rawPanel() const;
+  Panel scaledPanel() const;
+  Panel scalesPanel() const;
+  Panel lossPanel() const;
+  Panel boardPanel(diffusion::Prediction prediction, int column) const;
+
+  diffusion::LineMixture data_;
+  double measured_ = 0.5;       // standard deviation of the data
+  double dataDeviation_ = 0.5;  // what the preconditioning is told it is
+  const diffusion::Process* law_ = nullptr;
+  const NetworkView* view_ = nullptr;
+  double level_ = 1, mean_ = -1.2, deviation_ = 1.2;
+  std::string solver_;
+  std::vector<double> levels_;
+  Walk fine_, coarse_;                                             // of the chosen law, exact and with the chosen solver
+  std::vector<std::pair<std::string, double>> curvature_, error_;  // per law: path over chord; the solver's error at the end
+  double agreement_ = 0;                                           // of VE, VP and flow at equal levels, RK4 with 800 steps
+  std::vector<double> lossAt_, lossLeast_, lossDensity_, lossFirst_;
+};
+
+}  // namespace orrery::generative

@@ -1,0 +1,398 @@
+// Image diffusion: any of the forty samplers on 32 x 32 pictures, driven by a dropped diffusion transformer or by the ideal
+// denoiser of a set of pictures. State x = x_t / alpha_t against the relative noise level sigma, double precision on the host; the network
+// runs on the device in f32, D is what it says there (core/models/trained_dit.h). Sources: Ho et al. 2020; Karras et al. 2022; Peebles and
+// Xie 2023 (DiT); Ho and Salimans 2022 (guidance); Song et al. 2021 (inversion by the ODE).
+// Random numbers, key = seed: picture c of a row starts from the values [c V, (c + 1) V) of core/diffusion/noise.h off the path (step 0,
+// purpose 0), V = channels S S; the same in every row unless the rows are seeds. Between two noises a and b of deviation 1: slerp, (sin((1
+// - t) w) a + sin(t w) b) / sin w with w the angle between them (White 2016), which keeps the length.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "core/labs/generative/image_diffusion/lab.h"
+
+namespace orrery::generative {
+
+using diffusion::Run;
+using diffusion::SamplerOptions;
+using diffusion::State;
+
+namespace {
+
+struct Cancelled {};
+
+std::vector<std::string> parts(const std::string& text) {
+  std::vector<std::string> result(1);
+  for (const char c : text) {
+    if (c == ',' || c == ';') {
+      result.emplace_back();
+    } else if (c != ' ') {
+      result.back() += c;
+    }
+  }
+  std::erase(result, std::string());
+  return result;
+}
+
+// Numbers from `low` to `high`, at most twelve. Error: something else, or nothing.
+Expected<std::vector<double>> numbersIn(const std::string& text, const std::string& what, double low, double high) {
+  std::vector<double> result;
+  for (const std::string& part : parts(text)) {
+    double value = 0;
+    const auto [rest, fault] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (fault != std::errc() || rest != part.data() + part.size() || !(value >= low && value <= high)) {
+      return makeError(ErrorCode::usage, trf("{}: expected numbers from {} to {}, separated by commas, found '{}'", what, low, high, part));
+    }
+    result.push_back(value);
+  }
+  if (result.empty() || result.size() > 12) {
+    return makeError(ErrorCode::usage, trf("{}: expected 1 to 12 numbers separated by commas, found {}", what, result.size()));
+  }
+  return result;
+}
+
+State part(const State& all, std::size_t index, std::size_t size) {
+  const auto from = all.begin() + static_cast<std::ptrdiff_t>(index * size);
+  return State(std::vector<double>(from, from + static_cast<std::ptrdiff_t>(size)));
+}
+
+void append(std::vector<double>& to, const State& values) { to.insert(to.end(), values.begin(), values.end()); }
+
+State between(const State& a, const State& b, double t) {
+  double aa = 0, bb = 0, ab = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) aa += a[i] * a[i], bb += b[i] * b[i], ab += a[i] * b[i];
+  const double angle = std::acos(std::clamp(ab / std::sqrt(aa * bb), -1.0, 1.0));
+  return (std::sin((1 - t) * angle) / std::sin(angle)) * a + (std::sin(t * angle) / std::sin(angle)) * b;
+}
+
+}  // namespace
+
+Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
+  if (context.text("denoiser") == "memory") {
+    denoiser_ = memoryDenoiser(static_cast<std::uint32_t>(context.integer("memory")));
+    return {};
+  }
+  const std::string& path = context.file("network").path;
+  if (path.empty()) {
+    return makeError(ErrorCode::usage, tr("no network yet: drop a DiT's safetensors file ('orrery train tiny-dit' makes one), or choose "
+                                          "perfect memory as the denoiser"));
+  }
+  models::DitStated stated;
+  for (const diffusion::Prediction p : diffusion::allPredictions) {
+    if (context.text("prediction") == diffusion::idOf(p)) stated.prediction = p;
+  }
+  if (context.text("schedule") != "file") stated.process = context.text("schedule");
+  const std::string& told = context.text("told-time");
+  if (told == "steps") stated.time = models::ToldTime::steps;
+  if (told == "unit") stated.time = models::ToldTime::unit;
+  if (told == "log-level") stated.time = models::ToldTime::logLevel;
+  stated.heads = context.integer("heads");
+  auto opened = networkDenoiser(context.stream(), path, stated);
+  if (!opened) return opened.error();
+  denoiser_ = *std::move(opened);
+  return {};
+}
+
+Expected<SamplerOptions> ImageDiffusion::optionsFrom(const LabContext& context) const {
+  SamplerOptions o;
+  o.eta = context.number("eta");
+  o.churn = context.number("churn");
+  o.dimension = denoiser_->values();
+  return o;
+}
+
+// Values of deviation 1 for pictures first ... first + count - 1 of a seed.
+State ImageDiffusion::picturesNoise(std::uint64_t seed, std::size_t first, std::size_t count) const {
+  const std::size_t size = denoiser_->values();
+  const State all = diffusion::Noise(seed, (first + count) * size).fresh(0, 0);
+  const auto from = all.begin() + static_cast<std::ptrdiff_t>(first * size);
+  return State(std::vector<double>(from, all.end()));
+}
+
+Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext& context) const {
+  const auto columns = static_cast<std::size_t>(context.integer("columns"));
+  const std::size_t size = denoiser_->values(), classes = denoiser_->classNames.size();
+  const auto options = optionsFrom(context);
+  const bool file = context.text("denoiser") == "file";
+  const auto none = static_cast<std::uint32_t>(classes);
+  const std::int64_t label = context.integer("label");
+  if (file && label >= static_cast<std::int64_t>(classes)) {
+    return makeError(ErrorCode::usage, trf("Class number {} is beyond the network's {} classes (0 to {})", label, classes, classes - 1));
+  }
+  std::uint32_t wanted = none;
+  if (file && label >= 0) wanted = static_cast<std::uint32_t>(label);
+  if (!file) {
+    const auto found = std::find(denoiser_->classNames.begin(), denoiser_->classNames.end(), context.text("class"));
+    wanted = static_cast<std::uint32_t>(found - denoiser_->classNames.begin());
+  }
+
+  Row base;
+  base.options = *options;
+  const auto setSampler = [&](Row& row, const std::string& id, double evaluations) -> Expected<void> {
+    row.sampler = diffusion::namedSampler(id, row.options);
+    if (row.sampler == nullptr || id == "ddim-inversion") {
+      return makeError(ErrorCode::usage, trf("There is no sampler '{}'; 'orrery data generative/samplers' names them all", id));
+    }
+    row.steps = std::max(1, static_cast<int>(std::lround(evaluations / row.sampler->evaluations)));
+    // The fewest levels that a grid has.
+    if (!finalZero_) row.steps = std::max(row.steps, 1);
+    return {};
+  };
+  const std::string sampler = context.text("sampler");
+  const auto budget = static_cast<double>(context.integer("nfe"));
+  if (auto set = setSampler(base, sampler, budget); !set) return set.error();
+  base.guidance = context.number("guidance");
+  base.labels.assign(columns, wanted);
+  base.start = picturesNoise(seed_, 0, columns);
+  const auto className = [&](std::uint32_t c) { return c == none ? tr("anything") : tr(denoiser_->classNames[c]); };
+
+  std::vector<Row> rows;
+  if (experiment_ == "classes" || experiment_ == "interpolation") {
+    const auto first = static_cast<std::uint32_t>(file ? std::max<std::int64_t>(label, 0) : 0);
+    const std::uint32_t count = std::min<std::uint32_t>(none - first, 4);
+    for (std::uint32_t c = first; c < first + count; ++c) {
+      Row row = base;
+      row.id = std::to_string(c), row.name = className(c);
+      row.labels.assign(columns, c);
+      rows.push_back(std::move(row));
+    }
+    if (experiment_ == "interpolation") {
+      const State ends = picturesNoise(seed_, 0, 2);
+      std::vector<double> starts;
+      for (std::size_t i = 0; i < columns; ++i) {
+        const double t = columns > 1 ? static_cast<double>(i) / static_cast<double>(columns - 1) : 0;
+        append(starts, between(part(ends, 0, size), part(ends, 1, size), t));
+      }
+      for (Row& row : rows) row.start = State(starts);
+    }
+  } else if (experiment_ == "seeds") {
+    for (std::size_t r = 0; r < 4; ++r) {
+      Row row = base;
+      row.id = std::to_string(r), row.name = trf("{} to {}", r * columns + 1, (r + 1) * columns);
+      row.start = picturesNoise(seed_, r * columns, columns);
+      rows.push_back(std::move(row));
+    }
+  } else if (experiment_ == "samplers") {
+    for (const std::string& id : parts(context.text("compared"))) {
+      Row row = base;
+      row.options = *options;
+      if (auto set = setSampler(row, id, budget); !set) return set.error();
+      row.id = id, row.name = tr(row.sampler->title);
+      rows.push_back(std::move(row));
+    }
+    if (rows.empty() || rows.size() > 12) {
+      return makeError(ErrorCode::usage, trf("Samplers compared: expected 1 to 12 ids separated by commas, found {}", rows.size()));
+    }
+  } else if (experiment_ == "guidance") {
+    const auto scales = numbersIn(context.text("guidances"), tr("Guidance scales"), 0, 100);
+    if (!scales) return scales.error();
+    for (const double w : *scales) {
+      Row row = base;
+      row.id = fmt::format("{:g}", w), row.name = fmt::format("w = {:g}", w);
+      row.guidance = w;
+      rows.push_back(std::move(row));
+    }
+  } else if (experiment_ == "budget") {
+    const auto budgets = numbersIn(context.text("budgets"), tr("Evaluations compared"), 1, 1024);
+    if (!budgets) return budgets.error();
+    for (const double n : *budgets) {
+      Row row = base;
+      if (auto set = setSampler(row, sampler, n); !set) return set.error();
+      row.id = fmt::format("{:g}", n), row.name = fmt::format("{:g}", n);
+      rows.push_back(std::move(row));
+    }
+  } else {
+    // There and back: up the ODE, then down it; the first row is what comes out.
+    Row row = base;
+    row.id = "back", row.name = tr("back");
+    row.guidance = 1;
+    const Pictures held = shapeWorldPictures(true, static_cast<std::uint32_t>(seed_ % 1000), static_cast<std::uint32_t>(columns),
+                                             static_cast<int>(denoiser_->side));
+    if (denoiser_->channels != 3) {
+      return makeError(ErrorCode::usage,
+                       trf("There and back needs a denoiser of colour pictures, this one has {} channel", denoiser_->channels));
+    }
+    row.labels.assign(columns, none);
+    row.start = held.values;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Expected<void> ImageDiffusion::run(LabContext& context, Row& row, double done, double share) const {
+  auto levels = diffusion::stepLevels(*grid_, row.steps, finalZero_, request_);
+  if (!levels) return levels.error();
+  struct Asked {
+    double level;
+    State clean;
+  };
+  std::vector<Asked> asked;
+  const double expected = std::max(1.0, row.sampler->evaluations * row.steps);
+  const auto denoise = [&](const State& x, double level) {
+    if (context.cancelled()) throw Cancelled();
+    context.progress(done + share * std::min(static_cast<double>(asked.size()) / expected, 1.0), trf("Denoising: {}", row.name));
+    State clean = denoiser_->denoise(context.stream(), x, level, row.labels, row.guidance);
+    asked.push_back({level, clean});
+    return clean;
+  };
+  Run sampling(denoise, *levels, seed_, row.start.size(), row.options);
+  sampling.record = true;
+  const auto end = diffusion::sample(*row.sampler, sampling, levels->front() * row.start);
+  if (!end) return end.error();
+  row.looks.clear();
+  for (diffusion::Visit& visit : sampling.visits) {
+    // What the denoiser said nearest to this level, the later of two; the last picture is its own.
+    const bool last = &visit == &sampling.visits.back();
+    const auto distance = [&](const Asked& a) { return std::abs(std::log(a.level / std::max(visit.level, 1e-9))); };
+    const Asked* nearest = &asked.front();
+    for (const Asked& a : asked) {
+      if (distance(a) <= distance(*nearest)) nearest = &a;
+    }
+    row.looks.push_back({visit.level, visit.evaluations, visit.x, last ? visit.x : nearest->clean});
+  }
+  return {};
+}
+
+// Takes the pictures of the row to noise by DDIM inversion on the row's own levels, then lets the row sample from there. The rows that come
+// out: the pictures, their noise, what came back.
+Expected<void> ImageDiffusion::invert(LabContext& context, std::vector<Row>& rows) const {
+  Row& back = rows.front();
+  const State pictures = back.start;
+  Row up = back;
+  up.sampler = findRegistered<diffusion::Sampler>("ddim-inversion");
+  up.id = "there", up.name = tr("there");
+  const auto levels = diffusion::stepLevels(*grid_, back.steps, finalZero_, request_);
+  if (!levels) return levels.error();
+  std::size_t asked = 0;
+  const auto denoise = [&](const State& x, double level) {
+    if (context.cancelled()) throw Cancelled();
+    context.progress(0.5 * std::min(static_cast<double>(asked++) / static_cast<double>(levels->size()), 1.0),
+                     tr("Taking the pictures to their noise"));
+    return denoiser_->denoise(context.stream(), x, level, back.labels, 1);
+  };
+  Run inversion(denoise, *levels, seed_, pictures.size(), up.options);
+  inversion.record = true;
+  const auto noise = diffusion::sample(*up.sampler, inversion, pictures);
+  if (!noise) return noise.error();
+  for (diffusion::Visit& visit : inversion.visits) up.looks.push_back({visit.level, visit.evaluations, visit.x, pictures});
+  // Its first visit is the picture itself, whatever level the grid begins with.
+  up.looks.front().level = 0;
+  back.start = *noise / levels->front();
+  if (auto ran = run(context, back, 0.5, 0.5); !ran) return ran;
+  rows.insert(rows.begin(), std::move(up));
+  return {};
+}
+
+Expected<void> ImageDiffusion::update(LabContext& context) {
+  chosen_ = context.integer("chosen");
+  if (keepsTime(context)) return {};
+  if (denoiser_ == nullptr || context.restarting() ||
+      context.anyChanged({"denoiser", "network", "prediction", "schedule", "told-time", "heads", "memory"})) {
+    auto before = std::move(denoiser_);
+    if (auto opened = openDenoiser(context); !opened) {
+      denoiser_ = std::move(before);
+      return opened.error();
+    }
+  }
+  grid_ = findRegistered<diffusion::Grid>(context.text("grid"));
+  request_ = {};
+  request_.sigmaMin = context.number("sigma-min");
+  request_.sigmaMax = context.number("sigma-max");
+  request_.process = context.text("process");
+  if (context.text("grid") == "polyexponential") request_.rho = 1;
+  if (const auto levels = numbersIn(context.text("levels"), tr("Levels"), 0, 1000); levels) request_.custom = *levels;
+  finalZero_ = context.flag("final-zero");
+  seed_ = static_cast<std::uint64_t>(context.integer("seed"));
+  experiment_ = context.text("experiment");
+  auto rows = plan(context);
+  if (!rows) return rows.error();
+  try {
+    if (experiment_ == "inversion") {
+      if (auto inverted = invert(context, *rows); !inverted) return inverted;
+    } else {
+      for (std::size_t r = 0; r < rows->size(); ++r) {
+        const auto count = static_cast<double>(rows->size());
+        if (auto ran = run(context, (*rows)[r], static_cast<double>(r) / count, 1 / count); !ran) return ran;
+      }
+    }
+  } catch (const Cancelled&) {
+    return makeError(ErrorCode::cancelled, tr("cancelled"));
+  }
+  rows_ = *std::move(rows);
+  columns_ = context.integer("columns");
+  frame_ = 0;
+  return {};
+}
+
+bool ImageDiffusion::keepsTime(const LabContext& context) const {
+  if (context.restarting() || rows_.empty() || !context.changed("chosen")) return false;
+  for (const auto& [id, value] : context.values()) {
+    if (id != "chosen" && context.changed(id)) return false;
+  }
+  return true;
+}
+
+std::int64_t ImageDiffusion::frames() const {
+  std::size_t most = 1;
+  for (const Row& row : rows_) most = std::max(most, row.looks.size());
+  return static_cast<std::int64_t>(most);
+}
+
+// Eight steps a second: denoising is watched, not raced.
+Timeline ImageDiffusion::timeline() const { return {frames(), "step", 8}; }
+
+Expected<bool> ImageDiffusion::advance(LabContext&) {
+  if (frame_ + 1 >= frames()) return false;
+  ++frame_;
+  return true;
+}
+
+// Every frame is there already; which one is shown is all that changes.
+std::vector<Tensor> ImageDiffusion::capture() const { return {Tensor::from(Shape{1}, std::vector<float>{static_cast<float>(frame_)})}; }
+
+void ImageDiffusion::restore(std::int64_t frame, std::vector<Tensor>) { frame_ = frame; }
+
+// A row of fewer steps goes at its own pace: all begin and end together.
+const ImageDiffusion::Look& ImageDiffusion::lookAt(const Row& row, std::int64_t frame) const {
+  const std::int64_t last = frames() - 1, own = static_cast<std::int64_t>(row.looks.size()) - 1;
+  const std::int64_t at = last > 0 ? (frame * own + last / 2) / last : own;
+  return row.looks[static_cast<std::size_t>(std::clamp<std::int64_t>(at, 0, own))];
+}
+
+double ImageDiffusion::apart(const State& a, const State& b) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return std::sqrt(sum / static_cast<double>(a.size()));
+}
+
+std::vector<Metric> ImageDiffusion::metrics() const {
+  std::vector<Metric> result;
+  for (const Row& row : rows_) {
+    result.push_back({"evaluations." + row.id, static_cast<double>(row.looks.back().evaluations), ""});
+    if (experiment_ == "inversion") continue;
+    // Of the finished pictures, in units of -1 ... 1.
+    result.push_back({"apart." + row.id, apart(row.looks.back().x, rows_.front().looks.back().x), ""});
+  }
+  if (experiment_ == "inversion" && rows_.size() == 2) {
+    result.push_back({"error.inversion", apart(rows_[1].looks.back().x, rows_[0].looks.front().x), ""});
+    double squares = 0;
+    const Look& top = rows_[0].looks.back();
+    for (const double v : top.x) squares += v * v;
+    result.push_back({"noise.deviation", std::sqrt(squares / static_cast<double>(top.x.size())) / top.level, ""});
+  }
+  return result;
+}
+
+Changes ImageDiffusion::pointer(const PointerEvent& event, const Values&) const {
+  if (event.kind != PointerEvent::Kind::click || (event.panel != "noisy" && event.panel != "clean")) return {};
+  const double column = std::floor(event.x), row = std::floor(event.y);
+  if (column < 0 || row < 0 || column >= static_cast<double>(columns_) || row >= static_cast<double>(rows_.size())) return {};
+  return {{"chosen", static_cast<std::int64_t>(row) * columns_ + static_cast<std::int64_t>(column)}};
+}
+
+ORRERY_LAB(ImageDiffusion);
+
+}  // namespace orrery::generative

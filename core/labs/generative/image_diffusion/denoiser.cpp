@@ -1,0 +1,98 @@
+#include "core/labs/generative/image_diffusion/denoiser.h"
+
+#include <cmath>
+
+#include "core/data/shapeworld.h"
+
+namespace orrery::generative {
+
+using diffusion::State;
+
+namespace {
+
+class NetworkDenoiser : public PictureDenoiser {
+ public:
+  explicit NetworkDenoiser(models::TrainedDit network) : network_(std::move(network)) {
+    side = network_.config.imageSize, channels = network_.config.channels;
+    deviation = network_.config.sigmaData;
+    classNames = network_.classNames;
+  }
+
+  State denoise(gpu::Stream& stream, const State& x, double level, const std::vector<std::uint32_t>& labels,
+                double guidance) const override {
+    const auto batch = static_cast<std::int64_t>(labels.size());
+    const std::vector<float> floats(x.begin(), x.end());
+    const Tensor patches = models::ditPatches(stream, Tensor::from(Shape{batch, channels, side, side}, floats), network_.config);
+    const Tensor clean = network_.denoise(stream, patches, level, Tensor::from(Shape{batch}, labels), guidance);
+    const auto found = models::ditImages(stream, clean, network_.config).toFloats();
+    return State(std::vector<double>(found.begin(), found.end()));
+  }
+
+ private:
+  models::TrainedDit network_;
+};
+
+class MemoryDenoiser : public PictureDenoiser {
+ public:
+  explicit MemoryDenoiser(std::uint32_t count) {
+    const Pictures pictures = shapeWorldPictures(false, 0, count, static_cast<int>(side));
+    set_.dimension = values();
+    set_.points.assign(pictures.values.begin(), pictures.values.end());
+    double sum = 0, squares = 0;
+    for (const double v : pictures.values) sum += v, squares += v * v;
+    const auto n = static_cast<double>(pictures.values.size());
+    deviation = std::sqrt(squares / n - sum / n * (sum / n));
+    for (const auto& name : shapeworld::classNames) classNames.emplace_back(name);
+    ofClass_.resize(classNames.size());
+    for (std::size_t i = 0; i < pictures.classes.size(); ++i) ofClass_[pictures.classes[i]].push_back(i);
+  }
+
+  State denoise(gpu::Stream&, const State& x, double level, const std::vector<std::uint32_t>& labels, double guidance) const override {
+    std::vector<double> result;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const auto from = x.begin() + static_cast<std::ptrdiff_t>(i * values());
+      const State one(std::vector<double>(from, from + static_cast<std::ptrdiff_t>(values())));
+      // A set that holds no picture of the class says what it says of all.
+      const bool any = labels[i] >= classNames.size() || ofClass_[labels[i]].empty();
+      State clean = any ? set_.denoise(one, level) : set_.denoise(one, level, ofClass_[labels[i]]);
+      if (guidance != 1 && !any) clean = guidance * clean + (1 - guidance) * set_.denoise(one, level);
+      result.insert(result.end(), clean.begin(), clean.end());
+    }
+    return State(std::move(result));
+  }
+
+ private:
+  diffusion::PointSet set_;
+  std::vector<std::vector<std::size_t>> ofClass_;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated) {
+  auto network = models::TrainedDit::open(stream, path, stated);
+  if (!network) return network.error();
+  return std::unique_ptr<PictureDenoiser>(std::make_unique<NetworkDenoiser>(*std::move(network)));
+}
+
+std::unique_ptr<PictureDenoiser> memoryDenoiser(std::uint32_t count) { return std::make_unique<MemoryDenoiser>(count); }
+
+Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t count, int side) {
+  shapeworld::Options options;
+  options.seed = 1;  // that of the recipe tiny-dit
+  options.split = heldOut ? shapeworld::Split::val : shapeworld::Split::train;
+  Pictures pictures;
+  std::vector<double> values;
+  const auto plane = static_cast<std::size_t>(side * side);
+  for (std::uint32_t i = first; i < first + count; ++i) {
+    const auto scene = shapeworld::makeScene(i, options);
+    const auto picture = shapeworld::render(scene, side, options);
+    pictures.classes.push_back(static_cast<std::uint32_t>(scene.objects.at(0).shape));
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+      for (std::size_t p = 0; p < plane; ++p) values.push_back((2.0 * picture.rgb[3 * p + channel] - 255) / 255);
+    }
+  }
+  pictures.values = State(std::move(values));
+  return pictures;
+}
+
+}  // namespace orrery::generative

@@ -1,0 +1,43 @@
+#pragma once
+// Denoisers of pictures for the lab generative/image-diffusion: a diffusion transformer on the device, or the ideal denoiser of a set of
+// pictures. Pictures are [channels, S, S] one after another in a State, values around -1 ... 1.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/expected.h"
+#include "core/diffusion/density.h"
+#include "core/models/trained_dit.h"
+
+namespace orrery::generative {
+
+class PictureDenoiser {
+ public:
+  virtual ~PictureDenoiser() = default;
+
+  std::int64_t side = 32, channels = 3;
+  double deviation = 0.5;               // of the data: noisy pictures are shown divided by sqrt(deviation^2 + level^2) / deviation
+  std::vector<std::string> classNames;  // a label of classNames.size() is none of them
+
+  std::size_t values() const { return static_cast<std::size_t>(channels * side * side); }
+  // D for every picture of x, the labels one per picture. With guidance w: D_none + w (D_class - D_none).
+  virtual diffusion::State denoise(gpu::Stream& stream, const diffusion::State& x, double level, const std::vector<std::uint32_t>& labels,
+                                   double guidance) const = 0;
+};
+
+// Error: that of models::TrainedDit::open().
+Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated);
+
+// The first `count` ShapeWorld singles of the split train at 32 x 32: what a network that knew its training set by heart would say.
+std::unique_ptr<PictureDenoiser> memoryDenoiser(std::uint32_t count);
+
+// ShapeWorld singles of a split from `first` on as one State, and their classes.
+struct Pictures {
+  diffusion::State values;
+  std::vector<std::uint32_t> classes;
+};
+Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t count, int side);
+
+}  // namespace orrery::generative

@@ -1,0 +1,164 @@
+// What the lab image-diffusion offers: its parameters, presets and views.
+
+#include <algorithm>
+
+#include "core/diffusion/names.h"
+#include "core/labs/generative/image_diffusion/lab.h"
+
+namespace orrery::generative {
+
+namespace {
+
+const std::string& textOf(const Values& values, const char* id) { return std::get<std::string>(values.find(id)->second); }
+bool is(const Values& values, const char* id, std::initializer_list<std::string_view> any) {
+  return std::find(any.begin(), any.end(), textOf(values, id)) != any.end();
+}
+
+// Functions, because the registration of the lab runs before this file's own statics exist.
+Choice choiceOf(const std::vector<diffusion::Name>& names, std::vector<Choice::Option> before = {}) {
+  Choice choice{std::move(before)};
+  for (const diffusion::Name& name : names) choice.options.push_back({name.id, name.title});
+  return choice;
+}
+
+Choice solvers() {
+  Choice choice = choiceOf(diffusion::samplerNames());
+  // It runs from data to noise: the experiment "There and back" uses it.
+  std::erase_if(choice.options, [](const Choice::Option& option) { return option.id == "ddim-inversion"; });
+  return choice;
+}
+
+}  // namespace
+
+LabEntry ImageDiffusion::describe() {
+  LabEntry entry;
+  entry.id = "generative/image-diffusion";
+  entry.title = "Image diffusion";
+  entry.summary = "Pictures out of noise, step by step";
+  using namespace std::string_literals;
+  const auto whole = [](std::int64_t v) { return Value(v); };
+  const auto dropped = [](const Values& v) { return is(v, "denoiser", {"file"}); };
+  const auto memory = [](const Values& v) { return is(v, "denoiser", {"memory"}); };
+  entry.parameters = {
+      {"denoiser", "Denoiser", "The ideal one of a set of pictures, which knows them by heart, or your own diffusion transformer.",
+       "Denoiser", "memory"s, Choice{{{"memory", "Perfect memory"}, {"file", "Your network"}}}},
+      {"network", "Network file", "A safetensors file with the tensors of the authors' DiT; a config.json beside it is read.", "Denoiser",
+       Asset{}, FileWell{{"safetensors"}, false}, "", dropped},
+      {"prediction", "It predicts", "What the network's output means.", "Denoiser", "file"s,
+       Choice{{{"file", "As its config.json says"},
+               {"epsilon", "Noise ε"},
+               {"x0", "Data x₀"},
+               {"v", "v"},
+               {"score", "Score"},
+               {"velocity", "Velocity"},
+               {"F", "EDM's F"}}},
+       "", dropped},
+      {"schedule", "Its noise schedule", "Whose x_t the network takes.", "Denoiser", "file"s,
+       choiceOf(diffusion::processNames(), {{"file", "As its config.json says"}}), "", dropped},
+      {"told-time", "It is told", "How the network is told the time.", "Denoiser", "file"s,
+       Choice{
+           {{"file", "As its config.json says"}, {"steps", "The step, 0 to 999"}, {"unit", "The time, 0 to 1"}, {"log-level", "ln σ / 4"}}},
+       "", dropped},
+      {"heads", "Its heads", "Attention heads; 0 is what config.json says, or one per 64 of the width.", "Denoiser", whole(0),
+       Integer{0, 64}, "", dropped},
+      {"memory", "Pictures in memory", "How many ShapeWorld pictures the ideal denoiser knows.", "Denoiser", whole(512),
+       Integer{4, 4096, true}, "", memory},
+      {"experiment", "Rows compare", "What differs from row to row; the noise of a column is the same in all of them.", "Experiment",
+       "classes"s,
+       Choice{{{"classes", "Classes"},
+               {"seeds", "Seeds"},
+               {"samplers", "Samplers"},
+               {"guidance", "Guidance"},
+               {"budget", "Evaluations"},
+               {"interpolation", "Between two noises"},
+               {"inversion", "There and back"}}}},
+      {"class", "Shape", "What is asked for.", "Experiment", "star"s,
+       Choice{{{"circle", "Circle"}, {"square", "Square"}, {"triangle", "Triangle"}, {"star", "Star"}, {"none", "Anything"}}}, "",
+       [](const Values& v) {
+         return !is(v, "denoiser", {"file"}) && !is(v, "experiment", {"classes", "interpolation", "inversion"});
+       }},
+      {"label", "Class number", "What is asked for; −1 is anything. Rows of classes begin here.", "Experiment", whole(0), Integer{-1, 9999},
+       "", dropped},
+      {"columns", "Columns", "Pictures in a row, each from its own noise.", "Experiment", whole(4), Integer{1, 12}},
+      {"compared", "Samplers compared", "Their ids, separated by commas, as orrery data generative/samplers names them.", "Experiment",
+       "euler, heun, dpm++2m, unipc, euler-a, em"s, Text{}, "", [](const Values& v) { return is(v, "experiment", {"samplers"}); }},
+      {"guidances", "Guidance scales", "One row each, separated by commas.", "Experiment", "0, 1, 2, 4, 8"s, Text{}, "",
+       [](const Values& v) { return is(v, "experiment", {"guidance"}); }},
+      {"budgets", "Evaluations compared", "One row each, separated by commas.", "Experiment", "2, 4, 8, 16, 32"s, Text{}, "",
+       [](const Values& v) { return is(v, "experiment", {"budget"}); }},
+      {"sampler", "Sampler", "The same forty as on the sampler bench.", "Sampling", "dpm++2m"s, solvers(), "",
+       [](const Values& v) { return !is(v, "experiment", {"samplers"}); }},
+      {"nfe", "Evaluations", "How many times a sampler may ask the denoiser; steps = evaluations / evaluations per step.", "Sampling",
+       whole(16), Integer{1, 256, true}, "", [](const Values& v) { return !is(v, "experiment", {"budget"}); }},
+      {"guidance", "Guidance w", "How far beyond the class's own answer: D_none + w (D_class − D_none); 1 is none.", "Sampling", 1.0,
+       Real{0, 15, 0.1}, "",
+       [](const Values& v) {
+         return !is(v, "experiment", {"guidance", "inversion"});
+       }},
+      {"eta", "Noise share η", "Of ancestral samplers and SDE solvers: 0 is the ODE.", "Sampling", 1.0, Real{0, 1.5, 0.01}},
+      {"churn", "Churn", "EDM: how much noise is added again, over all steps.", "Sampling", 10.0, Real{0, 100, 1}, "",
+       [](const Values& v) { return is(v, "sampler", {"edm"}) || is(v, "experiment", {"samplers"}); }},
+      {"grid", "Grid", "How the noise levels are spaced.", "Step grid", "karras"s, choiceOf(diffusion::gridNames())},
+      {"sigma-min", "Smallest noise level σ", "The last level above 0.", "Step grid", 0.02, LogReal{1e-3, 1}},
+      {"sigma-max", "Largest noise level σ", "Where the samplers start.", "Step grid", 80.0, LogReal{2, 160}},
+      {"final-zero", "Final step to 0", "Adds a last step from the smallest level to D.", "Step grid", true, Switch{}},
+      {"levels", "Levels", "Noise levels of the drawn grid, falling, separated by commas.", "Step grid",
+       "80, 40, 20, 10, 5, 2.5, 1.2, 0.6, 0.3, 0.1, 0.02"s, Text{}, "", [](const Values& v) { return is(v, "grid", {"drawn"}); }},
+      {"process", "Noise process", "Whose 1000 levels the grids over timesteps read.", "Step grid", "ddpm-linear"s,
+       choiceOf(diffusion::processNames()), "",
+       [](const Values& v) {
+         return is(v, "grid", {"normal", "leading", "trailing", "quadratic", "simple", "sgm-uniform", "ddim-uniform", "beta"});
+       }},
+      {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(7), Seed{}},
+      {"chosen", "Chosen picture", "Its place in the grid, row by row; click a picture.", "View", whole(0), Integer{0, 255}},
+  };
+  entry.presets = {
+      {"classes", "Four shapes from the same noise", "Columns share their noise, rows ask for another shape.", {}},
+      {"samplers",
+       "One noise, many samplers",
+       "Sixteen evaluations each: deterministic samplers agree on the picture, stochastic ones make another.",
+       {{"experiment", "samplers"s}, {"class", "star"s}}},
+      {"guidance",
+       "Too much guidance",
+       "Beyond w = 1 the state leaves what the denoiser knows on its way, and colours leave their range; the end is a known picture again.",
+       {{"experiment", "guidance"s}, {"class", "triangle"s}}},
+      {"budget",
+       "How few steps are enough",
+       "From two evaluations to thirty-two, same noise.",
+       {{"experiment", "budget"s}, {"class", "star"s}}},
+      {"between",
+       "Between two noises",
+       "Every row walks from one noise to another along the sphere, for one shape; perfect memory can only jump.",
+       {{"experiment", "interpolation"s}, {"columns", whole(8)}}},
+      {"there-and-back",
+       "There and back",
+       "Held-out pictures are taken to their noise by the same ODE run backwards, and out again. Memory does not know them: the noise it "
+       "finds is too large.",
+       {{"experiment", "inversion"s},
+        {"sampler", "euler"s},
+        {"nfe", whole(64)},
+        {"grid", "exponential"s},
+        {"sigma-min", 0.3},
+        {"final-zero", false}}},
+      {"few-pictures",
+       "Four pictures in memory",
+       "With four known pictures every noise ends in one of them, decided at large noise already.",
+       {{"memory", whole(4)}, {"experiment", "seeds"s}, {"class", "none"s}, {"columns", whole(6)}}},
+  };
+  entry.views = {{"noisy", "Noisy pictures"}, {"clean", "Denoised pictures"}, {"settling", "When it is decided"}, {"strip", "Film strip"}};
+  Acceptance network;
+  network.kinds = "a diffusion transformer (DiT) as safetensors";
+  network.parameter = "network";
+  network.also = {{"denoiser", "file"s}};
+  network.score = [](const FileReport& report) {
+    const auto has = [&](std::string_view name) {
+      return std::any_of(report.tensors.begin(), report.tensors.end(), [&](const TensorSummary& t) { return t.name == name; });
+    };
+    return report.kind == "safetensors" && has("x_embedder.proj.weight") && has("final_layer.linear.weight") ? 95 : 0;
+  };
+  entry.accepts = {network};
+  entry.make = [] { return std::make_unique<ImageDiffusion>(); };
+  return entry;
+}
+
+}  // namespace orrery::generative

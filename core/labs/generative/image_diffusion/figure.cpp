@@ -1,0 +1,221 @@
+// The picture of the lab image-diffusion.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/labs/generative/image_diffusion/lab.h"
+
+namespace orrery::generative {
+
+using diffusion::State;
+
+namespace {
+
+constexpr std::size_t gap = 2;        // pixels between pictures
+constexpr std::size_t mostCells = 9;  // pictures in a row of the strip
+constexpr double smallestLevel = 1e-3;
+
+std::string levelText(double level) {
+  return level == 0     ? std::string("0")
+         : level >= 100 ? fmt::format("{:.0f}", level)
+         : level >= 1   ? fmt::format("{:.2g}", level)
+                        : fmt::format("{:.1g}", level);
+}
+
+Panel pictures(const char* id) {
+  Panel panel;
+  panel.id = id;
+  panel.frameless = true;
+  panel.equalAspect = true;
+  panel.legend = false;
+  panel.y.reversed = true;
+  return panel;
+}
+
+std::shared_ptr<ImageMark> image(const Tensor& pixels, std::size_t columns, std::size_t rows) {
+  auto mark = std::make_shared<ImageMark>("pictures");
+  mark->pixels = pixels;
+  mark->x = {0, static_cast<double>(columns)};
+  mark->y = {0, static_cast<double>(rows)};
+  return mark;
+}
+
+std::shared_ptr<BoxesMark> frameAround(const std::string& id, double x, double y, double width, double height, double pixel) {
+  auto mark = std::make_shared<BoxesMark>(id);
+  mark->lineWidth = 2;
+  BoxesMark::Box box;
+  box.x = x, box.y = y, box.width = width - 2 * pixel, box.height = height - 2 * pixel;
+  box.paint = Paint::of(Role::accent);
+  mark->boxes.push_back(std::move(box));
+  return mark;
+}
+
+// Series colours in an order that keeps neighbours apart as thin lines; the palest last.
+Paint rowPaint(std::size_t row) {
+  static constexpr int order[] = {4, 5, 2, 6, 1, 0, 7, 3};
+  return Paint::series(order[row % 8]);
+}
+
+Tensor numbers(const std::vector<double>& values) {
+  return Tensor::from(Shape{static_cast<std::int64_t>(values.size())}, std::vector<float>(values.begin(), values.end()));
+}
+
+}  // namespace
+
+// Pictures side by side as RGBA, each in a cell of side + gap pixels and its values multiplied by its factor; gaps are transparent.
+Tensor ImageDiffusion::mosaic(const std::vector<std::pair<const State*, std::size_t>>& pictures, std::size_t columns,
+                              const std::vector<double>& factors) const {
+  const auto side = static_cast<std::size_t>(denoiser_->side), channels = static_cast<std::size_t>(denoiser_->channels), cell = side + gap;
+  const std::size_t rows = (pictures.size() + columns - 1) / columns, width = columns * cell;
+  std::vector<std::uint8_t> rgba(rows * cell * width * 4, 0);
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    const auto& [state, index] = pictures[i];
+    for (std::size_t y = 0; y < side; ++y) {
+      for (std::size_t x = 0; x < side; ++x) {
+        std::uint8_t* pixel = &rgba[((i / columns * cell + y) * width + i % columns * cell + x) * 4];
+        for (std::size_t c = 0; c < 3; ++c) {
+          const double value = (*state)[index * channels * side * side + (std::min(c, channels - 1) * side + y) * side + x];
+          pixel[c] = static_cast<std::uint8_t>(std::lround(std::clamp((factors[i] * value + 1) * 127.5, 0.0, 255.0)));
+        }
+        pixel[3] = 255;
+      }
+    }
+  }
+  return Tensor::from(Shape{static_cast<std::int64_t>(rows * cell), static_cast<std::int64_t>(width), 4}, rgba);
+}
+
+// The room left of the state's pictures for the names of the rows, in pictures.
+double ImageDiffusion::namesWidth() const {
+  std::size_t longest = 0;
+  for (const Row& row : rows_) longest = std::max(longest, row.name.size());
+  return 0.3 + 0.02 * static_cast<double>(longest * std::max(rows_.size(), static_cast<std::size_t>(columns_)));
+}
+
+Panel ImageDiffusion::mosaicPanel(bool clean) const {
+  Panel panel = pictures(clean ? "clean" : "noisy");
+  const auto columns = static_cast<std::size_t>(columns_);
+  std::vector<std::pair<const State*, std::size_t>> cells;
+  std::vector<double> factors;
+  auto names = std::make_shared<TextMark>("rows");
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    const Look& look = lookAt(rows_[r], frame_);
+    for (std::size_t c = 0; c < columns; ++c) {
+      cells.emplace_back(clean ? &look.clean : &look.x, c);
+      factors.push_back(clean ? 1 : denoiser_->deviation / std::hypot(denoiser_->deviation, look.level));
+    }
+    names->words.push_back({-0.12, static_cast<double>(r) + 0.47, rows_[r].name, Paint::of(Role::ink), HAlign::right, VAlign::middle, 8});
+  }
+  panel.title = clean ? tr("What the denoiser expects: x̂₀") : tr("The state: xₜ");
+  const Look& first = lookAt(rows_.front(), frame_);
+  panel.note = clean ? trf("{} evaluations", first.evaluations) : trf("σ = {}", levelText(first.level));
+  // Names stand left of the pictures, in the state's panel only: the rows are the same.
+  panel.x.range = Range{clean ? 0 : -namesWidth(), static_cast<double>(columns)};
+  panel.y.range = Range{0, static_cast<double>(rows_.size())};
+  panel.marks.push_back(image(mosaic(cells, columns, factors), columns, rows_.size()));
+  if (!clean) panel.marks.push_back(std::move(names));
+  const auto chosen = std::min<std::size_t>(static_cast<std::size_t>(chosen_), cells.size() - 1);
+  const double pixel = 0.5 * static_cast<double>(gap) / static_cast<double>(denoiser_->side + static_cast<std::int64_t>(gap));
+  panel.marks.push_back(frameAround("chosen", static_cast<double>(chosen % columns), static_cast<double>(chosen / columns), 1, 1, pixel));
+  return panel;
+}
+
+Panel ImageDiffusion::stripPanel() const {
+  Panel panel = pictures("strip");
+  const auto columns = static_cast<std::size_t>(columns_);
+  const std::size_t index = std::min<std::size_t>(static_cast<std::size_t>(chosen_), rows_.size() * columns - 1);
+  const Row& row = rows_[index / columns];
+  const std::size_t count = std::min(row.looks.size(), mostCells);
+  panel.title = trf("Film strip of one picture: {}, {}", row.name, trf("column {}", index % columns + 1));
+  panel.note = tr("click a picture to see its strip");
+  std::vector<std::pair<const State*, std::size_t>> cells;
+  std::vector<double> factors;
+  auto words = std::make_shared<TextMark>("levels");
+  std::vector<std::size_t> shown;
+  for (std::size_t i = 0; i < count; ++i) shown.push_back(count > 1 ? (i * (row.looks.size() - 1) + (count - 1) / 2) / (count - 1) : 0);
+  for (const bool clean : {false, true}) {
+    for (const std::size_t at : shown) {
+      const Look& look = row.looks[at];
+      cells.emplace_back(clean ? &look.clean : &look.x, index % columns);
+      factors.push_back(clean ? 1 : denoiser_->deviation / std::hypot(denoiser_->deviation, look.level));
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    words->words.push_back({static_cast<double>(i) + 0.47, 2.14, trf("σ = {}", levelText(row.looks[shown[i]].level)),
+                            Paint::of(Role::muted), HAlign::center, VAlign::middle, 7.5f});
+  }
+  words->words.push_back({-0.1, 0.47, tr("xₜ"), Paint::of(Role::ink), HAlign::right, VAlign::middle, 8});
+  words->words.push_back({-0.1, 1.47, tr("x̂₀"), Paint::of(Role::ink), HAlign::right, VAlign::middle, 8});
+  panel.x.range = Range{-0.4, static_cast<double>(count)};
+  panel.y.range = Range{0, 2.3};
+  panel.marks.push_back(image(mosaic(cells, count, factors), count, 2));
+  panel.marks.push_back(std::move(words));
+  // Where the timeline is: the last picture of the strip that is not ahead of it.
+  const Look& now = lookAt(row, frame_);
+  std::size_t here = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (&row.looks[shown[i]] <= &now) here = i;
+  }
+  const double pixel = 0.5 * static_cast<double>(gap) / static_cast<double>(denoiser_->side + static_cast<std::int64_t>(gap));
+  panel.marks.push_back(frameAround("now", static_cast<double>(here), 0, 1, 2, pixel));
+  return panel;
+}
+
+// How far what the denoiser expects is from what the row ends with, over all its pictures.
+Panel ImageDiffusion::settlingPanel() const {
+  Panel panel;
+  panel.id = "settling";
+  panel.title = tr("When is the picture decided?");
+  panel.x.label = tr("noise level σ");
+  panel.x.scale = ScaleKind::log;
+  panel.x.reversed = true;
+  panel.y.label = tr("x̂₀ from the end (root mean square)");
+  double largest = smallestLevel, smallest = 1e9;
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    const Row& row = rows_[r];
+    if (row.id == "there") continue;
+    std::vector<double> x, y;
+    for (const Look& look : row.looks) {
+      if (look.level < smallestLevel) continue;
+      x.push_back(look.level);
+      y.push_back(apart(look.clean, row.looks.back().x));
+      largest = std::max(largest, look.level), smallest = std::min(smallest, look.level);
+    }
+    auto mark = std::make_shared<LineMark>("row-" + row.id);
+    mark->x = numbers(x);
+    mark->y = numbers(y);
+    mark->paint = rowPaint(r);
+    mark->width = 1.25f;
+    mark->markers = x.size() < 40;
+    mark->label = row.name;
+    mark->directLabel = false;
+    mark->xName = tr("σ"), mark->yName = tr("distance");
+    panel.marks.push_back(std::move(mark));
+  }
+  auto rule = std::make_shared<RuleMark>("now");
+  rule->at = std::max(lookAt(rows_.back(), frame_).level, smallest);
+  rule->paint = Paint::of(Role::accent);
+  panel.marks.push_back(std::move(rule));
+  return panel;
+}
+
+Figure ImageDiffusion::figure() const {
+  Figure figure;
+  figure.title = tr("Image diffusion");
+  if (rows_.empty()) return figure;
+  const auto place = [&](Panel panel, int row, int column, int span = 1) {
+    panel.row = row, panel.column = column, panel.columnSpan = span;
+    figure.panels.push_back(std::move(panel));
+  };
+  place(mosaicPanel(false), 0, 0);
+  place(mosaicPanel(true), 0, 1);
+  place(settlingPanel(), 0, 2);
+  place(stripPanel(), 1, 0, 3);
+  figure.rowWeights = {1.5f, 1};
+  // Both mosaics at one scale.
+  figure.columnWeights = {static_cast<float>(1 + namesWidth() / static_cast<double>(columns_)), 1, 1};
+  return figure;
+}
+
+}  // namespace orrery::generative

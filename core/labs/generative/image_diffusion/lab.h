@@ -1,0 +1,78 @@
+#pragma once
+// The lab generative/image-diffusion: its state, shared by the computing half (image_diffusion.cpp) and the drawing half (figure.cpp); what
+// it offers is in describe.cpp.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/diffusion/grid.h"
+#include "core/diffusion/sampler.h"
+#include "core/figure/marks/marks.h"
+#include "core/labs/generative/image_diffusion/denoiser.h"
+#include "core/session/lab.h"
+
+namespace orrery::generative {
+
+class ImageDiffusion : public Lab {
+ public:
+  static LabEntry describe();
+  Expected<void> update(LabContext& context) override;
+  bool keepsTime(const LabContext& context) const override;
+  Expected<bool> advance(LabContext& context) override;
+  Timeline timeline() const override;
+  std::vector<Tensor> capture() const override;
+  void restore(std::int64_t frame, std::vector<Tensor> state) override;
+  Figure figure() const override;
+  std::vector<Metric> metrics() const override;
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
+
+ private:
+  // Where a row of pictures stands after a step: all its pictures x at one level, and what the denoiser makes of them.
+  struct Look {
+    double level = 0;
+    int evaluations = 0;
+    diffusion::State x, clean;
+  };
+  // Pictures that go through one sampler together.
+  struct Row {
+    std::string id, name;  // of the metrics; beside the row
+    const diffusion::Sampler* sampler = nullptr;
+    diffusion::SamplerOptions options;
+    int steps = 1;
+    double guidance = 1;
+    std::vector<std::uint32_t> labels;  // one per column
+    diffusion::State start;             // of deviation 1
+    std::vector<Look> looks;
+  };
+
+  Expected<void> openDenoiser(LabContext& context);
+  Expected<std::vector<Row>> plan(const LabContext& context) const;
+  Expected<diffusion::SamplerOptions> optionsFrom(const LabContext& context) const;
+  Expected<void> run(LabContext& context, Row& row, double done, double share) const;
+  Expected<void> invert(LabContext& context, std::vector<Row>& rows) const;
+  diffusion::State picturesNoise(std::uint64_t seed, std::size_t first, std::size_t count) const;
+  const Look& lookAt(const Row& row, std::int64_t frame) const;
+  double apart(const diffusion::State& a, const diffusion::State& b) const;  // root mean square over all values
+  std::int64_t frames() const;
+
+  // figure.cpp
+  double namesWidth() const;
+  Panel mosaicPanel(bool clean) const;
+  Panel stripPanel() const;
+  Panel settlingPanel() const;
+  Tensor mosaic(const std::vector<std::pair<const diffusion::State*, std::size_t>>& pictures, std::size_t columns,
+                const std::vector<double>& factors) const;
+
+  std::unique_ptr<PictureDenoiser> denoiser_;
+  std::vector<Row> rows_;
+  std::vector<std::string> columnNames_;
+  std::string experiment_;
+  const diffusion::Grid* grid_ = nullptr;
+  diffusion::GridRequest request_;
+  bool finalZero_ = true;
+  std::uint64_t seed_ = 0;
+  std::int64_t columns_ = 4, frame_ = 0, chosen_ = 0;
+};
+
+}  // namespace orrery::generative

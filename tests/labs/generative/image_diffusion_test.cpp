@@ -1,0 +1,205 @@
+// generative/image-diffusion: with a denoiser that is known exactly (a set of pictures) every sampler must end in that set; experiments,
+// the timeline, a dropped network, and what is refused.
+
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "core/labs/generative/image_diffusion/denoiser.h"
+#include "core/modelfile/safetensors_write.h"
+#include "core/session/session.h"
+#include "tests/support/catch.h"
+#include "tests/support/lab_session.h"
+
+using namespace orrery;
+using orrery::testing::arrayNamed;
+using orrery::testing::metricsAt;
+
+namespace {
+
+const Value whole(std::int64_t v) { return Value(v); }
+const Value text(const char* v) { return Value(std::string(v)); }
+
+// Eight pictures in memory and few columns: quick, and exact.
+std::unique_ptr<Session> openLab(Changes changes, const std::string& preset = {}) {
+  Changes all{{"denoiser", text("memory")}, {"memory", whole(8)}, {"columns", whole(2)}, {"guidance", Value(1.0)}};
+  all.insert(all.end(), changes.begin(), changes.end());
+  return orrery::testing::openLab("generative/image-diffusion", all, preset);
+}
+
+std::string refusal(const Changes& changes) {
+  auto session = openLab({});
+  REQUIRE(session->wait().hasValue());
+  const auto set = session->set(changes);
+  if (!set) return set.error().message;
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  return done.error().message;
+}
+
+// RGB of the picture in cell (row, column) of a mosaic.
+std::vector<int> cell(Session& session, const std::string& panel, std::size_t row, std::size_t column, std::size_t columns) {
+  const auto pixels = arrayNamed(session, panel + ".pictures.pixels");
+  std::vector<int> result;
+  for (std::size_t y = 0; y < 32; ++y)
+    for (std::size_t x = 0; x < 32; ++x)
+      for (std::size_t c = 0; c < 3; ++c)
+        result.push_back(static_cast<int>(std::lround(
+            static_cast<double>(pixels[((row * 34 + y) * columns * 34 + column * 34 + x) * 4 + c]) * (pixels[3] > 1 ? 1 : 255))));
+  return result;
+}
+
+std::vector<int> known(std::uint32_t index) {
+  std::vector<int> result;
+  const auto one = generative::shapeWorldPictures(false, index, 1, 32);
+  for (std::size_t p = 0; p < 1024; ++p)
+    for (std::size_t c = 0; c < 3; ++c) result.push_back(static_cast<int>(std::lround((one.values[c * 1024 + p] + 1) * 127.5)));
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("perfect memory: every sampler ends in one of the known pictures, of the wanted class") {
+  // 2 x 2 pictures through 6 samplers, with steps enough that each has converged to a point of the set.
+  auto session = openLab({{"experiment", text("samplers")},
+                          {"compared", text("euler, heun, dpm++2m, unipc, euler-a, em")},
+                          {"class", text("none")},
+                          {"nfe", whole(40)}});
+  const auto m = metricsAt(*session, 1000);
+  CHECK(m.at("evaluations.euler") == 40);
+  std::set<std::vector<int>> set;
+  for (std::uint32_t i = 0; i < 8; ++i) set.insert(known(i));
+  CHECK(set.size() == 8);
+  for (std::size_t row = 0; row < 6; ++row)
+    for (std::size_t column = 0; column < 2; ++column) {
+      INFO("row " << row << ", column " << column);
+      CHECK(set.count(cell(*session, "noisy", row, column, 2)) == 1);
+    }
+  // Deterministic samplers follow one path; the ends of that path are points, so they agree to rounding.
+  for (const char* id : {"heun", "dpm++2m", "unipc"}) CHECK(m.at(std::string("apart.") + id) < 1e-6);
+  for (const auto& message : orrery::testing::device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("rows of classes show pictures of their class from the same noise; guidance 0 forgets the class") {
+  auto session = openLab({{"memory", whole(64)}, {"nfe", whole(24)}});
+  metricsAt(*session, 1000);
+  const auto classes = generative::shapeWorldPictures(false, 0, 64, 32).classes;
+  for (std::size_t row = 0; row < 4; ++row) {
+    const auto picture = cell(*session, "noisy", row, 1, 2);
+    bool found = false;
+    for (std::uint32_t i = 0; i < 64 && !found; ++i) found = classes[i] == row && known(i) == picture;
+    INFO("row " << row);
+    CHECK(found);
+  }
+  auto forgetful = openLab({{"memory", whole(64)}, {"nfe", whole(24)}, {"guidance", Value(0.0)}});
+  const auto m = metricsAt(*forgetful, 1000);
+  for (const char* row : {"1", "2", "3"}) CHECK(m.at(std::string("apart.") + row) == 0);
+}
+
+TEST_CASE("the timeline goes from noise to the picture, and comes back to the same bits") {
+  auto session = openLab({});
+  metricsAt(*session, 0);
+  const auto first = cell(*session, "noisy", 0, 0, 2);
+  metricsAt(*session, 1000);
+  const auto last = cell(*session, "noisy", 0, 0, 2), expected = cell(*session, "clean", 0, 0, 2);
+  CHECK(last == expected);  // the last picture is its own
+  CHECK(first != last);
+  metricsAt(*session, 5);
+  const auto middle = cell(*session, "noisy", 0, 0, 2);
+  metricsAt(*session, 0);
+  CHECK(cell(*session, "noisy", 0, 0, 2) == first);
+  metricsAt(*session, 5);
+  CHECK(cell(*session, "noisy", 0, 0, 2) == middle);
+  // Another seed, other noise; the same seed, the same.
+  auto other = openLab({{"seed", whole(8)}});
+  metricsAt(*other, 0);
+  CHECK(cell(*other, "noisy", 0, 0, 2) != first);
+  auto again = openLab({});
+  metricsAt(*again, 0);
+  CHECK(cell(*again, "noisy", 0, 0, 2) == first);
+}
+
+TEST_CASE("there and back: the copy comes nearer with every doubling of the steps, and the noise found has deviation 1") {
+  // Held-out pictures are not in memory, where the ideal denoiser would pull them to its own: a broad memory and a shallow dive.
+  double before = 1e9;
+  for (const int steps : {8, 16, 32}) {
+    auto session = openLab(
+        {{"memory", whole(256)}, {"nfe", whole(steps)}, {"sigma-min", Value(0.8)}, {"sigma-max", Value(20.0)}, {"columns", whole(3)}},
+        "there-and-back");
+    CHECK(session
+              ->set({{"denoiser", text("memory")},
+                     {"memory", whole(256)},
+                     {"nfe", whole(steps)},
+                     {"sigma-min", Value(0.8)},
+                     {"sigma-max", Value(20.0)},
+                     {"columns", whole(3)}})
+              .hasValue());
+    const auto m = metricsAt(*session, 1000);
+    INFO(steps << " steps: " << m.at("error.inversion"));
+    CHECK(m.at("error.inversion") < before);
+    before = m.at("error.inversion");
+  }
+}
+
+TEST_CASE("between two noises the ends are those of the seeds") {
+  auto session = openLab({{"experiment", text("interpolation")}, {"columns", whole(5)}});
+  metricsAt(*session, 0);
+  const auto left = cell(*session, "noisy", 0, 0, 5), right = cell(*session, "noisy", 0, 4, 5);
+  auto seeds = openLab({{"experiment", text("classes")}});
+  metricsAt(*seeds, 0);
+  CHECK(cell(*seeds, "noisy", 0, 0, 2) == left);
+  CHECK(cell(*seeds, "noisy", 0, 1, 2) == right);
+}
+
+TEST_CASE("a dropped network drives the samplers, with what is stated of it") {
+  namespace fs = std::filesystem;
+  gpu::Stream stream(orrery::testing::device());
+  models::DitConfig config;
+  config.imageSize = 8, config.patchSize = 2, config.width = 16, config.layers = 1, config.heads = 2, config.frequencies = 16;
+  nn::Initializer draw(stream, 3);
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const auto& w : models::initialDit(draw, config)) tensors.emplace_back(w.name, w.value);
+  const fs::path folder = fs::temp_directory_path() / "orrery-image-diffusion";
+  fs::create_directories(folder);
+  const std::string path = (folder / "net.safetensors").string();
+  REQUIRE(modelfile::writeSafetensors(path, tensors));
+  auto session = orrery::testing::openLab("generative/image-diffusion", {{"denoiser", text("file")},
+                                                                         {"network", Asset{path, ""}},
+                                                                         {"prediction", text("F")},
+                                                                         {"schedule", text("edm")},
+                                                                         {"told-time", text("log-level")},
+                                                                         {"heads", whole(2)},
+                                                                         {"columns", whole(2)},
+                                                                         {"nfe", whole(64)},
+                                                                         {"guidance", Value(1.0)},
+                                                                         {"sigma-min", Value(0.002)},
+                                                                         {"experiment", text("seeds")}});
+  metricsAt(*session, 1000);
+  // A fresh network is F = 0, the right one for normal data of deviation 0.5: pixels of the end have that deviation, and are not clipped
+  // much.
+  const auto pixels = arrayNamed(*session, "noisy.pictures.pixels");
+  double squares = 0, count = 0;
+  const double top = *std::max_element(pixels.begin(), pixels.end()) > 1 ? 255 : 1;
+  for (std::size_t i = 0; i + 3 < pixels.size(); i += 4) {
+    if (pixels[i + 3] == 0) continue;
+    for (std::size_t c = 0; c < 3; ++c) squares += std::pow(2 * static_cast<double>(pixels[i + c]) / top - 1, 2), count += 1;
+  }
+  CHECK(count == 8 * 64 * 3);
+  // 1536 normal numbers: 1.8 % of standard error; clipping at two deviations takes about 3 % away.
+  CHECK(std::sqrt(squares / count) == Approx(0.485).epsilon(0.08));
+  const auto set = session->set({{"label", whole(4)}});
+  REQUIRE(set);
+  const auto refused = session->wait();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("4 classes") != std::string::npos);
+  fs::remove_all(folder);
+}
+
+TEST_CASE("what the lab refuses, it refuses in a sentence") {
+  CHECK(refusal({{"denoiser", text("file")}}).find("drop a DiT") != std::string::npos);
+  CHECK(refusal({{"experiment", text("samplers")}, {"compared", text("euler, magic")}}).find("'magic'") != std::string::npos);
+  CHECK(refusal({{"experiment", text("samplers")}, {"compared", text("")}}).find("1 to 12") != std::string::npos);
+  CHECK(refusal({{"experiment", text("guidance")}, {"guidances", text("1, two")}}).find("'two'") != std::string::npos);
+  CHECK(refusal({{"experiment", text("budget")}, {"budgets", text("0")}}).find("'0'") != std::string::npos);
+  CHECK(refusal({{"grid", text("drawn")}, {"levels", text("1, 2, 3")}}).find("below") != std::string::npos);
+}
