@@ -141,10 +141,36 @@ double EdmUnified::spread(double x, double level) const {
 
 // Over the quantiles of the noised density.
 double EdmUnified::meanSpread(double level) const {
-  constexpr int nodes = 128;
+  constexpr int nodes = 64;
   double sum = 0;
   for (int i = 0; i < nodes; ++i) sum += spread(data_.quantile((i + 0.5) / nodes, level), level) / nodes;
   return sum;
+}
+
+void EdmUnified::followLaws(const std::vector<double>& levels) {
+  paths_.clear();
+  for (const char* id : {"ve", "vp", "flow", "edm", "trigonometric"}) {
+    LawPath path;
+    path.process = findRegistered<diffusion::Process>(id);
+    path.walk = walk(*path.process, levels, "rk4");
+    const Walk& w = path.walk;
+    for (std::size_t k = 0; k < starts; ++k) {
+      double length = 0;
+      for (std::size_t i = 0; i + 1 < w.raw.size(); ++i) length += std::hypot(w.raw[i + 1][k] - w.raw[i][k], w.times[i + 1] - w.times[i]);
+      path.curvature += length / std::hypot(w.raw.back()[k] - w.raw.front()[k], w.times.back() - w.times.front()) / starts;
+    }
+    paths_.push_back(std::move(path));
+  }
+  // VE, VP and flow at equal levels.
+  agreement_ = 0;
+  const auto scaled = [&](std::size_t law, std::size_t i, std::size_t k) {
+    return paths_[law].walk.raw[i][k] / paths_[law].process->at(paths_[law].walk.times[i]).alpha;
+  };
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    for (std::size_t k = 0; k < starts; ++k) {
+      for (const std::size_t law : {1, 2}) agreement_ = std::max(agreement_, std::abs(scaled(law, i, k) - scaled(0, i, k)));
+    }
+  }
 }
 
 Expected<void> EdmUnified::update(LabContext& context) {
@@ -170,48 +196,34 @@ Expected<void> EdmUnified::update(LabContext& context) {
   solver_ = context.text("solver");
   levels_ = *levels;
 
-  // The trajectories of every law: their bend in their own coordinates and the error of the solver there, scaled back at the end.
-  request.count = fineSteps;
-  std::vector<double> fine;
-  for (int i = 0; i <= fineSteps; ++i) fine.push_back(high * std::pow(low / high, static_cast<double>(i) / fineSteps));
+  // The exact trajectories of every law and their bend in their own coordinates; then the solver's error there, scaled back at the end.
+  const bool dataChanged = context.restarting() || context.anyChanged({"data", "width"});
+  if (dataChanged || context.anyChanged({"sigma-min", "sigma-max"})) {
+    std::vector<double> fine;
+    for (int i = 0; i <= fineSteps; ++i) fine.push_back(high * std::pow(low / high, static_cast<double>(i) / fineSteps));
+    followLaws(fine);
+  }
   const State exact = start(low);
-  std::vector<std::vector<State>> scaled;
-  curvature_.clear(), error_.clear();
-  for (const char* id : {"ve", "vp", "flow", "edm", "trigonometric"}) {
-    const auto& process = *findRegistered<diffusion::Process>(id);
-    // VE ends at its own smallest and largest level.
-    if (diffusion::timeOf(process, high) >= process.last || diffusion::timeOf(process, low) <= process.first) continue;
-    const Walk path = walk(process, fine, "rk4"), quick = walk(process, levels_, solver_);
-    double bend = 0, error = 0;
-    for (std::size_t k = 0; k < starts; ++k) {
-      double length = 0;
-      for (std::size_t i = 0; i + 1 < path.raw.size(); ++i)
-        length += std::hypot(path.raw[i + 1][k] - path.raw[i][k], path.times[i + 1] - path.times[i]);
-      bend += length / std::hypot(path.raw.back()[k] - path.raw.front()[k], path.times.back() - path.times.front()) / starts;
-      error = std::max(error, std::abs(quick.raw.back()[k] / process.at(quick.times.back()).alpha - exact[k]));
-    }
-    curvature_.emplace_back(id, bend);
-    error_.emplace_back(id, error);
-    std::vector<State> there;
-    for (std::size_t i = 0; i < path.raw.size(); ++i) there.push_back(path.raw[i] / process.at(path.times[i]).alpha);
-    if (id != std::string("edm") && id != std::string("trigonometric")) scaled.push_back(std::move(there));
+  error_.clear();
+  for (const LawPath& path : paths_) {
+    const Walk quick = walk(*path.process, levels_, solver_);
+    if (path.process == law_) coarse_ = quick;
+    double error = 0;
+    for (std::size_t k = 0; k < starts; ++k)
+      error = std::max(error, std::abs(quick.raw.back()[k] / path.process->at(quick.times.back()).alpha - exact[k]));
+    error_.emplace_back(path.process->id, error);
   }
-  agreement_ = 0;
-  for (std::size_t a = 1; a < scaled.size(); ++a) {
-    for (std::size_t i = 0; i < scaled[a].size(); ++i) {
-      for (std::size_t k = 0; k < starts; ++k) agreement_ = std::max(agreement_, std::abs(scaled[a][i][k] - scaled[0][i][k]));
-    }
-  }
-  fine_ = walk(*law_, fine, "rk4"), coarse_ = walk(*law_, levels_, solver_);
 
   // The loss per level: what the best network is left with, and what one that says 0 begins with.
+  if (dataChanged) spreads_.clear();
   lossAt_.clear(), lossLeast_.clear(), lossDensity_.clear(), lossFirst_.clear();
   for (int i = 0; i < lossPoints; ++i) {
     const double lnSigma = lossFrom + (lossTo - lossFrom) * i / (lossPoints - 1.0), sigma = std::exp(lnSigma);
     const Preconditioning p = view_->at(sigma, dataDeviation_);
     const double weight = view_->weight(sigma, dataDeviation_), variance = measured_ * measured_;
     lossAt_.push_back(sigma);
-    lossLeast_.push_back(weight * meanSpread(sigma));
+    if (static_cast<int>(spreads_.size()) <= i) spreads_.push_back(meanSpread(sigma));
+    lossLeast_.push_back(weight * spreads_[static_cast<std::size_t>(i)]);
     lossFirst_.push_back(weight * (std::pow(1 - p.skip, 2) * (variance + mean * mean) + std::pow(p.skip * sigma, 2)));
     lossDensity_.push_back(view_->density(lnSigma, mean_, deviation_));
   }
@@ -231,7 +243,7 @@ std::vector<Metric> EdmUnified::metrics() const {
                              {"weight", view_->weight(level_, dataDeviation_) * p.out * p.out, ""},
                              {"data.deviation", measured_, ""},
                              {"agreement", agreement_, ""}};
-  for (const auto& [id, value] : curvature_) result.push_back({"curvature." + id, value, ""});
+  for (const LawPath& path : paths_) result.push_back({"curvature." + path.process->id, path.curvature, ""});
   for (const auto& [id, value] : error_) result.push_back({"error." + id, value, ""});
   return result;
 }

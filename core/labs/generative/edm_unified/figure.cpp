@@ -61,7 +61,12 @@ std::string titleOf(Prediction prediction) {
 
 }  // namespace
 
+const EdmUnified::LawPath& EdmUnified::chosenPath() const {
+  return *std::find_if(paths_.begin(), paths_.end(), [&](const LawPath& path) { return path.process == law_; });
+}
+
 Panel EdmUnified::rawPanel() const {
+  const Walk& fine = chosenPath().walk;
   Panel panel;
   panel.id = "raw";
   panel.title = trf("{}: its own coordinates", tr(law_->title));
@@ -69,8 +74,8 @@ Panel EdmUnified::rawPanel() const {
   panel.y.label = tr("state xₜ");
   panel.legend = false;
   std::vector<double> x, y, dotsX, dotsY;
-  for (std::size_t k = 0; k < fine_.raw.front().size(); ++k) {
-    for (std::size_t i = 0; i < fine_.raw.size(); i += 4) x.push_back(fine_.times[i]), y.push_back(fine_.raw[i][k]);
+  for (std::size_t k = 0; k < fine.raw.front().size(); ++k) {
+    for (std::size_t i = 0; i < fine.raw.size(); i += 4) x.push_back(fine.times[i]), y.push_back(fine.raw[i][k]);
     x.push_back(gap), y.push_back(gap);
     if (k % 4 != 1) continue;  // the solver's steps of a few, so that each can be followed
     for (std::size_t i = 0; i < coarse_.raw.size(); ++i) dotsX.push_back(coarse_.times[i]), dotsY.push_back(coarse_.raw[i][k]);
@@ -80,13 +85,12 @@ Panel EdmUnified::rawPanel() const {
   auto dots = line("solver", dotsX, dotsY, Paint::of(Role::estimate));
   dots->markers = true;
   panel.marks.push_back(std::move(dots));
-  for (const auto& [id, value] : curvature_) {
-    if (id == law_->id) panel.note = trf("path / chord {:.3f}", value);
-  }
+  panel.note = trf("path / chord {:.3f}", chosenPath().curvature);
   return panel;
 }
 
 Panel EdmUnified::scaledPanel() const {
+  const Walk& fine = chosenPath().walk;
   Panel panel;
   panel.id = "scaled";
   panel.title = tr("Scaled: the same for every law");
@@ -102,8 +106,8 @@ Panel EdmUnified::scaledPanel() const {
     toX.push_back(level);
     toY.push_back(walk.raw[i][k] / law_->at(walk.times[i]).alpha / std::sqrt(1 + level * level));
   };
-  for (std::size_t k = 0; k < fine_.raw.front().size(); ++k) {
-    for (std::size_t i = 0; i < fine_.raw.size(); i += 4) put(fine_, i, k, x, y);
+  for (std::size_t k = 0; k < fine.raw.front().size(); ++k) {
+    for (std::size_t i = 0; i < fine.raw.size(); i += 4) put(fine, i, k, x, y);
     x.push_back(gap), y.push_back(gap);
     if (k % 4 != 1) continue;
     for (std::size_t i = 0; i < coarse_.raw.size(); ++i) put(coarse_, i, k, dotsX, dotsY);

@@ -37,6 +37,13 @@ class EdmUnified : public Lab {
     std::vector<double> times, levels;
     std::vector<diffusion::State> raw;  // x_t, one state per time
   };
+  struct LawPath {
+    const diffusion::Process* process = nullptr;
+    Walk walk;             // exact
+    double curvature = 0;  // length over chord in (t, x), mean over the starts
+  };
+  void followLaws(const std::vector<double>& levels);
+  const LawPath& chosenPath() const;
   diffusion::State velocity(const diffusion::Process& process, const diffusion::State& x, double t) const;
   Walk walk(const diffusion::Process& process, const std::vector<double>& levels, const std::string& solver) const;
   diffusion::State start(double level) const;
@@ -58,9 +65,11 @@ class EdmUnified : public Lab {
   double level_ = 1, mean_ = -1.2, deviation_ = 1.2;
   std::string solver_;
   std::vector<double> levels_;
-  Walk fine_, coarse_;                                             // of the chosen law, exact and with the chosen solver
-  std::vector<std::pair<std::string, double>> curvature_, error_;  // per law: path over chord; the solver's error at the end
-  double agreement_ = 0;                                           // of VE, VP and flow at equal levels, RK4 with 800 steps
+  std::vector<LawPath> paths_;
+  Walk coarse_;                                        // of the chosen law with the chosen solver
+  std::vector<std::pair<std::string, double>> error_;  // per law: the solver's at the end
+  double agreement_ = 0;                               // of VE, VP and flow at equal levels, RK4 with 800 steps
+  std::vector<double> spreads_;                        // meanSpread at the levels of the loss
   std::vector<double> lossAt_, lossLeast_, lossDensity_, lossFirst_;
 };
 

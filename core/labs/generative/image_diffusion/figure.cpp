@@ -42,12 +42,14 @@ std::shared_ptr<ImageMark> image(const Tensor& pixels, std::size_t columns, std:
   return mark;
 }
 
-std::shared_ptr<BoxesMark> frameAround(const std::string& id, double x, double y, double width, double height, double pixel) {
+std::shared_ptr<BoxesMark> frameAround(const std::string& id, double x, double y, double width, double height, double pixel,
+                                       const std::string& hover) {
   auto mark = std::make_shared<BoxesMark>(id);
   mark->lineWidth = 2;
   BoxesMark::Box box;
   box.x = x, box.y = y, box.width = width - 2 * pixel, box.height = height - 2 * pixel;
   box.paint = Paint::of(Role::accent);
+  box.hover = hover;
   mark->boxes.push_back(std::move(box));
   return mark;
 }
@@ -117,7 +119,8 @@ Panel ImageDiffusion::mosaicPanel(bool clean) const {
   if (!clean) panel.marks.push_back(std::move(names));
   const auto chosen = std::min<std::size_t>(static_cast<std::size_t>(chosen_), cells.size() - 1);
   const double pixel = 0.5 * static_cast<double>(gap) / static_cast<double>(denoiser_->side + static_cast<std::int64_t>(gap));
-  panel.marks.push_back(frameAround("chosen", static_cast<double>(chosen % columns), static_cast<double>(chosen / columns), 1, 1, pixel));
+  panel.marks.push_back(frameAround("chosen", static_cast<double>(chosen % columns), static_cast<double>(chosen / columns), 1, 1, pixel,
+                                    trf("{}, {}", rows_[chosen / columns].name, trf("column {}", chosen % columns + 1))));
   return panel;
 }
 
@@ -158,7 +161,8 @@ Panel ImageDiffusion::stripPanel() const {
     if (&row.looks[shown[i]] <= &now) here = i;
   }
   const double pixel = 0.5 * static_cast<double>(gap) / static_cast<double>(denoiser_->side + static_cast<std::int64_t>(gap));
-  panel.marks.push_back(frameAround("now", static_cast<double>(here), 0, 1, 2, pixel));
+  panel.marks.push_back(
+      frameAround("now", static_cast<double>(here), 0, 1, 2, pixel, trf("σ = {}", levelText(row.looks[shown[here]].level))));
   return panel;
 }
 
