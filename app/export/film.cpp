@@ -54,7 +54,7 @@ std::string titleOf(const std::string& encoder) {
 AvOptions settingsOf(const std::string& encoder, AVRational rate) {
   const auto keyFrames = std::to_string(std::max(1L, std::lround(av_q2d(rate) * keyFrameSeconds)));
   if (encoder == "libx264") return {{"preset", "veryfast"}, {"crf", "17"}, {"g", keyFrames}};
-  if (encoder == "libvpx-vp9") return {{"crf", "22"}, {"b", "0"}, {"deadline", "good"}, {"cpu-used", "5"}, {"row-mt", "1"}, {"tile-columns", "1"}, {"g", keyFrames}};
+  if (encoder == "libvpx-vp9") return {{"crf", "22"}, {"b", "0"}, {"deadline", "realtime"}, {"cpu-used", "7"}, {"row-mt", "1"}, {"tile-columns", "1"}, {"g", keyFrames}};
   if (encoder == "mpeg4") return {{"flags", "+qscale"}, {"global_quality", std::to_string(2 * FF_QP2LAMBDA)}, {"g", keyFrames}};
   if (encoder == "libopenh264") return {{"b", "8000000"}, {"g", keyFrames}};
   if (encoder == "ffv1") return {{"level", "3"}, {"slices", "4"}, {"slicecrc", "0"}, {"coder", "0"}, {"context", "0"}, {"g", "1"}};

@@ -259,8 +259,8 @@ Expected<FilmWritten> makeFilm(Session& session, const FilmPlan& plan, const std
     if (const auto bytes = (*writer)->estimate(frames); bytes && !estimated) {
       estimated = true;
       const auto megabytes = fmt::format("{:.1f}", static_cast<double>(*bytes) / 1e6);
-      monitor.note(*bytes > largeGif ? trf("the GIF will have about {} MB; a smaller size, fewer frames or .mp4 make it smaller", megabytes)
-                                     : trf("the GIF will have about {} MB", megabytes));
+      monitor.note(*bytes > largeGif ? trf("by its first frames the GIF will have about {} MB; a smaller size, fewer frames or .mp4 make it smaller", megabytes)
+                                     : trf("by its first frames the GIF will have about {} MB", megabytes));
     }
   }
   monitor.progress(tr("Writing the film"), 1);

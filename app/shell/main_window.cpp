@@ -232,6 +232,7 @@ void MainWindow::adopt(StagePane* pane) {
   connect(pane, &StagePane::filesDropped, this, &MainWindow::openPaths);
   connect(pane, &StagePane::keyPressed, this, &MainWindow::runKeys);
   connect(pane, &StagePane::locateRequested, this, &MainWindow::chooseFiles);
+  connect(&pane->transport(), &TransportBar::recordRequested, this, [this, pane] { toggleRecording(pane); });
   pane->viewport().setReduceMotion(settings_.value("reduceMotion", desktopReducesMotion()).toBool());
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 // The main window: tabs of labs in the middle, library left, inspector right, notes below, status bar; it knows no lab.
 // main_window.cpp: pages and tabs. main_window_chrome.cpp: menus, docks, theme, language. main_window_files.cpp: open, save, export, drops.
+// main_window_films.cpp: films.
 
 #include <QMainWindow>
 #include <QTimer>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 
 #include "app/shell/check_runner.h"
 #include "app/shell/command_palette.h"
@@ -19,11 +21,16 @@ class QStackedWidget;
 class QTabBar;
 class QVBoxLayout;
 
+namespace orrery::exporting {
+struct FilmPlan;
+}
+
 namespace orrery::app {
 
 class Actions;
 class DropOverlay;
 class ErrorCard;
+class FilmRecording;
 class Inspector;
 class LabPage;
 class Library;
@@ -67,6 +74,12 @@ class MainWindow : public QMainWindow {
   void copyFigureNow();
   bool saveScene(bool as = false);
   void chooseFiles();
+  void exportFilm();
+  // A film of the scene this recipe is, made beside the window.
+  void startFilm(nlohmann::json recipe, const exporting::FilmPlan& plan, const QString& path);
+  // Begins to record what plays, or ends it and asks where to.
+  void toggleRecording(StagePane* pane);
+  void setRecordingPath(const QString& path) { recordTo_ = path; }  // instead of asking
 
  signals:
   void firstPicture();                               // a lab on the stage has a picture
@@ -109,6 +122,9 @@ class MainWindow : public QMainWindow {
   void about();
   void showContextMenu(const QPoint& at, const QString& panel, const QString& value);
 
+  // main_window_films.cpp
+  void stopRecording(StagePane* pane, FilmRecording* recording);
+
   // main_window_files.cpp
   void considerDrop(const QStringList& paths);
   void showPlan(const DropPlan& plan);
@@ -141,6 +157,7 @@ class MainWindow : public QMainWindow {
   bool chromeHidden_ = false;
   bool inspectorWanted_ = true;                      // it is hidden on start pages all the same
   QByteArray layoutWithChrome_;
+  QString recordTo_;
 };
 
 }  // namespace orrery::app

@@ -111,6 +111,7 @@ void MainWindow::buildMenus() {
   lab(a.add(file, "save-scene-as", tr("Save scene as…"), {}, key("Ctrl+Shift+S"), [this] { saveScene(true); }));
   file->addSeparator();
   lab(a.add(file, "export-figure", tr("Export figure…"), "export", key("Ctrl+E"), [this] { exportFigure(); }));
+  lab(a.add(file, "export-film", tr("Export film…"), "film", key("Ctrl+Shift+E"), [this] { exportFilm(); }));
   lab(a.add(file, "copy-figure", tr("Copy figure"), "copy", key("Ctrl+Shift+C"), [this] { copyFigureNow(); }));
   lab(a.add(file, "export-data", tr("Export data…"), "data", key("Ctrl+Alt+E"), [this] { exportData(); }));
   a.add(file, "export-data-set", tr("Export data set…"), "folder", {}, [this] { exportDataSet(); });
@@ -217,6 +218,7 @@ void MainWindow::buildLabMenu() {
   time("start", tr("Go to start"), "start", "Home", [](TransportBar& bar) { bar.goTo(false); });
   time("end", tr("Go to end"), "end", "End", [](TransportBar& bar) { bar.goTo(true); });
   time("loop", tr("Loop"), "loop", "L", [](TransportBar& bar) { bar.toggleLoop(); });
+  time("record", tr("Record what plays"), "record", "Ctrl+Shift+R", [](TransportBar& bar) { emit bar.recordRequested(); });
   menu->addSeparator();
   a.add(menu, "compare", tr("Compare side by side"), "compare", key("Ctrl+\\"), [this] {
     LabPage* lab = currentLabPage();

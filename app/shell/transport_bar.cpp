@@ -49,6 +49,11 @@ TransportBar::TransportBar(QWidget* parent) : QWidget(parent) {
   row->addWidget(speed_);
   loop_ = button("loop");
   loop_->setCheckable(true);
+  record_ = button("record");
+  record_->setObjectName("record");
+  record_->setCheckable(true);
+  record_->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+  connect(record_, &QToolButton::clicked, this, [this] { emit recordRequested(); });
 
   connect(start_, &QToolButton::clicked, this, [this] { goTo(false); });
   connect(end_, &QToolButton::clicked, this, [this] { goTo(true); });
@@ -92,6 +97,7 @@ void TransportBar::retranslate() {
   name(step_, tr("Step forward"), QStringLiteral("→"));
   name(end_, tr("Go to end"), "End");
   name(loop_, tr("Loop"), "L");
+  name(record_, tr("Record what plays"), tr("Ctrl+Shift+R"));
   name(scrub_, tr("Position in time"));
   name(speed_, tr("Speed"));
   refresh();
@@ -132,6 +138,12 @@ void TransportBar::toggleLoop() {
   if (!session_) return;
   session_->setLoop(!session_->loop());
   refresh();
+}
+
+void TransportBar::setRecording(std::optional<double> seconds) {
+  record_->setChecked(seconds.has_value());
+  record_->setIcon(icon("record", seconds ? IconTone::danger : IconTone::text));
+  record_->setText(seconds ? QString::number(*seconds, 'f', 1) + QStringLiteral(" s") : QString());
 }
 
 void TransportBar::refresh() {

@@ -1,7 +1,8 @@
 #pragma once
-// The bar below the stage: start, step back, play, step, end, scrubbing, speed, loop. Hidden when the lab does not run in time.
+// The bar below the stage: start, step back, play, step, end, scrubbing, speed, loop, record. Hidden when the lab does not run in time.
 
 #include <QWidget>
+#include <optional>
 
 #include "core/session/session.h"
 
@@ -26,10 +27,15 @@ class TransportBar : public QWidget {
   void step(int frames);
   void goTo(bool end);
   void toggleLoop();
+  // Recording since so many seconds; none: not recording.
+  void setRecording(std::optional<double> seconds);
+
+ signals:
+  void recordRequested();                            // begin, or end
 
  private:
   Session* session_ = nullptr;
-  QToolButton *start_, *back_, *play_, *step_, *end_, *loop_;
+  QToolButton *start_, *back_, *play_, *step_, *end_, *loop_, *record_;
   Slider* scrub_;
   TabularLabel* position_;
   QComboBox* speed_;

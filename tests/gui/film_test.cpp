@@ -1,0 +1,124 @@
+// Films from the window: recorded while it plays, exported from a dialog, cancelled, and dropped back on it.
+
+#include <QDir>
+#include <QFileInfo>
+#include <QPushButton>
+#include <QTemporaryDir>
+#include <QToolButton>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "app/export/export.h"
+#include "app/shell/actions.h"
+#include "app/shell/error_card.h"
+#include "app/shell/film_dialog.h"
+#include "app/shell/film_job.h"
+#include "app/shell/transport_bar.h"
+#include "tests/export/film_frames.h"
+#include "tests/gui/window_fixture.h"
+
+using namespace orrery;
+using namespace orrery::app;
+
+namespace {
+
+StagePane& smallScene(OpenWindow& open) {
+  open.settings.set("film/width", 320);
+  open.settings.set("film/height", 200);
+  open.settings.set("film/rate", 20);
+  StagePane& pane = open.open(flagship);
+  REQUIRE(pane.session().set({{"particles", std::int64_t{256}}, {"steps", std::int64_t{48}}}));
+  REQUIRE(pane.session().wait());
+  pane.session().seek(0);
+  REQUIRE(pane.session().wait());
+  return pane;
+}
+
+}  // namespace
+
+TEST_CASE("The record button records what plays, changes of parameters and all, while the window goes on") {
+  OpenWindow open;
+  StagePane& pane = smallScene(open);
+  const QTemporaryDir folder;
+  const QString path = folder.filePath("film.mp4");
+  open.window->setRecordingPath(path);
+  auto* record = pane.transport().findChild<QToolButton*>("record");
+  REQUIRE(record);
+  REQUIRE(open.window->actions().find("record")->isEnabled());
+  pane.session().setLoop(true);
+  QTest::mouseClick(record, Qt::LeftButton);
+  CHECK(pane.session().playing());
+  CHECK(record->isChecked());
+  QTest::qWait(700);
+  REQUIRE(pane.session().set("seed", std::int64_t{99}));
+  QTest::qWait(700);
+  auto* recording = pane.findChild<FilmRecording*>();
+  REQUIRE(recording);
+  const auto shots = recording->shots().size();
+  CHECK(shots >= 20);
+  std::size_t changes = 0;
+  for (const auto& shot : recording->shots()) changes += shot.changes.size();
+  CHECK(changes == 1);
+  QTest::mouseClick(record, Qt::LeftButton);
+  CHECK_FALSE(record->isChecked());
+
+  // The window answers while the film is made: no turn of its loop takes long.
+  QElapsedTimer clock;
+  qint64 longest = 0;
+  REQUIRE(eventually([&] {
+    longest = std::max(longest, clock.isValid() ? clock.restart() : (clock.start(), qint64{0}));
+    return QFileInfo::exists(path);
+  }));
+  CHECK(longest < 2000);  // 15 ms of waiting and a turn of the loop; two seconds allow for a machine with ten others on it
+  CHECK(open.window->cards().isEmpty());
+  REQUIRE(eventually([&] { return open.window->findChild<FilmCard*>() == nullptr; }));
+  const auto film = orrery::testing::readFilm(path.toStdString());
+  CHECK(film.frames.size() >= shots);
+  CHECK(film.frames.size() <= shots + 10);
+  CHECK(film.frames.front().width == 320);
+
+  // Dropped on the window it brings its scene back: the values at its beginning.
+  const auto* before = open.window->currentPane();
+  open.window->openPaths({path});
+  REQUIRE(eventually([&] { return open.window->currentPane() != nullptr && open.window->currentPane() != before; }));
+  CHECK(open.window->currentPane()->session().lab().id == flagship);
+  CHECK(std::get<std::int64_t>(open.window->currentPane()->session().value("steps")) == 48);
+  CHECK(std::get<std::int64_t>(open.window->currentPane()->session().value("seed")) != 99);
+}
+
+TEST_CASE("Export film makes a film of the dialog's fields, and Cancel leaves nothing") {
+  OpenWindow open;
+  StagePane& pane = smallScene(open);
+  const QTemporaryDir folder;
+  open.window->exportFilm();
+  auto* dialog = open.window->findChild<FilmDialog*>("filmDialog");
+  REQUIRE(dialog);
+  const auto plan = dialog->plan();
+  REQUIRE(plan.hasValue());
+  // 49 positions at 60 a second.
+  CHECK(plan->seconds == Approx(49.0 / 60).margin(0.01));
+  dialog->exportTo(folder.filePath("film"));
+  REQUIRE(eventually([&] { return QFileInfo::exists(folder.filePath("film.mp4")); }));
+  CHECK(orrery::testing::readFilm(folder.filePath("film.mp4").toStdString()).frames.size() == 16);
+  CHECK(exporting::readRecipe(folder.filePath("film.mp4").toStdString()).hasValue());
+  REQUIRE(eventually([&] { return open.window->findChild<FilmCard*>() == nullptr; }));
+
+  exporting::FilmPlan lengthy;
+  lengthy.seconds = 1000;
+  open.window->startFilm(pane.session().toJson(), lengthy, folder.filePath("long.mp4"));
+  auto* card = open.window->findChild<FilmCard*>();
+  REQUIRE(card);
+  REQUIRE(eventually([&] { return QFileInfo::exists(folder.filePath("long.mp4.partial.mp4")); }));
+  QElapsedTimer clock;
+  clock.start();
+  QTest::mouseClick(card->findChild<QPushButton*>(), Qt::LeftButton);
+  REQUIRE(eventually([&] { return open.window->findChild<FilmCard*>() == nullptr; }));
+  CHECK(clock.elapsed() < 5000);
+  CHECK(QDir(folder.path()).entryList(QDir::Files) == QStringList{"film.mp4"});
+  CHECK(open.window->cards().isEmpty());
+
+  // A folder that is not there is a card.
+  lengthy.seconds = 1;
+  open.window->startFilm(pane.session().toJson(), lengthy, folder.filePath("no/folder/film.mp4"));
+  REQUIRE(eventually([&] { return !open.window->cards().isEmpty(); }));
+}
