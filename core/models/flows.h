@@ -32,7 +32,7 @@ class Layer {
  public:
   virtual ~Layer() = default;
   virtual std::size_t weightCount() const = 0;
-  // Where training starts: couplings are the identity.
+  // Where training starts.
   virtual nn::Weights initial(nn::Initializer& draw) const = 0;
   virtual Mapped forward(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& x) const = 0;
   virtual nn::Variable inverse(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const = 0;
@@ -51,7 +51,8 @@ Mask halvesMask(std::int64_t dimensions, bool firstPasses);       // 1 1 .. 0 0 
 //   additive: y = x + (1 - b) t(b x)                      ln |det| = 0
 //   affine:   y = x exp((1 - b) s) + (1 - b) t,           ln |det| = sum (1 - b) s,   s = c tanh(network): |s| <= c, the bound
 // Weights: the hidden layers "0.weight", "0.bias", "2.weight", ... as torch.nn.Sequential names them, and the heads "shift.*" and, when
-// affine, "scale.*". The heads start at 0.
+// affine, "scale.*". The heads start at 0; with `identityStart` off, the shift's is drawn like any layer, which breaks symmetries of the data
+// that hold an identity fast.
 struct CouplingOptions {
   Mask pass;
   bool affine = true;
@@ -59,6 +60,7 @@ struct CouplingOptions {
   std::int64_t width = 64;
   int depth = 2;  // hidden layers
   kernels::Unary activation = kernels::Unary::silu;
+  bool identityStart = true;
 };
 // Error: usage, when there is nothing to couple: one dimension, or a mask of all 0 or all 1.
 Expected<LayerPtr> coupling(CouplingOptions options);

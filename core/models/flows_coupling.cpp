@@ -45,12 +45,18 @@ class Coupling final : public Layer {
       weights.push_back({name + ".weight", draw.kaimingUniform(Shape{trunk_.widths[i + 1], trunk_.widths[i]}, trunk_.widths[i])});
       weights.push_back({name + ".bias", draw.kaimingUniform(Shape{trunk_.widths[i + 1]}, trunk_.widths[i])});
     }
-    // The heads draw nothing: an affine and an additive coupling of one seed have the same hidden layers.
     const std::int64_t d = trunk_.widths.front(), in = trunk_.widths.back();
-    for (const char* head : {"shift", "scale"}) {
-      if (!options_.affine && std::string_view(head) == "scale") break;
-      weights.push_back({std::string(head) + ".weight", draw.constant(Shape{d, in}, 0)});
-      weights.push_back({std::string(head) + ".bias", draw.constant(Shape{d}, 0)});
+    if (options_.identityStart) {
+      weights.push_back({"shift.weight", draw.constant(Shape{d, in}, 0)});
+      weights.push_back({"shift.bias", draw.constant(Shape{d}, 0)});
+    } else {
+      weights.push_back({"shift.weight", draw.kaimingUniform(Shape{d, in}, in)});
+      weights.push_back({"shift.bias", draw.kaimingUniform(Shape{d}, in)});
+    }
+    // The scale draws nothing: an affine and an additive coupling of one seed have the same other weights.
+    if (options_.affine) {
+      weights.push_back({"scale.weight", draw.constant(Shape{d, in}, 0)});
+      weights.push_back({"scale.bias", draw.constant(Shape{d}, 0)});
     }
     return weights;
   }

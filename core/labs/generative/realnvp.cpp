@@ -42,9 +42,9 @@ LabEntry RealNvp::describe() {
   append({seedParameter()});
   entry.presets = {
       {"nice-vs-realnvp",
-       "NICE on the same ring",
+       "NICE on the same moons",
        "A scale bound of 0: volumes stay, the likelihood stops higher. Set the bound to 2 and compare.",
-       {{"scale-bound", 0.0}, {"colour", "origin"s}}},
+       {{"scene", "moons"s}, {"scale-bound", 0.0}, {"colour", "origin"s}}},
       {"bridges",
        "Bridges",
        "One Gaussian must be torn into far blobs: a continuous map keeps filaments between them.",
@@ -68,6 +68,7 @@ Expected<PlaneFlowPlan> RealNvp::plan(const LabContext& context) const {
     options.pass = flows::alternatingMask(2, i % 2 == 0);
     options.bound = context.number("scale-bound");
     options.width = context.integer("width");
+    options.identityStart = false;  // not at a point where symmetric data leave no gradient
     options.depth = static_cast<int>(context.integer("depth"));
     auto layer = flows::coupling(options);
     if (!layer) return layer.error();

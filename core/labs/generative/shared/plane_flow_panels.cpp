@@ -178,7 +178,11 @@ Panel PlaneFlowLab::likelihoodPanel() const {
     value.push_back(r.likelihood);
   }
   const PlaneFlowRecord* now = record();
-  panel.title = frame_ == 0 ? tr("Press play: training has not begun") : tr("The likelihood nears the entropy of the data");
+  const double first = records_.empty() ? 0 : records_.begin()->second.likelihood - entropy_;
+  const double left = now == nullptr ? 0 : now->likelihood - entropy_;
+  panel.title = frame_ == 0        ? tr("Press play: training has not begun")
+                : left < 0.4 * first ? tr("The likelihood nears the entropy of the data")
+                                     : trf("The likelihood is {:.2f} nats away from the entropy", left);
   if (now != nullptr) panel.note = trf("−ln p = {:.3f} nats", now->likelihood);
   panel.x.label = tr("step");
   panel.x.range = Range{0, static_cast<double>(totalSteps_)};
