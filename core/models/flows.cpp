@@ -96,8 +96,8 @@ Expected<nn::Weights> adopt(nn::Weights wanted, const nn::Weights& named) {
   for (nn::NamedTensor& w : wanted) {
     const auto found = std::find_if(named.begin(), named.end(), [&](const nn::NamedTensor& t) { return t.name == w.name; });
     if (found == named.end()) {
-      return makeError(ErrorCode::badInput, trf("The flow needs a tensor '{}' of shape {}; the file has none of that name", w.name,
-                                                w.value.shape().toString()));
+      return makeError(ErrorCode::badInput,
+                       trf("The flow needs a tensor '{}' of shape {}; the file has none of that name", w.name, w.value.shape().toString()));
     }
     if (found->value.shape() != w.value.shape()) {
       return makeError(ErrorCode::badInput, trf("The tensor '{}' should have the shape {}, found {}", w.name, w.value.shape().toString(),
@@ -188,7 +188,8 @@ double logPrior(Prior prior, std::span<const double> z) {
   double sum = 0;
   for (const double h : z) {
     // ln(1 + e^h) + ln(1 + e^-h) = |h| + 2 ln(1 + e^-|h|)
-    sum -= prior == Prior::logistic ? std::abs(h) + 2 * std::log1p(std::exp(-std::abs(h))) : 0.5 * h * h + 0.5 * std::log(2 * std::numbers::pi);
+    sum -= prior == Prior::logistic ? std::abs(h) + 2 * std::log1p(std::exp(-std::abs(h)))
+                                    : 0.5 * h * h + 0.5 * std::log(2 * std::numbers::pi);
   }
   return sum;
 }

@@ -51,8 +51,8 @@ Mask halvesMask(std::int64_t dimensions, bool firstPasses);       // 1 1 .. 0 0 
 //   additive: y = x + (1 - b) t(b x)                      ln |det| = 0
 //   affine:   y = x exp((1 - b) s) + (1 - b) t,           ln |det| = sum (1 - b) s,   s = c tanh(network): |s| <= c, the bound
 // Weights: the hidden layers "0.weight", "0.bias", "2.weight", ... as torch.nn.Sequential names them, and the heads "shift.*" and, when
-// affine, "scale.*". The heads start at 0; with `identityStart` off, the shift's is drawn like any layer, which breaks symmetries of the data
-// that hold an identity fast.
+// affine, "scale.*". The heads start at 0; with `identityStart` off, the shift's is drawn like any layer, which breaks symmetries of the
+// data that hold an identity fast.
 struct CouplingOptions {
   Mask pass;
   bool affine = true;
@@ -70,6 +70,16 @@ LayerPtr diagonalScale(std::int64_t dimensions);
 
 // y[i] = x[order[i]]; ln |det| = 0, no weights. `order` is a permutation.
 LayerPtr permutation(std::vector<std::uint32_t> order);
+
+// One ridge (Rezende and Mohamed 2015, eq. 10 and appendix A.1): y = x + u' tanh(w x + b), u' = u + (softplus(w u) - 1 - w u) w / |w|^2,
+// so that w u' > -1 and the map is invertible; ln |det| = ln(1 + w u' (1 - tanh^2)). Weights "w" [D], "u" [D], "b" [1]. The inverse is
+// solved row by row on the host: a monotone equation for w x.
+LayerPtr planar(std::int64_t dimensions);
+
+// One centre (their eq. 14): y = x + beta h (x - c), h = 1 / (alpha + r), r = |x - c|, alpha = softplus(a), beta = softplus(b) - alpha;
+// ln |det| = (D - 1) ln(1 + beta h) + ln(1 + alpha beta h^2). Weights "centre" [D], "a" [1], "b" [1]. The inverse is a quadratic equation
+// for r.
+LayerPtr radial(std::int64_t dimensions);
 
 // A chain of layers. Weight names are "layers.<i>.<name>".
 class Flow {

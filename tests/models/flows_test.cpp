@@ -152,7 +152,8 @@ TEST_CASE("flows: the log-determinant of affine couplings is the Jacobian's, on 
       tape.backward(mapped.y, Tensor::from(Shape{n, d}, seed));
       const auto gradient = tape.gradient(x).toFloats();
       for (std::size_t row = 0; row < n; ++row) {
-        for (std::size_t j = 0; j < d; ++j) jacobians[row][static_cast<std::size_t>(i) * d + j] = static_cast<double>(gradient[row * d + j]);
+        for (std::size_t j = 0; j < d; ++j)
+          jacobians[row][static_cast<std::size_t>(i) * d + j] = static_cast<double>(gradient[row * d + j]);
       }
     }
   }
@@ -176,6 +177,44 @@ TEST_CASE("flows: the log-determinant of affine couplings is the Jacobian's, on 
   double worst = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(got.back[i] - rows[i])));
   CHECK(worst <= 1e-3);  // realnvp, must hold 2: f32, six layers, |s| <= 1
+}
+
+TEST_CASE("flows: planar and radial layers stretch by their Jacobian's determinant, stay invertible for any weights, and return") {
+  gpu::Stream stream = openStream();
+  for (const std::int64_t d : {2, 5}) {
+    const Flow flow(d, {planar(d), radial(d), planar(d), radial(d)});
+    nn::Weights weights = randomWeights(stream, flow, 3);  // far beyond where training starts: w u' near -1, beta near -alpha
+    const HostWeights host = toHost(weights);
+    const std::vector<float> rows = randomRows(48, d);
+    const OnDevice got = run(stream, flow, weights, rows);
+    for (std::size_t row = 0; row < 48; ++row) {
+      std::vector<double> x(rows.begin() + static_cast<std::ptrdiff_t>(row) * d, rows.begin() + static_cast<std::ptrdiff_t>(row + 1) * d);
+      const std::vector<double> start = x;
+      const auto [differences, sign] = logDeterminant(flow.jacobian(host, x, flow.layers()), static_cast<std::size_t>(d));
+      const double said = flow.forward(host, x);
+      CHECK(sign == 1);
+      CHECK(std::abs(said - differences) < 1e-5);  // central differences of step 1e-5, curvatures of up to 100 per layer
+      CHECK(std::abs(static_cast<double>(got.logDet[row]) - said) < 1e-4);
+      flow.inverse(host, x);
+      // Rounding, times how much the inverse stretches.
+      for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::abs(x[i] - start[i]) < 1e-9);
+    }
+    double worst = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(got.back[i] - rows[i])));
+    CHECK(worst < 1e-3);  // f32 between the layers, stretched back by each
+  }
+}
+
+TEST_CASE("flows: a planar layer never folds: w u' stays above -1") {
+  const LayerPtr layer = planar(3);
+  for (std::size_t i = 0; i < 1000; ++i) {
+    HostWeights weights{
+        {4 * noise(i, 31), 4 * noise(i, 32), 4 * noise(i, 33)}, {4 * noise(i, 34), 4 * noise(i, 35), 4 * noise(i, 36)}, {0}};
+    // On the ridge tanh' is 1, and the determinant is 1 + w u'.
+    std::vector<double> x{0, 0, 0};
+    const double logDet = layer->forward(weights, x);
+    CHECK(std::isfinite(logDet));
+  }
 }
 
 TEST_CASE("flows: a scale bound of 0 is an additive coupling to the bit") {
@@ -238,7 +277,7 @@ TEST_CASE("flows: gradients of the likelihood are the differences of its double-
       options.width = 4;
       layers.push_back(*coupling(options));
     }
-    layers.push_back(diagonalScale(2));
+    layers.insert(layers.end(), {diagonalScale(2), planar(2), radial(2)});
     const Flow flow(2, layers);
     const nn::Weights weights = randomWeights(stream, flow);
     const auto rows = randomRows(16, 2);
@@ -302,7 +341,8 @@ TEST_CASE("flows: the scale layer finds the deviations, and its likelihood is th
   std::vector<float> rows = kernels::normal(stream, Shape{4096, 2}, {5, 2, 0}).toFloats();
   std::array<double, 2> moment{};
   for (std::size_t i = 0; i < rows.size(); ++i) moment[i % 2] += static_cast<double>(rows[i]) * static_cast<double>(rows[i]) / 4096;
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(static_cast<double>(rows[i]) * tau[i % 2] / std::sqrt(moment[i % 2]));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i] = static_cast<float>(static_cast<double>(rows[i]) * tau[i % 2] / std::sqrt(moment[i % 2]));
   const Tensor data = Tensor::from(Shape{4096, 2}, rows);
   const nn::Trainer::Loss loss = [&](nn::Tape& tape, std::span<const nn::Variable> weights) {
     return nn::affine(nn::mean(logLikelihood(flow, Prior::normal, weights, tape.constant(data))), -1, 0);
@@ -361,12 +401,13 @@ TEST_CASE("flows: a trained density integrates to 1") {
   };
   double first = 0, last = 0;
   for (std::uint32_t step = 0; step < 120; ++step) {
-    const Tensor loss = trainer
-                            .step(stream,
-                                  [&](nn::Tape& tape, std::span<const nn::Variable> weights) {
-                                    return nn::affine(nn::mean(logLikelihood(flow, Prior::normal, weights, tape.constant(batch(step)))), -1, 0);
-                                  })
-                            .loss;
+    const Tensor loss =
+        trainer
+            .step(stream,
+                  [&](nn::Tape& tape, std::span<const nn::Variable> weights) {
+                    return nn::affine(nn::mean(logLikelihood(flow, Prior::normal, weights, tape.constant(batch(step)))), -1, 0);
+                  })
+            .loss;
     (step == 0 ? first : last) = static_cast<double>(loss.toFloats()[0]);
   }
   CHECK(last < first - 0.5);  // it learnt something

@@ -53,8 +53,8 @@ LabEntry Nice::describe() {
   const auto append = [&](std::vector<Parameter> more) { entry.parameters.insert(entry.parameters.end(), more.begin(), more.end()); };
   append({
       {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{0, 16}},
-      {"scale-layer", "Scale layer", "A last layer that stretches each axis by a learned factor: the only one that changes volumes.", "Flow",
-       true, Switch{}},
+      {"scale-layer", "Scale layer", "A last layer that stretches each axis by a learned factor: the only one that changes volumes.",
+       "Flow", true, Switch{}},
       {"prior", "Law of the latents", "What the data are mapped to.", "Flow", "normal"s,
        Choice{{{"normal", "Normal"}, {"logistic", "Logistic"}}}},
       {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{8, 1024, true}},
@@ -85,12 +85,14 @@ LabEntry Nice::describe() {
        "On the ring the mean of one coordinate given the other is 0, so no small shift helps: additive couplings stay at the identity, and "
        "only the scale moves.",
        {{"scene", "ring8"s}}},
-      {"deep", "Twelve shears", "More layers bend the spiral further.",
+      {"deep",
+       "Twelve shears",
+       "More layers bend the spiral further.",
        {{"scene", "spiral"s}, {"couplings", whole(12)}, {"width", whole(32)}}},
   };
-  entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},        {"samples", "Samples over data"},
-                 {"likelihood", "Likelihood and entropy"},  {"areas", "Areas of small triangles"},     {"strip", "Layer by layer"},
-                 {"jacobian", "Jacobian after each layer"}, {"spectrum", "Widths of the latents"},     {"inverse", "Error of the inverse"},
+  entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},    {"samples", "Samples over data"},
+                 {"likelihood", "Likelihood and entropy"},  {"areas", "Areas of small triangles"}, {"strip", "Layer by layer"},
+                 {"jacobian", "Jacobian after each layer"}, {"spectrum", "Widths of the latents"}, {"inverse", "Error of the inverse"},
                  {"volumes", "Volume change per layer"}};
   entry.accepts = {planeSceneAcceptance()};
   entry.make = [] { return std::make_unique<Nice>(); };
@@ -170,7 +172,8 @@ Panel Nice::areasPanel() const {
     low.push_back(at.front()), high.push_back(at.back()), middle.push_back(at[at.size() / 2]);
     if (k <= couplings) worst = std::max({worst, std::abs(at.front() - 1), std::abs(at.back() - 1)});
   }
-  panel.title = couplings == 0 ? tr("The scale changes every area alike") : trf("Couplings keep areas: within {:.1g} %", std::max(100 * worst, 0.01));
+  panel.title =
+      couplings == 0 ? tr("The scale changes every area alike") : trf("Couplings keep areas: within {:.1g} %", std::max(100 * worst, 0.01));
   panel.note = trf("{} small triangles", ratios.size());
   auto band = std::make_shared<BandMark>("range");
   band->x = columnOf(layer), band->low = columnOf(low), band->high = columnOf(high);
@@ -222,7 +225,8 @@ Panel Nice::jacobianPanel() const {
     const std::vector<double>& j = jacobians[i];
     const double left = static_cast<double>(i) + 0.08, side = 0.84;
     auto map = std::make_shared<HeatMapMark>("layer-" + std::to_string(static_cast<int>(positions[i])));
-    map->value = Tensor::from(Shape{2, 2}, {static_cast<float>(j[0]), static_cast<float>(j[1]), static_cast<float>(j[2]), static_cast<float>(j[3])});
+    map->value =
+        Tensor::from(Shape{2, 2}, {static_cast<float>(j[0]), static_cast<float>(j[1]), static_cast<float>(j[2]), static_cast<float>(j[3])});
     map->x = {left, left + side};
     map->y = {1, 1 - side};  // row 0 above
     map->map = ColorMap::diverging;
@@ -235,8 +239,7 @@ Panel Nice::jacobianPanel() const {
       const double cx = left + side * (e % 2 == 0 ? 0.25 : 0.75), cy = 1 - side * (e < 2 ? 0.25 : 0.75);
       const Paint ink = Paint::of(std::abs(j[e]) > 0.55 * most ? Role::ground : Role::ink);
       const std::string value = j[e] == 0 ? "0" : std::abs(j[e]) < 0.005 ? "≈ 0" : formatNumber(j[e], 0.01);
-      words->words.push_back({cx, cy, value, ink, HAlign::center, VAlign::middle, 7,
-                              Weight::regular, 0});
+      words->words.push_back({cx, cy, value, ink, HAlign::center, VAlign::middle, 7, Weight::regular, 0});
     }
     const double determinant = j[0] * j[3] - j[1] * j[2];
     words->words.push_back({left + 0.5 * side, 0.08, trf("det {:.3f}", determinant), Paint::of(Role::muted), HAlign::center, VAlign::top, 8,

@@ -50,11 +50,13 @@ LabEntry RealNvp::describe() {
        "One Gaussian must be torn into far blobs: a continuous map keeps filaments between them.",
        {{"scene", "ring8"s}, {"spread", 0.5}, {"direction", "to-data"s}, {"way", 0.0}}},
       {"moons", "Two moons", "Two interleaved arcs unfold into one round cloud.", {{"scene", "moons"s}, {"colour", "origin"s}}},
-      {"deep", "Twelve small layers", "More layers with a tighter bound share the work.",
+      {"deep",
+       "Twelve small layers",
+       "More layers with a tighter bound share the work.",
        {{"couplings", whole(12)}, {"scale-bound", 1.0}, {"width", whole(32)}, {"scene", "pinwheel"s}}},
   };
-  entry.views = {{"layers", "Cloud and grid on their way"},   {"density", "The model's density"}, {"samples", "Samples over data"},
-                 {"likelihood", "Likelihood and entropy"},    {"volumes", "Volume change per layer"}, {"strip", "Layer by layer"},
+  entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},     {"samples", "Samples over data"},
+                 {"likelihood", "Likelihood and entropy"},  {"volumes", "Volume change per layer"}, {"strip", "Layer by layer"},
                  {"inverse", "Error of the inverse"}};
   entry.accepts = {planeSceneAcceptance()};
   entry.make = [] { return std::make_unique<RealNvp>(); };

@@ -18,8 +18,10 @@ const Value whole(std::int64_t v) { return Value(v); }
 const Value text(const char* v) { return Value(std::string(v)); }
 
 Changes small(std::int64_t steps) {
-  return {{"steps", whole(steps)}, {"steps-per-frame", whole(steps / 2)}, {"width", whole(32)},   {"batch", whole(256)}, {"learning-rate", 0.01},
-          {"particles", whole(1024)}, {"raster", whole(64)}};
+  return {{"steps", whole(steps)}, {"steps-per-frame", whole(steps / 2)},
+          {"width", whole(32)},    {"batch", whole(256)},
+          {"learning-rate", 0.01}, {"particles", whole(1024)},
+          {"raster", whole(64)}};
 }
 
 }  // namespace
@@ -42,8 +44,12 @@ TEST_CASE("nice: four trained couplings keep the area of small triangles to 1 %,
 
 TEST_CASE("nice: the scale layer alone finds a Gaussian's width, and its likelihood is the entropy") {
   Changes changes = small(200);
-  changes.insert(changes.end(), {{"scene", text("gauss")}, {"couplings", whole(0)}, {"prior", text("normal")}, {"learning-rate", 0.03},
-                                 {"batch", whole(2048)}, {"raster", whole(256)}});
+  changes.insert(changes.end(), {{"scene", text("gauss")},
+                                 {"couplings", whole(0)},
+                                 {"prior", text("normal")},
+                                 {"learning-rate", 0.03},
+                                 {"batch", whole(2048)},
+                                 {"raster", whole(256)}});
   auto session = openLab("generative/nice", changes);
   const auto last = metricsAt(*session, 2);
   // The scene's deviation is 0.5. Batches of 2048: a width is known to 0.5 / sqrt(4096), a log-width to 0.016, less by Adam's averaging.
@@ -96,8 +102,12 @@ TEST_CASE("nice: no layer at all is refused with a sentence") {
 }
 
 TEST_CASE("nice: every choice and preset runs, and the timeline returns to the same bits") {
-  auto session = openLab("generative/nice", {{"steps", whole(12)}, {"steps-per-frame", whole(3)}, {"batch", whole(64)}, {"raster", whole(32)},
-                                             {"particles", whole(256)}, {"width", whole(16)}});
+  auto session = openLab("generative/nice", {{"steps", whole(12)},
+                                             {"steps-per-frame", whole(3)},
+                                             {"batch", whole(64)},
+                                             {"raster", whole(32)},
+                                             {"particles", whole(256)},
+                                             {"width", whole(16)}});
   const double middle = metricsAt(*session, 2).at("nll");
   metricsAt(*session, 4);
   CHECK(metricsAt(*session, 2).at("nll") == middle);

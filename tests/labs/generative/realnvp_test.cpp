@@ -19,8 +19,9 @@ const Value text(const char* v) { return Value(std::string(v)); }
 
 // A run small enough for a test.
 Changes small(std::int64_t steps) {
-  return {{"steps", whole(steps)}, {"steps-per-frame", whole(steps / 2)}, {"width", whole(32)}, {"batch", whole(256)}, {"learning-rate", 0.01},
-          {"particles", whole(1024)}};
+  return {{"steps", whole(steps)}, {"steps-per-frame", whole(steps / 2)},
+          {"width", whole(32)},    {"batch", whole(256)},
+          {"learning-rate", 0.01}, {"particles", whole(1024)}};
 }
 
 }  // namespace
@@ -134,8 +135,8 @@ TEST_CASE("realnvp: layers that stretch too far stop the training and says so") 
 }
 
 TEST_CASE("realnvp: every scene, choice and preset runs") {
-  Changes changes{{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}, {"particles", whole(256)},
-                  {"width", whole(16)}, {"noise", 0.05}};
+  Changes changes{{"steps", whole(10)},      {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)},
+                  {"particles", whole(256)}, {"width", whole(16)},          {"noise", 0.05}};
   auto session = openLab("generative/realnvp", changes);
   for (const auto& parameter : session->lab().parameters) {
     const auto* choice = std::get_if<Choice>(&parameter.domain);

@@ -109,8 +109,8 @@ std::vector<Parameter> PlaneFlowLab::trainingParameters(std::int64_t steps, doub
 std::vector<Parameter> PlaneFlowLab::pictureParameters(const std::string& colour) {
   const auto whole = [](std::int64_t v) { return Value(v); };
   return {
-      {"way", "Way through the layers", "0 shows the data's side, 1 the latents'; drag it to move the cloud layer by layer.", "Picture", 1.0,
-       Real{0, 1, 0.01}},
+      {"way", "Way through the layers", "0 shows the data's side, 1 the latents'; drag it to move the cloud layer by layer.", "Picture",
+       1.0, Real{0, 1, 0.01}},
       {"direction", "Direction", "What moves through the layers.", "Picture", std::string("to-latents"),
        Choice{{{"to-latents", "Data to latents"}, {"to-data", "Latents to data"}}}},
       {"colour", "Colour of the points", "What the colour of a point says.", "Picture", colour,
@@ -267,7 +267,8 @@ void PlaneFlowLab::evaluate(gpu::Stream& stream) {
   const auto weights = nn::constants(tape, trainer_.weights());
   const auto split = [&](Way& way, std::size_t k, const Tensor& both, std::int64_t skip) {
     way.cloud[k] = both.rows(skip, skip + particles_);
-    way.grid[k] = both.rows(skip + particles_, skip + particles_ + gridPoints * 2 * gridLines).reshaped(Shape{gridPoints, 2 * gridLines, 2});
+    way.grid[k] =
+        both.rows(skip + particles_, skip + particles_ + gridPoints * 2 * gridLines).reshaped(Shape{gridPoints, 2 * gridLines, 2});
   };
   const std::vector<float> none(static_cast<std::size_t>(particles_), 0.0f);
 
@@ -317,9 +318,8 @@ void PlaneFlowLab::evaluate(gpu::Stream& stream) {
     flows::Flow::Trace back;
     flow_.forward(weights, tape.constant(samples_), &back);
     for (std::size_t k = 0; k < count; ++k) {
-      up_.volume[k + 1] = back.logDets[k].empty()
-                              ? up_.volume[k]
-                              : kernels::binary(stream, kernels::Binary::add, up_.volume[k], back.logDets[k].value());
+      up_.volume[k + 1] =
+          back.logDets[k].empty() ? up_.volume[k] : kernels::binary(stream, kernels::Binary::add, up_.volume[k], back.logDets[k].value());
     }
   }
   errors_.clear();
@@ -332,8 +332,7 @@ void PlaneFlowLab::evaluate(gpu::Stream& stream) {
   // The model's density on the raster, its mass there, and the share of samples that fall elsewhere.
   const double reach = planeRasterShare * half(0), cell = 2 * reach / static_cast<double>(cells_);
   const Tensor raster = rasterPoints(cells_, half(0));
-  density_ = kernels::unary(stream, kernels::Unary::exp,
-                            flows::logLikelihood(flow_, prior_, weights, tape.constant(raster)).value())
+  density_ = kernels::unary(stream, kernels::Unary::exp, flows::logLikelihood(flow_, prior_, weights, tape.constant(raster)).value())
                  .reshaped(Shape{cells_, cells_});
   inside_ = outside_ = 0;
   for (const float v : density_.toFloats()) inside_ += static_cast<double>(v) * cell * cell;
@@ -343,7 +342,8 @@ void PlaneFlowLab::evaluate(gpu::Stream& stream) {
     outside_ += off ? 1 / static_cast<double>(particles_) : 0;
   }
   // The data's density, one cell wide at least so that no blob falls between the cells.
-  exact_ = kernels::unary(stream, kernels::Unary::exp, kernels::mixture(stream, table_, raster, 1, 0.5 * cell, kernels::MixtureOutput::logDensity))
+  exact_ = kernels::unary(stream, kernels::Unary::exp,
+                          kernels::mixture(stream, table_, raster, 1, 0.5 * cell, kernels::MixtureOutput::logDensity))
                .reshaped(Shape{cells_, cells_});
 }
 

@@ -65,7 +65,7 @@ class PlaneFlowLab : public Lab {
   double half(double position) const;  // half the side of the canvas that shows the state after `position` layers
   const PlaneFlowRecord* record() const;
   std::vector<double> pointAt(double position) const;  // the followed point on its way
-  std::vector<double> stripPositions() const;  // of the states the strip shows, from the left
+  std::vector<double> stripPositions() const;          // of the states the strip shows, from the left
   double position() const { return share_ * static_cast<double>(flow_.layers()); }
 
   PlaneScene scene_;
@@ -81,17 +81,17 @@ class PlaneFlowLab : public Lab {
 
   // Index k: after k layers; 0 is the data's side, layerCount() the latents'.
   struct Way {
-    std::vector<Tensor> cloud, grid;   // [n, 2]; [points, lines, 2]
-    std::vector<Tensor> volume;        // ln |det| of the first k layers, [n]
+    std::vector<Tensor> cloud, grid;  // [n, 2]; [points, lines, 2]
+    std::vector<Tensor> volume;       // ln |det| of the first k layers, [n]
   };
-  Way down_;                           // data pushed to latents
-  Way up_;                             // samples, with the grid that is square among the latents
+  Way down_;                                      // data pushed to latents
+  Way up_;                                        // samples, with the grid that is square among the latents
   std::vector<std::vector<float>> layerVolumes_;  // per layer, ln |det| at the data points; empty: exactly 0
   std::vector<double> halves_{1};                 // half(k) of whole k
   std::vector<double> errors_;                    // |f^-1(f(x)) - x|_inf of the data points
-  Tensor data_;                        // [points, 2], never trained on
-  Tensor samples_;                     // at the temperature asked for
-  double inside_ = 0, outside_ = 0;    // the model's mass on the raster, and the share of its samples off it
+  Tensor data_;                                   // [points, 2], never trained on
+  Tensor samples_;                                // at the temperature asked for
+  double inside_ = 0, outside_ = 0;               // the model's mass on the raster, and the share of its samples off it
 
  private:
   Expected<void> begin(LabContext& context);
@@ -104,9 +104,9 @@ class PlaneFlowLab : public Lab {
   std::int64_t cells_ = 0, particles_ = 0;
   bool towardsData_ = false, colourOfOrigin_ = false;
   kernels::MixtureTable table_;
-  Tensor exact_, density_;         // the data's and the model's density on the raster, [cells, cells]
-  double peak_ = 1;                // about the largest value of the data's
-  Tensor origin_[2];               // angles of the data points and of the samples' latents, [n]
+  Tensor exact_, density_;  // the data's and the model's density on the raster, [cells, cells]
+  double peak_ = 1;         // about the largest value of the data's
+  Tensor origin_[2];        // angles of the data points and of the samples' latents, [n]
 };
 
 }  // namespace orrery::generative

@@ -180,7 +180,7 @@ Panel PlaneFlowLab::likelihoodPanel() const {
   const PlaneFlowRecord* now = record();
   const double first = records_.empty() ? 0 : records_.begin()->second.likelihood - entropy_;
   const double left = now == nullptr ? 0 : now->likelihood - entropy_;
-  panel.title = frame_ == 0        ? tr("Press play: training has not begun")
+  panel.title = frame_ == 0          ? tr("Press play: training has not begun")
                 : left < 0.4 * first ? tr("The likelihood nears the entropy of the data")
                                      : trf("The likelihood is {:.2f} nats away from the entropy", left);
   if (now != nullptr) panel.note = trf("−ln p = {:.3f} nats", now->likelihood);
@@ -266,11 +266,16 @@ Panel PlaneFlowLab::stripPanel() const {
     if (n > 0 && !colourOfOrigin_) panel.marks.push_back(rimOf(*cloud));
     if (n > 0) panel.marks.push_back(cloud);
     const bool here = std::abs(position() - positions[i]) < 0.5;
-    frames->boxes.push_back({centre - 0.5 + tileMargin, tileMargin, 1 - 2 * tileMargin, 1 - 2 * tileMargin,
-                             Paint::of(here ? Role::accent : Role::grid), false, {}, trf("after {} layers", k), 0});
-    const std::string name = k == 0              ? (towardsData_ ? tr("samples") : tr("data"))
-                             : k == layerCount() ? tr("latents")
-                                                 : std::to_string(k);
+    frames->boxes.push_back({centre - 0.5 + tileMargin,
+                             tileMargin,
+                             1 - 2 * tileMargin,
+                             1 - 2 * tileMargin,
+                             Paint::of(here ? Role::accent : Role::grid),
+                             false,
+                             {},
+                             trf("after {} layers", k),
+                             0});
+    const std::string name = k == 0 ? (towardsData_ ? tr("samples") : tr("data")) : k == layerCount() ? tr("latents") : std::to_string(k);
     words->words.push_back({centre, -0.02, name, Paint::of(Role::muted), HAlign::center, VAlign::top, 8, Weight::regular, 0});
   }
   panel.marks.push_back(frames);
@@ -290,7 +295,9 @@ Panel PlaneFlowLab::volumesPanel() const {
     std::sort(sorted.begin(), sorted.end());
     double sum = 0;
     for (const float v : sorted) sum += static_cast<double>(v);
-    const auto quantile = [&](double q) { return static_cast<double>(sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))]); };
+    const auto quantile = [&](double q) {
+      return static_cast<double>(sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))]);
+    };
     at.push_back(static_cast<double>(k) + 1);
     mean.push_back(sum / static_cast<double>(sorted.size()));
     low.push_back(quantile(0.05)), high.push_back(quantile(0.95));
