@@ -42,7 +42,7 @@ struct FilmOptions {
   std::vector<std::string> animations;  // "id=FROM:TO[:linear|ease|log]"
   bool still = false;                   // the timeline stays at its end
   std::string seconds, rate, size, theme;  // as typed; empty = the recipe's, else the usual
-  double scale = 1;
+  double scale = 0;                        // film pixels per px of size; 0 = the recipe's, else 1
   std::string output;
   bool json = false;
 };

@@ -20,6 +20,7 @@ struct FilmRecipe {
   bool still = false;
   std::optional<std::int64_t> frame;
   std::string seconds, rate, size, theme;
+  double scale = 1;
 };
 
 FilmRecipe recipeOf(const Scene& scene) {
@@ -37,6 +38,7 @@ FilmRecipe recipeOf(const Scene& scene) {
   if (film == scene.recipe->end() || !film->is_object()) return found;
   found.seconds = text(*film, "seconds");
   found.rate = text(*film, "fps");
+  if (const auto scale = film->find("scale"); scale != film->end() && scale->is_number()) found.scale = scale->get<double>();
   const auto still = film->find("still");
   found.still = still != film->end() && still->is_boolean() && still->get<bool>();
   if (const auto frame = film->find("frame"); frame != film->end() && frame->is_number_integer()) found.frame = frame->get<std::int64_t>();
@@ -73,8 +75,9 @@ int film(const FilmOptions& options) {
   const auto size = readSize(sizeText);
   if (!size) return fail(size.error());
   plan.size = *size;
-  if (!(options.scale >= 0.25 && options.scale <= 8)) return usage(trf("--scale {} is outside {} to {}", options.scale, 0.25, 8));
-  plan.pixelsPerLogical = static_cast<float>(options.scale);
+  const double scale = options.scale != 0 ? options.scale : recipe.scale;
+  if (!(scale >= 0.25 && scale <= 8)) return usage(trf("--scale {} is outside {} to {}", scale, 0.25, 8));
+  plan.pixelsPerLogical = static_cast<float>(scale);
   const auto theme = firstOf(options.theme, recipe.theme, "light");
   if (theme != "light" && theme != "dark") return usage(trf("--theme must be light or dark, found '{}'", theme));
   plan.layout.theme = theme == "dark" ? ThemeKind::dark : ThemeKind::light;
@@ -114,7 +117,7 @@ int film(const FilmOptions& options) {
   if (auto good = exporting::FilmWriter::check(options.output, early); !good) return fail(good.error());
   if (auto writable = checkWritable(options.output); !writable) return fail(writable.error());
 
-  nlohmann::json about{{"figure", {{"size", sizeText}, {"theme", theme}}}, {"film", {{"fps", rateText}}}};
+  nlohmann::json about{{"figure", {{"size", sizeText}, {"theme", theme}}}, {"film", {{"fps", rateText}, {"scale", scale}}}};
   auto& filmed = about["film"];
   if (!secondsText.empty()) filmed["seconds"] = secondsText;
   if (still) filmed["still"] = true;

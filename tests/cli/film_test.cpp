@@ -102,7 +102,7 @@ TEST_CASE("A film brings its scene back: to render, to film again, to inspect") 
   for (const std::string ending : {"mp4", "webm", "gif"}) {
     CAPTURE(ending);
     const auto path = folder.path("film." + ending);
-    const auto made = runProgram(with({"film", lab, "-o", path, "--seconds", "0.2", "--theme", "dark"}, few));
+    const auto made = runProgram(with({"film", lab, "-o", path, "--seconds", "0.2", "--theme", "dark", "--scale", "1.5"}, few));
     INFO(made.err);
     REQUIRE(made.code == 0);
     REQUIRE(runProgram({"render", path, "-o", folder.path("again.png"), "--frame", "5"}).code == 0);
@@ -114,7 +114,7 @@ TEST_CASE("A film brings its scene back: to render, to film again, to inspect") 
     const auto again = runProgram({"film", path, "-o", folder.path("copy.mp4"), "--json"});
     INFO(again.err);
     REQUIRE(again.code == 0);
-    CHECK(again.json()["width"] == 320);
+    CHECK(again.json()["width"] == 480);
     CHECK(again.json()["seconds"].get<double>() == Approx(0.2).margin(0.01));
   }
 }
