@@ -1,0 +1,63 @@
+// What the lab score-smld offers: its parameters, presets and views.
+
+#include "core/labs/generative/score_smld/lab.h"
+
+namespace orrery::generative {
+
+LabEntry ScoreSmld::describe() {
+  LabEntry entry;
+  entry.id = "generative/score-smld";
+  entry.title = "Score matching and Langevin";
+  entry.summary = "Follow the slope of ln p, with noise; and why that fails in empty space";
+  using namespace std::string_literals;
+  const auto whole = [](std::int64_t v) { return Value(v); };
+  const auto annealed = [](const Values& v) { return std::get<std::string>(v.find("mode")->second) == "annealed"; };
+  entry.parameters = planeSceneParameters("ncsn-toy");
+  const std::vector<Parameter> own = {
+      {"particles", "Particles", "How many chains run side by side.", "Density", whole(4096), Integer{64, 16384, true}},
+      {"mode", "Chain", "Plain Langevin steps, steps with a Metropolis test, or steps down a ladder of noise levels.", "Langevin",
+       "annealed"s, Choice{{{"plain", "Plain Langevin"}, {"mala", "With Metropolis test"}, {"annealed", "Annealed"}}}},
+      {"step", "Step a", "Of a plain chain in data units squared; of an annealed one in units of the level's σ².", "Langevin", 0.05,
+       LogReal{1e-4, 2}},
+      {"levels", "Levels L", "Noise levels of the ladder; a plain chain takes levels × steps per level steps.", "Langevin", whole(10),
+       Integer{1, 200, true}},
+      {"steps-per-level", "Steps per level M", "How long the chain stays on a level.", "Langevin", whole(100), Integer{1, 1000, true}},
+      {"sigma-max", "Largest noise level σ₁", "Where the ladder begins; about the largest distance between data points.", "Langevin", 20.0,
+       LogReal{0.1, 100}, "", annealed},
+      {"sigma-min", "Smallest noise level σ_L", "Where the ladder ends.", "Langevin", 0.1, LogReal{1e-3, 10}, "", annealed},
+      {"final-denoise", "Final denoising step", "Tweedie's step at the end: each particle moves to what is expected behind it.", "Langevin",
+       true, Switch{}, "", annealed},
+      {"start", "Start", "Where the particles begin.", "Langevin", "uniform"s,
+       Choice{{{"uniform", "Uniform, −8 to 8"}, {"normal", "Normal"}, {"data", "The data"}}}},
+      {"loss-level", "Noise level of the losses σ", "Of the data that the four objectives see.", "Objectives", 0.5, LogReal{0.05, 5}},
+      {"samples", "Samples", "How many points the objectives average over.", "Objectives", whole(10000), Integer{16, 100000, true}},
+      {"dimensions", "Dimensions d", "For the advised ratio of neighbouring levels: 3072 is a colour picture of 32 × 32.", "Objectives",
+       whole(3072), Integer{1, 1000000, true}},
+      {"probe-x", "Probe x", "Where the score is read; click the score's panel.", "Picture", 0.0, Real{-20, 20, 0.1}},
+      {"probe-y", "Probe y", "Where the score is read; click the score's panel.", "Picture", 0.0, Real{-20, 20, 0.1}},
+      {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}},
+  };
+  entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  entry.presets = {
+      {"annealed", "Annealed cure", "Down a ladder from σ = 20 the modes get nearly their true shares, 0.2 and 0.8.", {}},
+      {"empty-space",
+       "Low-density failure",
+       "Plain Langevin: each particle finds the nearer mode and stays; the shares are those of the start, one half.",
+       {{"mode", "plain"s}}},
+      {"too-big",
+       "Step too big",
+       "The variance of a plain chain is too large by 1 / (1 − a / 2σ²): a third more at a = 0.5. The Metropolis test repairs it.",
+       {{"scene", "gauss"s}, {"spread", 1.0}, {"mode", "plain"s}, {"step", 0.25}, {"levels", whole(1)}, {"start", "data"s}}},
+      {"four-losses",
+       "Four losses, one minimiser",
+       "Explicit, implicit, sliced and denoising score matching differ by constants and by sampling noise.",
+       {{"samples", whole(1000)}, {"loss-level", 0.3}}},
+  };
+  entry.views = {
+      {"cloud", "Particles"}, {"trace", "Shares of the modes"}, {"ladder", "Noise levels"}, {"losses", "Objectives"}, {"score", "Score"}};
+  entry.accepts = {planeSceneAcceptance()};
+  entry.make = [] { return std::make_unique<ScoreSmld>(); };
+  return entry;
+}
+
+}  // namespace orrery::generative

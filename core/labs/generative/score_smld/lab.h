@@ -1,0 +1,76 @@
+#pragma once
+// The lab generative/score-smld: its state, shared by the computing half (score_smld.cpp) and the drawing half (figure.cpp); what it offers
+// is in describe.cpp.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/plane_scene.h"
+#include "core/session/lab.h"
+
+namespace orrery::generative {
+
+// The ratio of neighbouring noise levels advised for data of d dimensions (Song and Ermon 2020, technique 2): the one at which neighbours
+// share half of their mass, Phi(sqrt(2 d) (r - 1) + 3 r) - Phi(sqrt(2 d) (r - 1) - 3 r) = 1/2. None below 5 dimensions.
+std::optional<double> advisedRatio(std::int64_t d);
+
+// v / sigma_i^2 after M Langevin steps at a level whose entry variance is ratio^2 sigma_i^2, on data in one point (Song and Ermon 2020,
+// proposition 2): k^2M (ratio^2 - A) + A with k = 1 - step, A = 2 step / (1 - k^2).
+double levelVariance(double ratio, double step, int stepsPerLevel);
+
+class ScoreSmld : public Lab {
+ public:
+  static LabEntry describe();
+  Expected<void> update(LabContext& context) override;
+  Expected<bool> advance(LabContext& context) override;
+  bool keepsTime(const LabContext& context) const override;
+  Timeline timeline() const override;
+  std::vector<Tensor> capture() const override;
+  void restore(std::int64_t frame, std::vector<Tensor> state) override;
+  Figure figure() const override;
+  std::vector<Metric> metrics() const override;
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
+
+ private:
+  enum class Mode { plain, annealed, metropolis };
+  // The cloud after a frame's steps; everything a picture of that frame shows.
+  struct Moment {
+    diffusion::State x;
+    double level = 0, acceptance = 1;  // accepted share of all proposals so far
+    std::vector<double> mass;          // of each component, by the largest responsibility
+  };
+  diffusion::State score(const diffusion::State& x, double level) const;
+  void step(diffusion::State& x, std::int64_t number, double level, double& accepted) const;
+  double levelOf(std::int64_t step) const;  // 0: the data's own density
+  std::vector<double> massOf(const diffusion::State& x) const;
+  void finish(Moment& moment) const;
+  void compareLosses();
+  const Moment& now() const { return moments_[static_cast<std::size_t>(frame_)]; }
+
+  // figure.cpp
+  double canvasHalf() const;
+  Panel cloudPanel() const;
+  Panel tracePanel() const;
+  Panel ladderPanel() const;
+  Panel lossPanel() const;
+  Panel scorePanel() const;
+
+  PlaneScene scene_;
+  Mode mode_ = Mode::annealed;
+  double stepSize_ = 0.05, smallest_ = 1;  // smallest: the narrowest component's variance
+  std::vector<double> ladder_;
+  std::int64_t stepsPerLevel_ = 100, total_ = 1000, perFrame_ = 10, frame_ = 0, dimensions_ = 3072;
+  std::uint64_t seed_ = 0;
+  bool finalDenoise_ = true;
+  std::string start_;
+  std::size_t particles_ = 4096, samples_ = 10000;
+  double lossLevel_ = 0.5, probeX_ = 0, probeY_ = 0;
+  std::vector<Moment> moments_;  // frames 0 ... as far as was ever reached
+  double accepted_ = 0;
+  // The four objectives of S(x) = -(x - m) / theta, constants subtracted.
+  std::vector<double> thetas_, explicit_, implicit_, sliced_, denoising_;
+};
+
+}  // namespace orrery::generative

@@ -1,0 +1,159 @@
+// generative/score-smld: its Must-hold lines through the lab's own metrics.
+
+#include <cmath>
+
+#include "core/labs/generative/score_smld/lab.h"
+#include "core/session/session.h"
+#include "tests/support/catch.h"
+#include "tests/support/lab_session.h"
+
+using namespace orrery;
+using orrery::testing::arrayNamed;
+using orrery::testing::metricsAt;
+
+namespace {
+
+const Value whole(std::int64_t v) { return Value(v); }
+const Value text(const char* v) { return Value(std::string(v)); }
+
+std::unique_ptr<Session> openLab(const Changes& changes = {}, const std::string& preset = {}) {
+  return orrery::testing::openLab("generative/score-smld", changes, preset);
+}
+
+std::string refusal(const Changes& changes) {
+  auto session = openLab({{"particles", whole(64)}});
+  REQUIRE(session->wait().hasValue());
+  const auto set = session->set(changes);
+  if (!set) return set.error().message;
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  return done.error().message;
+}
+
+// The variance of one Gaussian of the lab's scene along x.
+double gaussVariance() {
+  const auto scene = generative::planeScene("gauss");
+  REQUIRE(scene);
+  return scene->mixture.components[0].along;
+}
+
+}  // namespace
+
+TEST_CASE("a plain chain on one Gaussian has its variance times 1 / (1 - a / 2 sigma^2), with the Metropolis test its own") {
+  const double variance = gaussVariance();
+  for (const double share : {0.1, 0.5, 1.0}) {
+    auto session = openLab({{"scene", text("gauss")},
+                            {"mode", text("plain")},
+                            {"step", Value(share * variance)},
+                            {"particles", whole(16384)},
+                            {"levels", whole(1)},
+                            {"steps-per-level", whole(120)},
+                            {"start", text("data")}});
+    const auto m = metricsAt(*session, 1000);
+    INFO("a = " << share << " sigma^2");
+    // 16 384 particles: a standard error of 1.1 % of a variance; four of them.
+    CHECK(m.at("variance.x") / variance == Approx(1 / (1 - share / 2)).epsilon(0.045));
+    CHECK(m.at("acceptance") == 1);
+  }
+  auto tested = openLab({{"scene", text("gauss")},
+                         {"mode", text("mala")},
+                         {"step", Value(0.5 * variance)},
+                         {"particles", whole(16384)},
+                         {"levels", whole(1)},
+                         {"steps-per-level", whole(60)},
+                         {"start", text("data")}});
+  const auto m = metricsAt(*tested, 1000);
+  CHECK(m.at("variance.x") / variance == Approx(1).epsilon(0.045));
+  CHECK(m.at("acceptance") < 0.98);
+  auto careful = openLab({{"scene", text("gauss")},
+                          {"mode", text("mala")},
+                          {"step", Value(0.01 * variance)},
+                          {"particles", whole(4096)},
+                          {"levels", whole(1)},
+                          {"steps-per-level", whole(20)},
+                          {"start", text("data")}});
+  CHECK(metricsAt(*careful, 1000).at("acceptance") > 0.99);
+}
+
+TEST_CASE("plain Langevin splits two far blobs evenly, annealing finds their weights, the better the longer the ladder") {
+  // The specification's figures; its band of the plain chain is 0.02, of the annealed ones 0.016 at 16 384 particles, here 4096.
+  auto plain = openLab({}, "empty-space");
+  CHECK(std::abs(metricsAt(*plain, 1000).at("mass.2") - 0.51) < 0.03);
+  for (const auto& [levels, mass] : {std::pair{10, 0.766}, {20, 0.783}}) {
+    auto annealed = openLab({{"levels", whole(levels)}});
+    INFO(levels);
+    CHECK(std::abs(metricsAt(*annealed, 1000).at("mass.2") - mass) < 0.025);
+  }
+}
+
+TEST_CASE("four objectives differ by their constants only") {
+  auto session = openLab({{"scene", text("two-deltas")}, {"samples", whole(100000)}, {"loss-level", Value(0.5)}, {"particles", whole(64)}});
+  const auto m = metricsAt(*session, 0);
+  const auto curve = arrayNamed(*session, "losses.explicit.y");
+  // Means over 100 000 points of terms of size four to eight: standard errors near 0.02; four of them, at the smallest theta.
+  CHECK(m.at("loss.implicit-gap") < 0.08);
+  CHECK(m.at("loss.sliced-gap") < 0.15);
+  CHECK(m.at("loss.denoising-gap") < 0.08);
+  CHECK(curve.front() > curve[30] + 0.3f);
+  CHECK(curve.back() > curve[30]);
+  // Fewer samples, larger gaps.
+  auto few = openLab({{"scene", text("two-deltas")}, {"samples", whole(100)}, {"loss-level", Value(0.5)}, {"particles", whole(64)}});
+  CHECK(metricsAt(*few, 0).at("loss.sliced-gap") > m.at("loss.sliced-gap"));
+}
+
+TEST_CASE("the advised ratio of levels is the paper's, and there is none below five dimensions") {
+  CHECK(*generative::advisedRatio(784) == Approx(1.08197).epsilon(1e-5));
+  CHECK(*generative::advisedRatio(3072) == Approx(1.03980).epsilon(1e-5));
+  CHECK(*generative::advisedRatio(12288) == Approx(1.01951).epsilon(1e-5));
+  CHECK_FALSE(generative::advisedRatio(4).has_value());
+  CHECK(generative::advisedRatio(5).has_value());
+}
+
+TEST_CASE("the variance after a level is the recursion's") {
+  for (const double step : {0.02, 0.05, 0.3}) {
+    double v = 1.7 * 1.7;
+    for (int i = 0; i < 40; ++i) v = (1 - step) * (1 - step) * v + 2 * step;
+    CHECK(generative::levelVariance(1.7, step, 40) == Approx(v).epsilon(1e-12));
+  }
+  // And the lab's chain on points: after the whole ladder, the last level's variance around the points.
+  auto session = openLab({{"scene", text("gauss")},
+                          {"spread", Value(0.1)},
+                          {"levels", whole(6)},
+                          {"steps-per-level", whole(30)},
+                          {"sigma-max", Value(10.0)},
+                          {"sigma-min", Value(1.0)},
+                          {"final-denoise", Value(false)},
+                          {"start", text("normal")},
+                          {"particles", whole(16384)}});
+  const auto m = metricsAt(*session, 1000);
+  const double ratio = std::pow(10.0, 0.2);
+  // Level by level from the start's variance of one level, on data of almost no width.
+  double share = 1;
+  for (int i = 0; i < 6; ++i) share = generative::levelVariance(std::sqrt(share) * (i > 0 ? ratio : 1), 0.05, 30);
+  // The data's own width is a tenth of the scene's; four standard errors of a variance.
+  CHECK(m.at("variance.x") == Approx(share).epsilon(0.06));
+}
+
+TEST_CASE("the timeline comes back to the same bits, and another seed is another run") {
+  const Changes quick{{"particles", whole(256)}, {"levels", whole(4)}, {"steps-per-level", whole(10)}};
+  auto session = openLab(quick);
+  metricsAt(*session, 12);
+  const auto middle = arrayNamed(*session, "cloud.particles.xy");
+  metricsAt(*session, 40);
+  metricsAt(*session, 12);
+  CHECK(arrayNamed(*session, "cloud.particles.xy") == middle);
+  auto again = openLab(quick);
+  metricsAt(*again, 12);
+  CHECK(arrayNamed(*again, "cloud.particles.xy") == middle);
+  Changes other = quick;
+  other.emplace_back("seed", whole(5));
+  auto different = openLab(other);
+  metricsAt(*different, 12);
+  CHECK(arrayNamed(*different, "cloud.particles.xy") != middle);
+}
+
+TEST_CASE("chains that would diverge are refused in a sentence") {
+  CHECK(refusal({{"mode", text("plain")}, {"step", Value(2.0)}}).find("stability limit") != std::string::npos);
+  CHECK(refusal({{"step", Value(2.0)}}).find("stability limit 2") != std::string::npos);
+  CHECK(refusal({{"sigma-max", Value(0.1)}, {"sigma-min", Value(1.0)}}).find("above the smallest") != std::string::npos);
+}
