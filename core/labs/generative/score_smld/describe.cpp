@@ -46,7 +46,7 @@ LabEntry ScoreSmld::describe() {
        {{"mode", "plain"s}}},
       {"too-big",
        "Step too big",
-       "The variance of a plain chain is too large by 1 / (1 − a / 2σ²): a third more at a = 0.5. The Metropolis test repairs it.",
+       "The variance of a plain chain is too large by 1 / (1 − a / 2σ²): here a = σ², and it doubles. The Metropolis test repairs it.",
        {{"scene", "gauss"s}, {"spread", 1.0}, {"mode", "plain"s}, {"step", 0.25}, {"levels", whole(1)}, {"start", "data"s}}},
       {"four-losses",
        "Four losses, one minimiser",
