@@ -4,11 +4,9 @@
 //   varsigma = eta sqrt((1 - abar') / (1 - abar)) sqrt(1 - abar / abar')
 // eta = 1 is DDPM on the sub-sequence, eta = 0 one Euler step of d xbar / d level = (xbar - D) / level. The denoiser D is exact
 // (generative.md C3), so what is wrong is the steps' own. The cloud runs on the device in f32; errors against the exact path, walks between
-// latents and inversion are computed on the host in double precision. States are kept scaled (x_t / alpha_t) and shown as x_t. Units: data units.
-// Random numbers, key = seed: latents: core/diffusion/noise.h, off the path, purpose 0; z of step i, particle j: (j / 2, i, 44, 0); draws from one
-// latent: purposes 1 and 2 of noise.h; data: (j, 0, 45, .); exact samples: (j, 0, 46 or 47, .).
-
-#include "core/labs/generative/ddim/lab.h"
+// latents and inversion are computed on the host in double precision. States are kept scaled (x_t / alpha_t) and shown as x_t. Units: data
+// units. Random numbers, key = seed: latents: core/diffusion/noise.h, off the path, purpose 0; z of step i, particle j: (j / 2, i, 44, 0);
+// draws from one latent: purposes 1 and 2 of noise.h; data: (j, 0, 45, .); exact samples: (j, 0, 46 or 47, .).
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +14,7 @@
 
 #include "core/base/text.h"
 #include "core/diffusion/noise.h"
-#include "core/metrics/distances.h"
+#include "core/labs/generative/ddim/lab.h"
 
 namespace orrery::generative {
 
@@ -24,33 +22,10 @@ using diffusion::State;
 
 namespace {
 
-constexpr std::uint32_t stepPurpose = 44, dataPurpose = 45, exactPurpose = 46;
 constexpr std::size_t manyDraws = 48;
 constexpr std::size_t measuredMost = 4096;
-constexpr int directions = 64;
-constexpr int referenceSteps = 1024;     // of the exact path: errors below 1e-8
-constexpr double almostZero = 1e-6;      // it ends here instead of at 0: what remains moves a particle by less than 1e-5
-constexpr int chartSteps[] = {5, 10, 20, 50, 100, 200, 500, 1000};
-constexpr int tripSteps[] = {10, 20, 40, 80, 160};
-
-// Root mean square distance of particles.
-double apart(const State& a, const State& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return std::sqrt(sum / static_cast<double>(std::max<std::size_t>(1, a.size() / 2)));
-}
-
-std::vector<double> distancesOf(const State& a, const State& b) {
-  std::vector<double> result;
-  for (std::size_t i = 0; i + 1 < a.size(); i += 2) result.push_back(std::hypot(a[i] - b[i], a[i + 1] - b[i + 1]));
-  return result;
-}
-
-double meanOf(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double v : values) sum += v;
-  return sum / static_cast<double>(std::max<std::size_t>(1, values.size()));
-}
+constexpr int referenceSteps = 1024;  // of the exact path: errors below 1e-8
+constexpr double almostZero = 1e-6;   // it ends here instead of at 0: what remains moves a particle by less than 1e-5
 
 }  // namespace
 
@@ -61,7 +36,8 @@ std::size_t Ddim::tracked() const {
 
 Expected<std::vector<double>> Ddim::levelsFor(int N) const {
   if (N > T_)
-    return makeError(ErrorCode::usage, trf("{} steps are more than the chain's {} timesteps: the sub-sequence visits each at most once", N, T_));
+    return makeError(ErrorCode::usage,
+                     trf("{} steps are more than the chain's {} timesteps: the sub-sequence visits each at most once", N, T_));
   return levelsOf(chain_, timestepsOf(spacing_, T_, N), finalZero_);
 }
 
@@ -149,7 +125,9 @@ Expected<void> Ddim::update(LabContext& context) {
     frame_ = frame;
   }
   if (compared_ > T_)
-    return kept(makeError(ErrorCode::usage, trf("{} steps are more than the chain's {} timesteps: the sub-sequence visits each at most once", compared_, T_)));
+    return kept(
+        makeError(ErrorCode::usage,
+                  trf("{} steps are more than the chain's {} timesteps: the sub-sequence visits each at most once", compared_, T_)));
   walk();
   if (context.cancelled()) return kept(makeError(ErrorCode::cancelled, tr("Cancelled")));
   if (!roundTrip_ && shows("round-trip")) {
@@ -234,7 +212,8 @@ void Ddim::begin(LabContext& context) {
 
 // Data to latents and back, in double precision.
 void Ddim::beginInversion() {
-  const std::size_t work = scene_.density.components.size() * levels_.size() * static_cast<std::size_t>(2 + (mode_ == Mode::fixedPoint ? iterations_ : 0));
+  const std::size_t work =
+      scene_.density.components.size() * levels_.size() * static_cast<std::size_t>(2 + (mode_ == Mode::fixedPoint ? iterations_ : 0));
   const auto n = std::clamp<std::size_t>((1u << 23) / work, 32, 1024);
   std::vector<double> positive = levels_;
   if (positive.back() == 0) positive.pop_back();
@@ -301,7 +280,8 @@ void Ddim::walk() {
       walk.latentY.push_back(latent[2 * i + 1] = z[1]);
     }
     diffusion::Noise noise(seed_, latent.size());
-    const State end = runSteps(denoiser, steps_, top * latent, [&](std::size_t i) { return noise.fresh(static_cast<std::uint32_t>(i), 1); }).back();
+    const State end =
+        runSteps(denoiser, steps_, top * latent, [&](std::size_t i) { return noise.fresh(static_cast<std::uint32_t>(i), 1); }).back();
     for (std::size_t i = 0; i < points; ++i) {
       walk.endX.push_back(end[2 * i]);
       walk.endY.push_back(end[2 * i + 1]);
@@ -319,98 +299,9 @@ void Ddim::walk() {
   draws_ = runSteps(denoiser, steps_, start, [&](std::size_t i) { return noise.fresh(static_cast<std::uint32_t>(i), 2); });
 }
 
-Expected<void> Ddim::measureConvergence() {
-  convergence_ = {};
-  const State latent = diffusion::Noise(seed_, 2 * tracked()).fresh(0, 0);
-  const auto denoiser = [this](const State& x, double level) { return denoise(x, level); };
-  for (const int N : chartSteps) {
-    if (N > T_) break;
-    auto levels = levelsFor(N);
-    if (!levels) return levels.error();
-    // The last step to data errs alike whatever N: compared before it.
-    if (levels->back() == 0) levels->pop_back();
-    if (levels->size() < 2) continue;
-    const auto steps = ddimSteps(*levels, 0);
-    const double error = apart(runSteps(denoiser, *steps, levels->front() * latent).back(), exactEnd(latent, levels->front(), levels->back()));
-    const std::size_t n = convergence_.steps.size();
-    if (n > 0 && convergence_.steps.back() >= 64 && error > 0)
-      convergence_.order = std::log(convergence_.error[n - 1] / error) / std::log(N / convergence_.steps[n - 1]);
-    convergence_.steps.push_back(N);
-    convergence_.error.push_back(error);
-  }
-  return {};
-}
-
-Expected<void> Ddim::measureRoundTrip(LabContext& context) {
-  RoundTrip trip;
-  const auto denoiser = [this](const State& x, double level) { return denoise(x, level); };
-  const State data = scene_.draw(seed_, 4 * tracked(), dataPurpose);
-  for (const int N : tripSteps) {
-    if (N > T_ || context.cancelled()) break;
-    auto levels = levelsFor(N);
-    if (!levels) return levels.error();
-    if (levels->back() == 0) levels->pop_back();
-    if (levels->size() < 2) continue;
-    const auto back = ddimSteps(*levels, 0);
-    const auto errorOf = [&](int iterations) {
-      return meanOf(distancesOf(runSteps(denoiser, *back, invert(denoiser, *levels, data, iterations).states.back()).back(), data));
-    };
-    context.progress(static_cast<double>(N) / 200, tr("Inverting"));
-    trip.steps.push_back(N);
-    trip.explicitError.push_back(errorOf(0));
-    trip.fixedError.push_back(errorOf(iterations_));
-  }
-  roundTrip_ = std::move(trip);
-  return {};
-}
-
-// The distance of the samples' law to the data against eta, for few, some and many steps.
-Expected<void> Ddim::measureEta(LabContext& context) {
-  const std::size_t n = scene_.density.components.size() <= 64 ? 8192 : 2048;
-  const State latents = diffusion::Noise(seed_, 2 * n).fresh(0, 0);
-  const auto sums = cumulativeWeights(scene_.density);
-  std::vector<int> counts{N_, std::min(100, T_), T_};
-  std::sort(counts.begin(), counts.end());
-  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
-  ProjectedSample truth[2];
-  for (const int N : counts) {
-    const auto levels = levelsFor(N);
-    if (!levels) return levels.error();
-    if (levels->size() < 2) continue;
-    const double last = levels->back(), scale = scaleOf(last);
-    for (std::uint32_t e = 0; e < 2; ++e) {
-      std::vector<float> points;
-      for (std::size_t j = 0; j < n; ++j) {
-        const ExactPoint p = exactPoint(scene_.density, sums, seed_, exactPurpose + e, static_cast<std::uint32_t>(j));
-        for (std::size_t c = 0; c < 2; ++c) points.push_back(static_cast<float>(scale * (p.x[c] + last * p.noise[c])));
-      }
-      truth[e] = project(points, directions);
-    }
-    etaFloor_ = slicedWasserstein2(truth[0], truth[1]);
-    EtaCurve curve;
-    curve.steps = N;
-    for (int k = 0; k <= 5; ++k) {
-      if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
-      context.progress(k / 6.0, tr("Sampling for every η"));
-      const double eta = 0.2 * k;
-      const auto steps = ddimSteps(*levels, eta);
-      if (!steps) break;
-      const auto plan = kernels::upload(linearPlan(*steps));
-      const Tensor end = linearSteps(context.stream(), table_, plan, 0, plan.count, pairsOf(latents, levels->front()), seed_, stepPurpose).state;
-      std::vector<float> points;
-      for (const float value : end.as<float>()) points.push_back(static_cast<float>(scale * static_cast<double>(value)));
-      curve.eta.push_back(eta);
-      curve.distance.push_back(slicedWasserstein2(truth[0], project(points, directions)));
-    }
-    etaCurves_.push_back(std::move(curve));
-  }
-  return {};
-}
-
 Expected<bool> Ddim::advance(LabContext& context) {
   if (frame_ + 1 >= timeline().frames) return false;
-  if (mode_ == Mode::sample)
-    state_ = linearSteps(context.stream(), table_, plan_, frame_, 1, state_, seed_, stepPurpose).state;
+  if (mode_ == Mode::sample) state_ = linearSteps(context.stream(), table_, plan_, frame_, 1, state_, seed_, stepPurpose).state;
   ++frame_;
   if (mode_ != Mode::sample) state_ = pairsOf(visited_[static_cast<std::size_t>(frame_)]);
   return true;
@@ -430,7 +321,8 @@ void Ddim::restore(std::int64_t frame, std::vector<Tensor> state) {
 
 std::vector<Metric> Ddim::metrics() const {
   if (levels_.empty() || end_.empty()) return {};
-  std::vector<Metric> result{{"evaluations", static_cast<double>(steps_.size()), ""}, {"level", levelAt(frame_), ""}, {"order", convergence_.order, ""}};
+  std::vector<Metric> result{
+      {"evaluations", static_cast<double>(steps_.size()), ""}, {"level", levelAt(frame_), ""}, {"order", convergence_.order, ""}};
   for (std::size_t i = 0; i < convergence_.steps.size(); ++i)
     result.push_back({"error." + std::to_string(static_cast<int>(convergence_.steps[i])), convergence_.error[i], ""});
 

@@ -1,14 +1,13 @@
-// Denoising diffusion probabilistic models (Ho, Jain and Abbeel 2020; Nichol and Dhariwal 2021): a chain of T steps that adds Gaussian noise,
+// Denoising diffusion probabilistic models (Ho, Jain and Abbeel 2020; Nichol and Dhariwal 2021): a chain of T steps that adds Gaussian
+// noise,
 //   q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I),   q(x_t | x_0) = N(sqrt(abar_t) x_0, (1 - abar_t) I),
 // and the reverse chain that undoes it by ancestral sampling,
 //   x_{t-1} = sqrt(abar_{t-1}) beta_t / (1 - abar_t) D + sqrt(1 - beta_t) (1 - abar_{t-1}) / (1 - abar_t) x_t + sqrt(Sigma_t) z,
-// with the exact denoiser D = E[x_0 | x_t] of a Gaussian mixture (generative.md C3), so that what is wrong is the chain's own. The variational
-// bound is computed term by term in double precision (shared/noise_chain.h). States are kept scaled (x_t / alpha_t) and shown as x_t. Units: data
-// units, nats per axis; t = 0 is data.
-// Random numbers, key = seed: start of particle j: stream 1; z of the step to t: (j / 2, T - t, 40, 0); x_0 of the forward cloud: (j, 0, 41, .);
-// its Brownian path: core/diffusion/noise.h; exact samples: (j, 0, 42 or 43, .).
-
-#include "core/labs/generative/ddpm/lab.h"
+// with the exact denoiser D = E[x_0 | x_t] of a Gaussian mixture (generative.md C3), so that what is wrong is the chain's own. The
+// variational bound is computed term by term in double precision (shared/noise_chain.h). States are kept scaled (x_t / alpha_t) and shown
+// as x_t. Units: data units, nats per axis; t = 0 is data. Random numbers, key = seed: start of particle j: stream 1; z of the step to t:
+// (j / 2, T - t, 40, 0); x_0 of the forward cloud: (j, 0, 41, .); its Brownian path: core/diffusion/noise.h; exact samples: (j, 0, 42 or
+// 43, .); a picture's pixel i: (i, 0, 51, .).
 
 #include <algorithm>
 #include <charconv>
@@ -19,6 +18,7 @@
 #include "core/base/text.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
+#include "core/labs/generative/ddpm/lab.h"
 
 namespace orrery::generative {
 
@@ -66,7 +66,9 @@ Expected<ChainResult> Ddpm::chainFor(const std::string& kind, const LabContext& 
       return makeError(ErrorCode::usage, tr("The drawn schedule needs at least two values of β, separated by commas"));
     for (const double beta : request.curve) {
       if (!(beta > 0))
-        return makeError(ErrorCode::usage, trf("β of the drawn schedule is {:.3g}, outside (0, 1): each step must keep some signal and add some noise", beta));
+        return makeError(
+            ErrorCode::usage,
+            trf("β of the drawn schedule is {:.3g}, outside (0, 1): each step must keep some signal and add some noise", beta));
     }
   }
   auto chain = makeChain(request);
@@ -82,10 +84,18 @@ Expected<ChainResult> Ddpm::chainFor(const std::string& kind, const LabContext& 
 }
 
 bool Ddpm::keepsTime(const LabContext& context) const {
-  static constexpr std::string_view pictureOnly[] = {"density", "film",    "lower-left",  "lower-right", "trails", "trail-length",
-                                                     "pinned",  "compare", "loss-weight", "gamma",       "predict", "brush"};
+  static constexpr std::string_view pictureOnly[] = {"density",      "film",   "lower-left", "lower-right", "trails",
+                                                     "trail-length", "pinned", "compare",    "loss-weight", "gamma",
+                                                     "predict",      "brush",  "picture"};
+  // A network learns with them, and only its picture depends on these.
+  static constexpr std::string_view learnt[] = {"loss-weight", "gamma", "predict"};
+  static constexpr std::string_view shown[] = {"shown-time", "shown-steps", "clip"};
+  const bool network = context.text("source") == "network";
+  const auto isIn = [](const auto& list, std::string_view id) { return std::find(std::begin(list), std::end(list), id) != std::end(list); };
   for (const auto& [id, value] : context.values()) {
-    if (context.changed(id) && std::find(std::begin(pictureOnly), std::end(pictureOnly), id) == std::end(pictureOnly)) return false;
+    if (!context.changed(id)) continue;
+    if (network ? isIn(learnt, id) : !isIn(pictureOnly, id)) return false;
+    if (!isIn(pictureOnly, id) && !isIn(shown, id)) return false;
   }
   return !context.restarting();
 }
@@ -93,8 +103,10 @@ bool Ddpm::keepsTime(const LabContext& context) const {
 Expected<void> Ddpm::update(LabContext& context) {
   stream_ = &context.stream();
   const bool stays = keepsTime(context);
-  if (context.text("schedule") == "zero-snr" && context.text("predict") == "epsilon")
-    return makeError(ErrorCode::usage, tr("With the zero terminal SNR schedule there is no signal at T, and x̂₀ does not follow from ε: predict v or x₀"));
+  if (context.text("schedule") == "zero-snr" && (context.text("predict") == "epsilon" || context.text("predict") == "score"))
+    return makeError(
+        ErrorCode::usage,
+        tr("With the zero terminal SNR schedule there is no signal at T, and x̂₀ does not follow from ε or the score: predict v or x₀"));
   const bool fresh = context.restarting() || context.anyChanged({"scene", "spread", "file", "invert", "strokes", "components"});
   PlaneScene scene;
   DenoisingError error = error_;
@@ -113,6 +125,11 @@ Expected<void> Ddpm::update(LabContext& context) {
     if (!compared) return compared.error();
     other = std::move(*compared);
   }
+  if (context.text("film") == "picture" &&
+      (context.restarting() || context.anyChanged({"film", "picture", "seed"}) || picture_.x0.empty())) {
+    seed_ = static_cast<std::uint64_t>(context.integer("seed"));
+    if (auto read = readPicture(context.file("picture")); !read) return read.error();
+  }
   if (fresh) {
     scene_ = std::move(scene);
     table_ = kernels::makeMixtureTable(scene_.density.components);
@@ -121,6 +138,7 @@ Expected<void> Ddpm::update(LabContext& context) {
   main_ = std::move(*chain);
   other_ = std::move(other);
   predict_ = context.text("predict");
+  target_ = {predict_};
   lossWeight_ = context.text("loss-weight");
   gamma_ = context.number("gamma");
   interpolation_ = context.number("interpolation");
@@ -135,15 +153,25 @@ Expected<void> Ddpm::update(LabContext& context) {
   trails_ = trails;
   pinned_ = std::min(context.integer("pinned"), context.integer("particles") - 1);
   request_.keepSnr = context.flag("keep-snr");
+  learning_ = context.text("source") == "network";
+  clip_ = context.number("clip");
   if (!stays) begin(context);
   if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
+  if (learning_) {
+    readShown(context);
+    if (!stays) beginTraining(context);
+    runNetwork(*stream_);
+    if (stays && context.anyChanged({"shown-time", "shown-steps", "clip"})) ticks_.clear();
+    measure();
+    measureNetwork(*stream_);
+    return {};
+  }
   if (!followed) follow(*stream_);
   if (!stays) measure();
   return {};
 }
 
 void Ddpm::begin(LabContext& context) {
-  clip_ = context.number("clip");
   lastStepNoise_ = context.flag("last-step-noise");
   particles_ = context.integer("particles");
   seed_ = static_cast<std::uint64_t>(context.integer("seed"));
@@ -151,7 +179,8 @@ void Ddpm::begin(LabContext& context) {
   steps_ = reverseSteps(main_.chain, main_.variance, lastStepNoise_);
   plan_ = kernels::upload(linearPlan(steps_));
   // x_T is N(0, I) whatever the chain left: divided by the scale there.
-  start_ = kernels::normal(*stream_, Shape{particles_, 2}, {seed_, 1, 0}, 0, static_cast<float>(1 / main_.chain.scale(main_.chain.steps())));
+  start_ =
+      kernels::normal(*stream_, Shape{particles_, 2}, {seed_, 1, 0}, 0, static_cast<float>(1 / main_.chain.scale(main_.chain.steps())));
   state_ = start_;
   frame_ = 0;
   ticks_.clear();
@@ -160,11 +189,13 @@ void Ddpm::begin(LabContext& context) {
   data_ = scene_.draw(seed_, shown, dataPurpose);
   forwardNoise_ = diffusion::Noise(seed_, 2 * shown);
   const auto sums = cumulativeWeights(scene_.density);
-  const auto measured = std::min<std::size_t>(static_cast<std::size_t>(particles_), measuredMost);
+  // As many as the network's cloud has, so that the floor is its own.
+  const auto measured = std::min<std::size_t>(static_cast<std::size_t>(particles_), learning_ ? measuredMost / 4 : measuredMost);
   for (std::size_t e = 0; e < 2; ++e) {
     exact_[e].clear();
     for (std::size_t j = 0; j < measured; ++j)
-      exact_[e].push_back(exactPoint(scene_.density, sums, seed_, exactPurpose + static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(j)));
+      exact_[e].push_back(
+          exactPoint(scene_.density, sums, seed_, exactPurpose + static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(j)));
   }
 }
 
@@ -191,6 +222,10 @@ Tensor Ddpm::reverse(gpu::Stream& stream, Tensor state, std::int64_t first, std:
 }
 
 int Ddpm::filmTime(std::size_t tile) const {
+  if (learning_) {
+    const auto last = static_cast<double>(subTimes_.size() - 1);
+    return subTimes_[static_cast<std::size_t>(std::lround(last * static_cast<double>(tile) / (filmTiles - 1)))];
+  }
   return static_cast<int>(std::lround(static_cast<double>(main_.chain.steps()) * (1 - static_cast<double>(tile) / (filmTiles - 1))));
 }
 
@@ -204,13 +239,16 @@ void Ddpm::follow(gpu::Stream& stream) {
   reverse(stream, start, 0, T, &trail);
   const Tensor whole = withStart(stream, start, trail);
   const auto path = whole.as<float>();
-  const auto row = [&](int t) { return path.subspan(static_cast<std::size_t>((T - t) * followed * 2), static_cast<std::size_t>(followed * 2)); };
+  const auto row = [&](int t) {
+    return path.subspan(static_cast<std::size_t>((T - t) * followed * 2), static_cast<std::size_t>(followed * 2));
+  };
   const std::int64_t frames = timeline().frames;
   std::vector<float> points;
   for (std::int64_t f = 0; f < frames; ++f) {
     const auto from = row(timeAt(f));
     const double scale = chain.scale(timeAt(f));
-    for (std::size_t i = 0; i < static_cast<std::size_t>(2 * trails_); ++i) points.push_back(static_cast<float>(scale * static_cast<double>(from[i])));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(2 * trails_); ++i)
+      points.push_back(static_cast<float>(scale * static_cast<double>(from[i])));
   }
   reversePath_ = trails_ > 0 ? Tensor::from(Shape{frames, trails_, 2}, points) : Tensor();
   reverseFilm_.clear();
@@ -255,6 +293,7 @@ State Ddpm::forwardAt(int t) const {
 }
 
 Expected<bool> Ddpm::advance(LabContext& context) {
+  if (learning_) return trainFrame(context);
   const std::int64_t from = stepsAt(frame_), to = stepsAt(frame_ + 1);
   if (from >= to) return false;
   state_ = reverse(context.stream(), state_, from, to - from, nullptr);
@@ -264,23 +303,30 @@ Expected<bool> Ddpm::advance(LabContext& context) {
 }
 
 Timeline Ddpm::timeline() const {
+  if (learning_) return {(trainSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30};
   const std::int64_t T = std::max(1, main_.chain.beta.empty() ? 1 : main_.chain.steps());
   const std::int64_t frames = (T + stride_ - 1) / stride_ + 1;
   return {frames, "step", std::clamp(static_cast<double>(frames) / 10, 5.0, 120.0)};
 }
 
-std::vector<Tensor> Ddpm::capture() const { return {state_}; }
+std::vector<Tensor> Ddpm::capture() const { return learning_ ? network_.capture() : std::vector<Tensor>{state_}; }
 
 void Ddpm::restore(std::int64_t frame, std::vector<Tensor> state) {
   frame_ = frame;
+  if (learning_) {
+    network_.restore(trainedAt(frame), state);
+    runNetwork(*stream_);
+    return;
+  }
   state_ = std::move(state.front());
 }
 
 // Measures the reverse cloud against exact samples of q(x_t), once per frame and at a twentieth of the frames.
 void Ddpm::measure() {
   const std::int64_t frames = timeline().frames, every = std::max<std::int64_t>(1, frames / 20);
-  if (frame_ % every != 0 && frame_ + 1 != frames) return;
-  const auto known = std::lower_bound(ticks_.begin(), ticks_.end(), frame_, [](const ChainTick& t, std::int64_t frame) { return t.frame < frame; });
+  if (frame_ % every != 0 && frame_ + 1 != frames && !ticks_.empty()) return;
+  const auto known =
+      std::lower_bound(ticks_.begin(), ticks_.end(), frame_, [](const ChainTick& t, std::int64_t frame) { return t.frame < frame; });
   if (known != ticks_.end() && known->frame == frame_) return;
   const double scale = main_.chain.scale(time()), level = main_.chain.level(time());
   const auto sample = [&](std::size_t e) {
@@ -292,7 +338,8 @@ void Ddpm::measure() {
   const auto state = state_.as<float>();
   auto second = std::async(std::launch::async, sample, std::size_t{1});
   std::vector<float> points;
-  for (std::size_t i = 0; i < 2 * exact_[0].size(); ++i) points.push_back(static_cast<float>(scale * static_cast<double>(state[i])));
+  for (std::size_t i = 0; i < std::min(2 * exact_[0].size(), state.size()); ++i)
+    points.push_back(static_cast<float>(scale * static_cast<double>(state[i])));
   const ProjectedSample truth = sample(0);
   ChainTick tick{frame_, slicedWasserstein2(truth, project(points, directions)), 0};
   tick.floor = slicedWasserstein2(truth, second.get());
@@ -300,7 +347,8 @@ void Ddpm::measure() {
 }
 
 const ChainTick& Ddpm::tick() const {
-  const auto after = std::upper_bound(ticks_.begin(), ticks_.end(), frame_, [](std::int64_t frame, const ChainTick& t) { return frame < t.frame; });
+  const auto after =
+      std::upper_bound(ticks_.begin(), ticks_.end(), frame_, [](std::int64_t frame, const ChainTick& t) { return frame < t.frame; });
   return after == ticks_.begin() ? ticks_.front() : *std::prev(after);
 }
 
@@ -324,11 +372,18 @@ std::vector<Metric> Ddpm::metrics() const {
                              {"bound.gap", main_.total() - error_.entropy(), "nats per axis"},
                              {"sw2", tick().sliced, ""},
                              {"sw2.floor", tick().floor, ""},
-                             {"measured-at", static_cast<double>(timeAt(tick().frame)), "step"},
+                             {"measured-at", static_cast<double>(learning_ ? trainedAt(tick().frame) : timeAt(tick().frame)), "step"},
                              {"forward.step-against-jump", stepAgainstJump_, ""}};
   if (other_) {
     result.push_back({"compare.bound", other_->total(), "nats per axis"});
     result.push_back({"compare.snr-one", static_cast<double>(other_->chain.crossing()), "step"});
+  }
+  if (learning_) {
+    result.push_back({"trained", static_cast<double>(trainedAt(frame_)), "step"});
+    result.push_back({"parameters", static_cast<double>(network_.network().parameters()), ""});
+    result.push_back({"loss.least", leastLoss_, ""});
+    if (const auto loss = losses_.find(frame_); loss != losses_.end()) result.push_back({"loss", loss->second, ""});
+    if (const ChainResult* found = learned()) result.push_back({"network.bound", found->total(), "nats per axis"});
   }
   // Mean and covariance of both clouds.
   const auto moments = [&](const std::string& name, const auto& values, double scale) {
@@ -370,7 +425,8 @@ Changes Ddpm::pointer(const PointerEvent& event, const Values& values) const {
   }
   if (event.panel != "forward" && event.panel != "reverse") return {};
   if (auto changes = sceneChanges(event, values, scale); !changes.empty()) return changes;
-  if (event.kind != PointerEvent::Kind::click || event.panel != "reverse" || std::get<std::string>(values.find("scene")->second) == "drawn") return {};
+  if (event.kind != PointerEvent::Kind::click || event.panel != "reverse" || std::get<std::string>(values.find("scene")->second) == "drawn")
+    return {};
   // Pin the particle under the pointer; clicking far from all of them lets go.
   const auto state = state_.as<float>();
   double best = 0.04 * half();

@@ -76,7 +76,8 @@ TEST_CASE("ddim: the cloud on the device is the sampler in double precision, by 
   const auto scene = planeScene("tri");
   const auto levels = levelsOf(linearChain(), timestepsOf("linspace", 1000, 20), true);
   diffusion::Run run([&](const State& x, double level) { return scene->mixture.denoise(x, level); }, levels, 0, 8192);
-  const auto end = diffusion::sample(*findRegistered<diffusion::Sampler>("euler"), run, levels.front() * diffusion::Noise(20261120, 8192).fresh(0, 0));
+  const auto end =
+      diffusion::sample(*findRegistered<diffusion::Sampler>("euler"), run, levels.front() * diffusion::Noise(20261120, 8192).fresh(0, 0));
   REQUIRE(end);
   REQUIRE(cloud.size() == end->size());
   std::vector<double> off;
@@ -128,7 +129,8 @@ TEST_CASE("ddim: order 1: the error halves when the steps double") {
   const auto m = metricsAt(*session, 0);
   CHECK(m.at("order") > 0.9);
   CHECK(m.at("order") < 1.1);
-  for (const auto& [coarse, fine, factor] : {std::tuple{"error.100", "error.200", 2.0}, {"error.200", "error.500", 2.5}, {"error.500", "error.1000", 2.0}}) {
+  for (const auto& [coarse, fine, factor] :
+       {std::tuple{"error.100", "error.200", 2.0}, {"error.200", "error.500", 2.5}, {"error.500", "error.1000", 2.0}}) {
     const double order = std::log(m.at(coarse) / m.at(fine)) / std::log(factor);
     INFO(coarse);
     CHECK(order > 0.9);

@@ -4,12 +4,15 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/data/image.h"
 #include "core/diffusion/sampler.h"
-#include "core/labs/generative/shared/noise_chain.h"
 #include "core/labs/generative/ddpm/denoising_error.h"
+#include "core/labs/generative/ddpm/network.h"
+#include "core/labs/generative/shared/noise_chain.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/scratch.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -69,8 +72,8 @@ TEST_CASE("ddpm: stepping the forward chain and jumping with abar give the same 
     INFO("t = " << m.at("t"));
     // Each trail was stepped by q(x_t | x_{t-1}) and lies on the cloud's jump: rounding over 1000 steps.
     CHECK(m.at("forward.step-against-jump") < 1e-11);
-    // Four standard errors of 4096 particles; the variance of a squared deviation is at most twice its square for a Gaussian, and smaller for
-    // these separated blobs.
+    // Four standard errors of 4096 particles; the variance of a squared deviation is at most twice its square for a Gaussian, and smaller
+    // for these separated blobs.
     const double vx = bar * xx + noise, vy = bar * yy + noise, n = 4096;
     CHECK(std::abs(m.at("forward.mean.x") - a * mx) < 4 * std::sqrt(vx / n));
     CHECK(std::abs(m.at("forward.mean.y") - a * my) < 4 * std::sqrt(vy / n));
@@ -128,8 +131,7 @@ TEST_CASE("ddpm: one point, posterior variance: the reverse chain has the margin
   const auto points = arrayNamed(*session, "reverse.particles.xy");
   REQUIRE(points.size() == 2 * 4096);
   float worst = 0;
-  for (std::size_t i = 0; i < points.size(); i += 2)
-    worst = std::max({worst, std::abs(points[i] - 0.6f), std::abs(points[i + 1] - 0.3f)});
+  for (std::size_t i = 0; i < points.size(); i += 2) worst = std::max({worst, std::abs(points[i] - 0.6f), std::abs(points[i + 1] - 0.3f)});
   CHECK(worst < 1e-5f);
 }
 
@@ -158,7 +160,8 @@ TEST_CASE("ddpm: ancestral steps with the posterior variance are DDIM at eta 1 a
   diffusion::State x = start;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const LinearStep& s = steps[i];
-    x = s.keep * x + s.toward * scene->mixture.denoise(x, s.level) + (s.noise > 0 ? s.noise * noise.increment(levels[i], levels[i + 1]) : diffusion::State(coordinates));
+    x = s.keep * x + s.toward * scene->mixture.denoise(x, s.level) +
+        (s.noise > 0 ? s.noise * noise.increment(levels[i], levels[i + 1]) : diffusion::State(coordinates));
   }
   for (const char* id : {"ddim", "euler-a", "ddpm"}) {
     diffusion::SamplerOptions options;
@@ -239,6 +242,59 @@ TEST_CASE("ddpm: the denoising error by quadrature is that of independent draws"
   }
 }
 
+TEST_CASE("ddpm: every target gives the data back, and its error is that of the noise times its factor") {
+  using namespace orrery::generative;
+  ScheduleRequest request;
+  const auto chain = makeChain(request);
+  REQUIRE(chain);
+  const double x0 = 0.7, eps = -1.3;
+  for (const char* id : {"epsilon", "x0", "v", "mean", "score"}) {
+    const ChainTarget target{id};
+    for (const int t : {1, 2, 259, 999, 1000}) {
+      INFO(id << " at t = " << t);
+      const double xt = chain->alpha(t) * x0 + chain->sigma(t) * eps;
+      const auto pair = target.ofPair(*chain, t), map = target.toData(*chain, t);
+      const double output = pair.x * x0 + pair.y * eps;
+      // x_0 out of eps divides by alpha, 0.006 at the end.
+      CHECK(map.x * xt + map.y * output == Approx(x0).epsilon(1e-9));
+      // An output off by 0.01: how far the noise it stands for is off at the same x_t.
+      const double D = map.x * xt + map.y * (output + 0.01), noise = (xt - chain->alpha(t) * D) / chain->sigma(t);
+      CHECK((noise - eps) * (noise - eps) == Approx(target.factor(*chain, t) * 1e-4).epsilon(1e-6));
+    }
+  }
+}
+
+TEST_CASE("ddpm: the network learns live, and going back in time repeats it bit for bit") {
+  auto session = openLab({{"source", text("network")},
+                          {"train-steps", whole(240)},
+                          {"steps-per-frame", whole(20)},
+                          {"batch", whole(512)},
+                          {"width", whole(64)},
+                          {"depth", whole(2)},
+                          {"predict", text("v")},
+                          {"shown-steps", whole(12)}});
+  const auto untrained = metricsAt(*session, 0);
+  const auto first = metricsAt(*session, 1), last = metricsAt(*session, 12);
+  const auto cloud = arrayNamed(*session, "reverse.particles.xy");
+  CHECK(cloud.size() == 2 * 1024);
+  const double least = last.at("loss.least");
+  CHECK(last.at("loss") - least < 0.7 * (first.at("loss") - least));  // the first frame is the mean of the first 20 steps
+  CHECK(last.at("loss") > 0.9 * last.at("loss.least"));  // a mean over 10 240 pairs; no network does better than the exact denoiser
+  CHECK(last.at("network.bound") < untrained.at("network.bound"));
+  CHECK(last.at("network.bound") > last.at("bound"));
+  CHECK(last.at("sw2") < 0.6 * untrained.at("sw2"));
+  metricsAt(*session, 5);
+  CHECK(arrayNamed(*session, "reverse.particles.xy") != cloud);
+  metricsAt(*session, 12);
+  CHECK(arrayNamed(*session, "reverse.particles.xy") == cloud);
+  // What is only shown keeps the training.
+  REQUIRE(session->set("shown-time", 1.0));
+  const auto noise = metricsAt(*session, 12);
+  CHECK(noise.at("t") == 1000);
+  CHECK(noise.at("loss") == last.at("loss"));
+  CHECK(std::abs(noise.at("reverse.covariance.xx") - 1) < 4 * std::sqrt(2 / 1024.0));
+}
+
 TEST_CASE("ddpm: presets show what they say") {
   auto tooShort = openLab({}, "too-short");
   auto m = metricsAt(*tooShort, 0);
@@ -257,6 +313,24 @@ TEST_CASE("ddpm: presets show what they say") {
   m = metricsAt(*wrong, 49);
   CHECK(std::abs(m.at("reverse.covariance.xx") - right) < 4 * right * std::sqrt(2 / n));
   CHECK(metricsAt(*wrong, 50).at("reverse.covariance.xx") < 1e-10);
+}
+
+TEST_CASE("ddpm: a picture turns to noise along the chain") {
+  const orrery::testing::Scratch scratch;
+  // Half black, half white.
+  std::vector<std::uint8_t> rgb(3 * 64 * 64, 0);
+  std::fill(rgb.begin() + 3 * 64 * 32, rgb.end(), 255);
+  const std::string path = scratch.write("halves.png", encodeRgbPng(rgb, 64, 64));
+  auto session = openLab({{"film", text("picture")}, {"picture", Asset{path, ""}}});
+  metricsAt(*session, 0);
+  // Tile 10 is the picture itself; tile 0 noise without a trace of it: means of the halves agree to 4 standard errors of clipped noise.
+  const auto data = arrayNamed(*session, "film.picture-10.pixels"), noise = arrayNamed(*session, "film.picture-0.pixels");
+  REQUIRE(data.size() == 4 * 64 * 64);
+  CHECK(data[0] == 0);
+  CHECK(data[data.size() - 2] == 255);
+  double means[2] = {0, 0};
+  for (std::size_t i = 0; i < noise.size(); i += 4) means[i < noise.size() / 2 ? 0 : 1] += static_cast<double>(noise[i]) / (64 * 32);
+  CHECK(std::abs(means[0] - means[1]) < 4 * 100 * std::sqrt(2.0 / (64 * 32)));
 }
 
 TEST_CASE("ddpm: clipping cuts, pinning shows the posterior, and a dragged point draws the schedule") {
@@ -296,6 +370,8 @@ TEST_CASE("ddpm: what cannot run is refused with its reason, and the lab stays u
   refused({{"schedule", text("drawn")}, {"curve", text("0.1")}}, "two values");
   refused({{"schedule", text("drawn")}, {"curve", text("0.1, -2")}}, "outside (0, 1)");
   refused({{"scene", text("drawn")}}, "paint");
+  refused({{"film", text("picture")}}, "Choose a picture");
+  refused({{"film", text("picture")}, {"picture", Asset{"/nowhere/at/all.png", ""}}}, "/nowhere/at/all.png");
   // Warnings are titles: a start that is not Gaussian, a clip of data without bounds.
   REQUIRE(session->set({{"steps", whole(20)}, {"keep-snr", false}}));
   REQUIRE(session->wait());

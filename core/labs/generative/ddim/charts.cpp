@@ -11,7 +11,8 @@ namespace orrery::generative {
 Panel Ddim::convergencePanel() const {
   Panel panel;
   panel.id = "convergence";
-  panel.title = convergence_.order > 0 ? trf("Error against the exact path: order {}", fmt::format("{:.2f}", convergence_.order)) : tr("Error against the exact path");
+  panel.title = convergence_.order > 0 ? trf("Error against the exact path: order {}", fmt::format("{:.2f}", convergence_.order))
+                                       : tr("Error against the exact path");
   panel.note = tr("η = 0, at the least noise level");
   panel.x.label = tr("steps N");
   panel.x.scale = panel.y.scale = ScaleKind::log;
@@ -78,8 +79,7 @@ Panel Ddim::histogramPanel() const {
     panel.message = tr("Switch the inversion on to send data to latents and back");
     return panel;
   }
-  if (mode_ == Mode::fixedPoint)
-    panel.note = trf("largest residual {}", fmt::format("{:.1e}", residual_));
+  if (mode_ == Mode::fixedPoint) panel.note = trf("largest residual {}", fmt::format("{:.1e}", residual_));
   constexpr int bins = 36;
   double low = 1e300, high = -1e300;
   std::vector<double> logs;
@@ -97,7 +97,9 @@ Panel Ddim::histogramPanel() const {
   high = std::max(std::ceil(high), low + 1);
   std::vector<double> position, value(bins, 0);
   for (int b = 0; b < bins; ++b) position.push_back(low + (high - low) * (b + 0.5) / bins);
-  for (const double v : logs) value[static_cast<std::size_t>(std::clamp(static_cast<int>((v - low) / (high - low) * bins), 0, bins - 1))] += 100.0 / static_cast<double>(logs.size());
+  for (const double v : logs)
+    value[static_cast<std::size_t>(std::clamp(static_cast<int>((v - low) / (high - low) * bins), 0, bins - 1))] +=
+        100.0 / static_cast<double>(logs.size());
   auto bars = std::make_shared<BarsMark>("errors");
   bars->position = columnOf(position);
   bars->value = columnOf(value);
@@ -122,7 +124,8 @@ Panel Ddim::walkPanel() const {
   for (const int kind : {0, 1}) {
     const Walk& walk = walks_[kind];
     const bool chosen = spherical_ == (kind == 1);
-    auto line = curveOf(kind == 1 ? "slerp" : "lerp", walk.w, walk.logDensity, Paint::of(chosen ? Role::accent : Role::muted), kind == 1 ? tr("great circle") : tr("straight line"));
+    auto line = curveOf(kind == 1 ? "slerp" : "lerp", walk.w, walk.logDensity, Paint::of(chosen ? Role::accent : Role::muted),
+                        kind == 1 ? tr("great circle") : tr("straight line"));
     line->directLabel = false;
     if (!chosen) line->dash = {3, 2};
     panel.marks.push_back(line);
@@ -137,7 +140,7 @@ Panel Ddim::walkPanel() const {
 Panel Ddim::etaPanel() const {
   Panel panel;
   panel.id = "eta";
-  panel.title = tr("How much noise? Few steps want none, many do not care");
+  panel.title = tr("Distance to the data for every share of noise");
   panel.note = tr("sliced W₂");
   panel.x.label = tr("noise share η");
   panel.x.range = Range{0, 1};
@@ -154,7 +157,11 @@ Panel Ddim::etaPanel() const {
   panel.marks.push_back(band);
   int index = 0;
   for (const EtaCurve& curve : etaCurves_) {
-    auto line = curveOf("steps-" + std::to_string(curve.steps), curve.eta, curve.distance, Paint::series(index == 0 ? 1 : index == 1 ? 4 : 2), trf("{} steps", curve.steps));
+    auto line = curveOf("steps-" + std::to_string(curve.steps), curve.eta, curve.distance,
+                        Paint::series(index == 0   ? 1
+                                      : index == 1 ? 4
+                                                   : 2),
+                        trf("{} steps", curve.steps));
     line->markers = true;
     panel.marks.push_back(line);
     ++index;

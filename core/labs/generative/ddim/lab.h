@@ -1,6 +1,6 @@
 #pragma once
-// The lab generative/ddim: its state, shared by the computing half (ddim.cpp) and the drawing half (planes.cpp, charts.cpp); what it offers is
-// in describe.cpp.
+// The lab generative/ddim: its state, shared by the computing half (ddim.cpp, measure.cpp) and the drawing half (planes.cpp, charts.cpp);
+// what it offers is in describe.cpp.
 
 #include <array>
 #include <map>
@@ -10,6 +10,7 @@
 
 #include "core/labs/generative/ddim/steps.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
+#include "core/metrics/distances.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -28,6 +29,8 @@ class Ddim : public Lab {
   Changes pointer(const PointerEvent& event, const Values& values) const override;
 
  private:
+  static constexpr std::uint32_t stepPurpose = 44, dataPurpose = 45, exactPurpose = 46;  // of random numbers, see ddim.cpp
+  static constexpr int directions = 64;                                                  // of the sliced distance
   enum class Mode { sample, explicitInversion, fixedPoint };
   // A walk between two latents: by w, the latent, where it ends, and ln p of the data there.
   struct Walk {
@@ -52,6 +55,11 @@ class Ddim : public Lab {
   void begin(LabContext& context);  // the cloud, its trails and where it ends
   void beginInversion();
   void walk();
+
+  // measure.cpp
+  static double apart(const diffusion::State& a, const diffusion::State& b);  // root mean square distance of particles
+  static std::vector<double> distancesOf(const diffusion::State& a, const diffusion::State& b);
+  static double meanOf(const std::vector<double>& values);
   Expected<void> measureConvergence();
   Expected<void> measureRoundTrip(LabContext& context);
   Expected<void> measureEta(LabContext& context);
@@ -97,8 +105,8 @@ class Ddim : public Lab {
   std::vector<diffusion::State> visited_;     // inversion: every frame, on the host
   double residual_ = 0, returnError_ = 0;
   std::vector<double> residuals_, returnErrors_;
-  std::vector<diffusion::State> draws_;       // the present latent's way: one without noise, many with
-  Walk walks_[2];                             // straight and spherical
+  std::vector<diffusion::State> draws_;  // the present latent's way: one without noise, many with
+  Walk walks_[2];                        // straight and spherical
   Convergence convergence_;
   std::optional<RoundTrip> roundTrip_;
   std::vector<EtaCurve> etaCurves_;

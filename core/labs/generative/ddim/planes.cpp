@@ -38,7 +38,8 @@ Panel Ddim::planesPanel() const {
   panel.x.range = Range{-edge, far + edge};
   panel.y.range = Range{-edge, 1.12 * edge};
   const Bounds bounds{*panel.x.range, *panel.y.range};
-  const double top = levels_.front(), last = mode_ == Mode::sample ? levels_.back() : levelAt(0), startScale = scaleOf(top), endScale = scaleOf(last);
+  const double top = levels_.front(), last = mode_ == Mode::sample ? levels_.back() : levelAt(0), startScale = scaleOf(top),
+               endScale = scaleOf(last);
   const bool inverted = mode_ != Mode::sample;
   if (inverted)
     panel.title = trf("There and back in {} steps each: off by {} on average", visited_.size() / 2, fmt::format("{:.2g}", returnError_));
@@ -49,9 +50,11 @@ Panel Ddim::planesPanel() const {
     panel.title = trf("The same latents in {} and in {} steps end {} apart (rms)", N_, compared_,
                       fmt::format("{:.2g}", std::sqrt(sum / static_cast<double>(a.size() / 2))));
   } else {
-    panel.title = eta_ > 0 ? trf("With noise, η = {:.2g}, one latent has many samples", eta_) : tr("Without noise every latent has its one sample");
+    panel.title =
+        eta_ > 0 ? trf("With noise, η = {:.2g}, one latent has many samples", eta_) : tr("Without noise every latent has its one sample");
   }
-  panel.note = inverted ? fmt::format("σ = {:.3g}", levelAt(frame_)) : trf("SW₂ {} (exact samples {})", fmt::format("{:.3f}", sliced_), fmt::format("{:.3f}", slicedFloor_));
+  panel.note = inverted ? fmt::format("σ = {:.3g}", levelAt(frame_))
+                        : trf("SW₂ {} (exact samples {})", fmt::format("{:.3f}", sliced_), fmt::format("{:.3f}", slicedFloor_));
 
   if (showDensity_) {
     auto heat = densityMark(*stream_, scene_, table_, endScale, last, edge, ColorMap::viridis);
@@ -127,11 +130,14 @@ Panel Ddim::planesPanel() const {
     rings->knownBounds = bounds;
     panel.marks.insert(panel.marks.end(), {links, rings});
   }
-  if (frame_ > 0 && frame_ + 1 < timeline().frames) coloured("flying", placed(state_, scaleOf(levelAt(frame_)), far * placeAt(frame_)), true);
+  if (frame_ > 0 && frame_ + 1 < timeline().frames)
+    coloured("flying", placed(state_, scaleOf(levelAt(frame_)), far * placeAt(frame_)), true);
 
   auto words = std::make_shared<TextMark>("names");
-  words->words.push_back({0, 1.06 * edge, inverted ? tr("latents found") : tr("latents"), Paint::of(Role::muted), HAlign::center, VAlign::middle});
-  words->words.push_back({far, 1.06 * edge, inverted ? tr("data, and what comes back") : tr("samples"), Paint::of(Role::muted), HAlign::center, VAlign::middle});
+  words->words.push_back(
+      {0, 1.06 * edge, inverted ? tr("latents found") : tr("latents"), Paint::of(Role::muted), HAlign::center, VAlign::middle});
+  words->words.push_back({far, 1.06 * edge, inverted ? tr("data, and what comes back") : tr("samples"), Paint::of(Role::muted),
+                          HAlign::center, VAlign::middle});
   if (!inverted) {
     // The walks between the two ends: straight and along the circle, and where their samples lie.
     const double unit = startScale * top;
@@ -146,7 +152,8 @@ Panel Ddim::planesPanel() const {
         // With noise neighbours on the way end anywhere: no curve.
         if (data && eta_ > 0) continue;
         auto line = curveOf((kind == 1 ? std::string("slerp") : std::string("lerp")) + (data ? "-samples" : "-latents"),
-                            data ? scaled(walk.endX, endScale, far) : scaled(walk.latentX, unit, 0), data ? scaled(walk.endY, endScale, 0) : scaled(walk.latentY, unit, 0),
+                            data ? scaled(walk.endX, endScale, far) : scaled(walk.latentX, unit, 0),
+                            data ? scaled(walk.endY, endScale, 0) : scaled(walk.latentY, unit, 0),
                             Paint::of(chosen ? Role::accent : Role::muted, chosen ? 1.0f : 0.7f));
         line->width = chosen ? 1.5f : 1;
         if (!chosen) line->dash = {3, 2};
@@ -157,7 +164,8 @@ Panel Ddim::planesPanel() const {
     std::vector<float> ends;
     for (std::size_t i = 0; i + 1 < draws_.back().size(); i += 2) {
       for (std::size_t f = 0; f < draws_.size(); ++f) {
-        const double scale = scaleOf(levels_[f]), shift = far * static_cast<double>(f) / static_cast<double>(std::max<std::size_t>(1, draws_.size() - 1));
+        const double scale = scaleOf(levels_[f]),
+                     shift = far * static_cast<double>(f) / static_cast<double>(std::max<std::size_t>(1, draws_.size() - 1));
         x.push_back(scale * draws_[f][i] + shift);
         y.push_back(scale * draws_[f][i + 1]);
       }
@@ -183,8 +191,10 @@ Panel Ddim::planesPanel() const {
     panel.marks.insert(panel.marks.end(), {way, points, now});
     for (const int end : {0, 1}) {
       const double ax = unit * ends_[end][0], ay = unit * ends_[end][1];
-      words->words.push_back({ax + 0.06 * edge, ay + 0.06 * edge, end == 0 ? "a" : "b", Paint::of(Role::accent), HAlign::left, VAlign::baseline, 9, Weight::semibold});
-      panel.handles.push_back({end == 0 ? "latent-a" : "latent-b", ax, ay, Handle::Kind::point, end == 0 ? tr("latent a") : tr("latent b")});
+      words->words.push_back({ax + 0.06 * edge, ay + 0.06 * edge, end == 0 ? "a" : "b", Paint::of(Role::accent), HAlign::left,
+                              VAlign::baseline, 9, Weight::semibold});
+      panel.handles.push_back(
+          {end == 0 ? "latent-a" : "latent-b", ax, ay, Handle::Kind::point, end == 0 ? tr("latent a") : tr("latent b")});
     }
   }
   panel.marks.push_back(words);

@@ -46,8 +46,8 @@ Expected<std::vector<LinearStep>> ddimSteps(const std::vector<double>& levels, d
     const double a = levels[i], b = levels[i + 1], up = eta * b * std::sqrt((1 - b / a) * (1 + b / a));
     if (up > b)
       return makeError(ErrorCode::usage,
-                       trf("At step {} the added noise {:.3g} would exceed the level {:.3g} it goes to: lower η to at most {:.3g}", i + 1, up, b,
-                           eta * b / up));
+                       trf("At step {} the added noise {:.3g} would exceed the level {:.3g} it goes to: lower η to at most {:.3g}", i + 1,
+                           up, b, eta * b / up));
     const double down = std::sqrt((b - up) * (b + up));
     steps.push_back({a, down / a, (a - down) / a, up});
   }

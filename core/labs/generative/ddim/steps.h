@@ -1,5 +1,6 @@
 #pragma once
-// DDIM's steps on a sub-sequence of the timesteps 1 .. T of a chain (Song, Meng and Ermon 2020), in scaled coordinates: from level a to b < a
+// DDIM's steps on a sub-sequence of the timesteps 1 .. T of a chain (Song, Meng and Ermon 2020), in scaled coordinates: from level a to b <
+// a
 //   x' = D + sqrt(b^2 - up^2) e + up z,  e = (x - D) / a,  up = eta b sqrt(1 - b^2 / a^2)
 // which is their eq. 12 with varsigma = sqrt(abar') up (eq. 16). Double precision.
 
@@ -26,8 +27,8 @@ using NoiseOfStep = std::function<diffusion::State(std::size_t step)>;
 std::vector<diffusion::State> runSteps(const diffusion::Denoiser& denoise, const std::vector<LinearStep>& steps, diffusion::State x,
                                        const NoiseOfStep& noise = {});
 
-// From data to noise along the same levels (the last above 0 first). `iterations` = 0: eps of the level left (explicit); k > 0: k fixed-point
-// iterations for eps at the level reached, begun explicitly. The state at the first level is x.
+// From data to noise along the same levels (the last above 0 first). `iterations` = 0: eps of the level left (explicit); k > 0: k
+// fixed-point iterations for eps at the level reached, begun explicitly. The state at the first level is x.
 struct Inversion {
   std::vector<diffusion::State> states;
   // Root mean square change of the last iteration relative to its level, largest over the steps; per iteration for the step where it is.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/philox.h"
 #include "core/base/text.h"
+#include "core/data/image.h"
 #include "core/labs/generative/ddpm/lab.h"
 
 namespace orrery::generative {
@@ -48,7 +50,7 @@ Panel Ddpm::forwardPanel() const {
   panel.title = tr("Forward chain: each step keeps some signal and adds some noise");
   panel.note = fmt::format("t = {}  ᾱ = {:.3g}", time(), main_.chain.alphaBar[static_cast<std::size_t>(time())]);
   if (showDensity_) panel.marks.push_back(densityMark(*stream_, scene_, table_, scale, level, edge, ColorMap::magma));
-  if (!forwardPath_.empty()) {
+  if (!learning_ && !forwardPath_.empty()) {
     // The path of this direction comes from the data: it lies at later frames. Drawn to the present from there, newest end at t.
     const std::int64_t frames = timeline().frames, length = std::llround(trailShare_ * static_cast<double>(frames));
     auto trails = trailsOf(forwardPath_, frame_, std::min(frames - frame_, length + 1), Paint::of(Role::data, 0.4f), edge);
@@ -66,7 +68,9 @@ Panel Ddpm::reversePanel() const {
   Panel panel = planePanel("reverse", edge);
   panel.column = 2;
   panel.columnSpan = 2;
-  if (chain.alphaBar.back() > 0.1)
+  if (learning_)
+    panel.title = trf("Reverse chain under the network, {} training steps old", trainedAt(frame_));
+  else if (chain.alphaBar.back() > 0.1)
     panel.title = trf("The chain is too short: its end is not Gaussian, ᾱ(T) = {:.2g}", chain.alphaBar.back());
   else if (clip_ > 0 && clip_ < scene_.density.reach)
     panel.title = trf("Reverse chain: clipping at {:.2g} cuts the tails of the data", clip_);
@@ -75,14 +79,16 @@ Panel Ddpm::reversePanel() const {
   panel.note = trf("SW₂ {} (exact samples {})", fmt::format("{:.3f}", tick().sliced), fmt::format("{:.3f}", tick().floor));
   if (showDensity_) panel.marks.push_back(densityMark(*stream_, scene_, table_, scale, level, edge, ColorMap::magma));
   if (!reversePath_.empty()) {
-    const std::int64_t first = std::max<std::int64_t>(0, frame_ - std::llround(trailShare_ * static_cast<double>(timeline().frames)));
-    panel.marks.push_back(trailsOf(reversePath_, first, frame_ + 1 - first, Paint::of(Role::stochastic, 0.8f), edge));
+    const std::int64_t newest = learning_ ? reversePath_.shape()[0] - 1 : frame_;
+    const std::int64_t first =
+        std::max<std::int64_t>(0, newest - std::llround(trailShare_ * static_cast<double>(learning_ ? newest + 1 : timeline().frames)));
+    panel.marks.push_back(trailsOf(reversePath_, first, newest + 1 - first, Paint::of(Role::stochastic, 0.8f), edge));
   }
   const auto state = state_.as<float>();
   std::vector<float> shown(state.begin(), state.end());
   for (float& value : shown) value = static_cast<float>(scale * static_cast<double>(value));
   panel.marks.push_back(cloudMark("particles", Tensor::from(state_.shape(), shown), Paint::of(Role::data, 0.8f), edge));
-  if (pinned_ >= 0) {
+  if (pinned_ >= 0 && pinned_ < state_.shape()[0]) {
     const auto i = static_cast<std::size_t>(2 * pinned_);
     const auto x = static_cast<double>(state[i]), y = static_cast<double>(state[i + 1]);
     addPosterior(panel, scene_, x, y, scale, level);
@@ -98,7 +104,79 @@ Panel Ddpm::reversePanel() const {
   return panel;
 }
 
-// Eleven moments of both directions: noise to data above, data to noise below, at the same t.
+// At most 384 pixels a side, by the mean of whole blocks.
+Expected<void> Ddpm::readPicture(const Asset& file) {
+  if (file.path.empty()) return makeError(ErrorCode::usage, tr("Choose a picture first: PNG or JPEG"));
+  const auto image = readImage(file.path);
+  if (!image) return image.error();
+  const int block = (std::max(image->width, image->height) + 383) / 384;
+  Picture picture;
+  picture.width = image->width / block;
+  picture.height = image->height / block;
+  if (picture.width < 1 || picture.height < 1)
+    return makeError(ErrorCode::badInput, trf("A picture of {} by {} pixels is too narrow to be shown", image->width, image->height));
+  const auto rgba = image->rgba.as<std::uint8_t>();
+  for (int row = 0; row < picture.height; ++row) {
+    for (int column = 0; column < picture.width; ++column) {
+      double sum[3] = {0, 0, 0};
+      for (int y = row * block; y < (row + 1) * block; ++y) {
+        for (int x = column * block; x < (column + 1) * block; ++x) {
+          const auto at = 4 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(image->width) + static_cast<std::size_t>(x));
+          const double alpha = rgba[at + 3] / 255.0;
+          for (std::size_t c = 0; c < 3; ++c) sum[c] += alpha * rgba[at + c] + (1 - alpha) * 255;
+        }
+      }
+      const auto i = static_cast<std::uint32_t>(row * picture.width + column);
+      const PhiloxBlock a = philox({i, 0, 51, 0}, philoxKey(seed_)), b = philox({i, 0, 51, 1}, philoxKey(seed_));
+      const auto first = philoxNormals(a[0], a[1]), second = philoxNormals(b[0], b[1]);
+      const double normals[3] = {first[0], first[1], second[0]};
+      for (std::size_t c = 0; c < 3; ++c) {
+        picture.x0.push_back(static_cast<float>(sum[c] / (block * block) / 127.5 - 1));
+        picture.noise.push_back(static_cast<float>(normals[c]));
+      }
+    }
+  }
+  picture_ = std::move(picture);
+  return {};
+}
+
+// The picture on its way to noise: x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps, clipped to what a screen shows.
+Panel Ddpm::pictureFilm() const {
+  Panel panel;
+  panel.id = "film";
+  panel.row = 1;
+  panel.columnSpan = 4;
+  panel.frameless = true;
+  panel.equalAspect = true;
+  panel.legend = false;
+  const double wide = picture_.width, high = picture_.height, pitch = 1.06 * wide;
+  panel.x.range = Range{0, pitch * (filmTiles - 1) + wide};
+  panel.y.range = Range{-0.16 * high, high};
+  panel.y.reversed = true;
+  auto words = std::make_shared<TextMark>("times");
+  for (std::size_t tile = 0; tile < filmTiles; ++tile) {
+    const int t = filmTime(tile);
+    const auto a = static_cast<float>(main_.chain.alpha(t)), s = static_cast<float>(main_.chain.sigma(t));
+    std::vector<std::uint8_t> pixels;
+    pixels.reserve(picture_.x0.size() / 3 * 4);
+    for (std::size_t i = 0; i < picture_.x0.size(); ++i) {
+      const float value = 127.5f * (a * picture_.x0[i] + s * picture_.noise[i] + 1);
+      pixels.push_back(static_cast<std::uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f)));
+      if (i % 3 == 2) pixels.push_back(255);
+    }
+    auto image = std::make_shared<ImageMark>("picture-" + std::to_string(tile));
+    image->pixels = Tensor::from(Shape{picture_.height, picture_.width, 4}, pixels);
+    image->x = Range{pitch * static_cast<double>(tile), pitch * static_cast<double>(tile) + wide};
+    image->y = Range{0, high};
+    panel.marks.push_back(image);
+    words->words.push_back({pitch * static_cast<double>(tile) + 0.5 * wide, -0.05 * high, fmt::format("t = {}", t), Paint::of(Role::muted),
+                            HAlign::center, VAlign::baseline, 7});
+  }
+  panel.marks.push_back(words);
+  return panel;
+}
+
+// Eleven moments of one direction.
 Panel Ddpm::filmPanel() const {
   Panel panel;
   panel.id = "film";
@@ -146,7 +224,7 @@ Figure Ddpm::figure() const {
   figure.panels = {forwardPanel(), reversePanel()};
   int row = 1;
   if (film_ != "off") {
-    figure.panels.push_back(filmPanel());
+    figure.panels.push_back(film_ == "picture" ? pictureFilm() : filmPanel());
     ++row;
   }
   const bool same = lower_[0] == lower_[1];

@@ -65,7 +65,8 @@ Panel Ddpm::schedulePanel() const {
   Panel panel;
   panel.id = "schedule";
   const int cross = main_.chain.crossing();
-  panel.title = main_.chain.snr(main_.chain.steps()) > 1 ? tr("Signal outweighs noise to the end") : trf("Signal and noise are equal at step {}", cross);
+  panel.title = main_.chain.snr(main_.chain.steps()) > 1 ? tr("Signal outweighs noise to the end")
+                                                         : trf("Signal and noise are equal at step {}", cross);
   panel.note = titleOf(main_.kind);
   panel.x = timeAxis();
   panel.y.range = Range{-0.02, 1.05};
@@ -122,12 +123,15 @@ Panel Ddpm::betaPanel() const {
   panel.y.label = "β";
   panel.y.grid = true;
   const auto betaOf = [](const Chain& chain) { return [&chain](int t) { return chain.beta[static_cast<std::size_t>(t)]; }; };
-  if (other_) panel.marks.push_back(over(other_->chain, "compared", Paint::of(Role::muted), titleOf(other_->kind), betaOf(other_->chain), true));
+  if (other_)
+    panel.marks.push_back(over(other_->chain, "compared", Paint::of(Role::muted), titleOf(other_->kind), betaOf(other_->chain), true));
   panel.marks.push_back(over(c, "beta", Paint::of(Role::stochastic), titleOf(main_.kind), betaOf(c)));
   for (std::size_t k = 0; k < 5; ++k) {
     const int t = static_cast<int>(std::lround(1 + static_cast<double>(k) / 4 * (c.steps() - 1)));
     const double beta = c.beta[static_cast<std::size_t>(t)];
-    if (beta < 1) panel.handles.push_back({"beta-" + std::to_string(k), static_cast<double>(t), beta, Handle::Kind::point, fmt::format("β = {:.3g}", beta)});
+    if (beta < 1)
+      panel.handles.push_back(
+          {"beta-" + std::to_string(k), static_cast<double>(t), beta, Handle::Kind::point, fmt::format("β = {:.3g}", beta)});
   }
   addNow(panel);
   return panel;
@@ -155,7 +159,8 @@ Panel Ddpm::variancePanel() const {
   used->directLabel = false;
   panel.marks.push_back(used);
   panel.marks.push_back(over(c, "beta", Paint::of(Role::stochastic), "β", [](int) { return 1.0; }));
-  panel.marks.push_back(over(c, "beta-tilde", Paint::of(Role::deterministic), "β˜", [&](int t) { return c.posteriorVariance(t) / c.beta[static_cast<std::size_t>(t)]; }));
+  panel.marks.push_back(over(c, "beta-tilde", Paint::of(Role::deterministic), "β˜",
+                             [&](int t) { return c.posteriorVariance(t) / c.beta[static_cast<std::size_t>(t)]; }));
   panel.marks.push_back(over(c, "analytic", Paint::of(Role::data), tr("best"), share(best), true));
   if (time() > 0) addNow(panel);
   return panel;
@@ -187,41 +192,49 @@ Panel Ddpm::boundPanel() const {
   panel.x.scale = ScaleKind::categorical;
   panel.x.categories = {"L(T)"};
   for (std::size_t i = 0; i < bars; ++i)
-    panel.x.categories.push_back(edges[i] == edges[i + 1] + 1 ? std::to_string(edges[i]) : fmt::format("{}–{}", edges[i], edges[i + 1] + 1));
+    panel.x.categories.push_back(edges[i] == edges[i + 1] + 1 ? std::to_string(edges[i])
+                                                              : fmt::format("{}–{}", edges[i], edges[i + 1] + 1));
   panel.x.categories.push_back("L(0)");
   panel.x.label = tr("terms of the bound, by step t");
   panel.y.label = tr("nats per axis");
   panel.y.grid = true;
   const bool known = std::isfinite(error_.entropy());
-  const std::string total = fmt::format("{:.4f}", main_.total());
-  panel.title = known ? trf("The bound is {} nats per axis; the exact value is {}", total, fmt::format("{:.4f}", error_.entropy()))
-                      : trf("The bound is {} nats per axis; data without width have no density", total);
-  const std::vector<double> main = heights(main_);
+  // Beside the bars of the schedule compared with, or of the exact denoiser when a network is shown.
+  const ChainResult* network = learning_ ? learned() : nullptr;
+  const ChainResult& first = network != nullptr ? *network : main_;
+  const ChainResult* second = network != nullptr ? &main_ : other_ ? &*other_ : nullptr;
+  const std::string total = fmt::format("{:.4f}", first.total());
+  if (network != nullptr)
+    panel.title = trf("The network's bound is {} nats per axis; with the exact denoiser {}", total, fmt::format("{:.4f}", main_.total()));
+  else
+    panel.title = known ? trf("The bound is {} nats per axis; the exact value is {}", total, fmt::format("{:.4f}", error_.entropy()))
+                        : trf("The bound is {} nats per axis; data without width have no density", total);
+  const std::vector<double> main = heights(first);
   std::vector<double> place, mainPlace, running;
   double sum = 0;
   for (std::size_t i = 0; i < main.size(); ++i) {
     place.push_back(static_cast<double>(i));
-    mainPlace.push_back(static_cast<double>(i) - (other_ ? 0.2 : 0));
+    mainPlace.push_back(static_cast<double>(i) - (second != nullptr ? 0.2 : 0));
     running.push_back(sum += main[i]);
   }
-  if (other_) {
+  if (second != nullptr) {
     auto bar = std::make_shared<BarsMark>("compared");
     std::vector<double> shifted = place;
     for (double& p : shifted) p += 0.2;
     bar->position = columnOf(shifted);
-    bar->value = columnOf(heights(*other_));
+    bar->value = columnOf(heights(*second));
     bar->thickness = 0.38;
     bar->paint = Paint::of(Role::muted, 0.8f);
-    bar->label = trf("{}: {}", titleOf(other_->kind), fmt::format("{:.4f}", other_->total()));
+    bar->label = network != nullptr ? tr("exact denoiser") : trf("{}: {}", titleOf(second->kind), fmt::format("{:.4f}", second->total()));
     bar->directLabel = false;
     panel.marks.push_back(bar);
   }
   auto bar = std::make_shared<BarsMark>("terms");
   bar->position = columnOf(mainPlace);
   bar->value = columnOf(main);
-  bar->thickness = other_ ? 0.38 : 0.76;
+  bar->thickness = second != nullptr ? 0.38 : 0.76;
   bar->paint = Paint::of(Role::estimate, 0.85f);
-  bar->label = other_ ? trf("{}: {}", titleOf(main_.kind), total) : tr("terms");
+  bar->label = network != nullptr ? tr("network") : second != nullptr ? trf("{}: {}", titleOf(main_.kind), total) : tr("terms");
   bar->directLabel = false;
   panel.marks.push_back(bar);
   auto line = curveOf("running", place, running, Paint::of(Role::stochastic), tr("running total"));
@@ -243,17 +256,12 @@ Panel Ddpm::weightPanel() const {
   Panel panel;
   panel.id = "weights";
   const Chain& c = main_.chain;
-  // |eps error|^2 = factor |error of the prediction|^2.
-  const auto factor = [&](int t) {
-    const auto i = static_cast<std::size_t>(t);
-    const double snr = c.snr(t);
-    if (predict_ == "x0") return snr;
-    if (predict_ == "v") return snr / (1 + snr);
-    if (predict_ == "score") return c.oneMinus[i];
-    if (predict_ == "mean") return (1 - c.beta[i]) * c.oneMinus[i] / (c.beta[i] * c.beta[i]);
-    return 1.0;
-  };
-  const std::string quantity = predict_ == "x0" ? "x₀" : predict_ == "v" ? "v" : predict_ == "score" ? tr("score") : predict_ == "mean" ? "μ" : "ε";
+  const auto factor = [&](int t) { return target_.factor(c, t); };
+  const std::string quantity = predict_ == "x0"      ? "x₀"
+                               : predict_ == "v"     ? "v"
+                               : predict_ == "score" ? tr("score")
+                               : predict_ == "mean"  ? "μ"
+                                                     : "ε";
   panel.title = trf("Which steps the loss listens to, as a weight of |{} error|²", quantity);
   panel.note = tr("scaled to mean 1");
   panel.x = timeAxis();
@@ -289,15 +297,21 @@ Panel Ddpm::distancePanel() const {
   for (const ChainTick& tick : ticks_) {
     high = std::max({high, tick.sliced, 1.5 * tick.floor});
     if (tick.frame > frame_) continue;
-    x.push_back(timeAt(tick.frame));
+    x.push_back(static_cast<double>(learning_ ? trainedAt(tick.frame) : timeAt(tick.frame)));
     value.push_back(tick.sliced);
     floor.push_back(tick.floor);
     zero.push_back(0);
   }
   const ChainTick& now = tick();
-  panel.title = now.sliced > 2 * now.floor ? tr("The reverse chain is not where the forward chain was") : tr("The reverse chain is where the forward chain was");
+  panel.title = now.sliced > 2 * now.floor ? tr("The reverse chain is not where the forward chain was")
+                                           : tr("The reverse chain is where the forward chain was");
   panel.note = tr("sliced W₂");
   panel.x = timeAxis();
+  if (learning_) {
+    panel.x.reversed = false;
+    panel.x.label = tr("training steps");
+    panel.x.range = Range{0, static_cast<double>(trainSteps_)};
+  }
   panel.y.range = Range{0, 1.1 * std::max(high, 1e-3)};
   panel.y.grid = true;
   auto band = std::make_shared<BandMark>("floor");
@@ -309,7 +323,39 @@ Panel Ddpm::distancePanel() const {
   auto line = curveOf("reverse", x, value, Paint::of(Role::stochastic), tr("reverse chain"));
   line->markers = true;
   panel.marks.push_back(line);
-  addNow(panel);
+  if (!learning_) addNow(panel);
+  return panel;
+}
+
+Panel Ddpm::trainingPanel() const {
+  Panel panel;
+  panel.id = "training";
+  panel.title = tr("The loss falls towards the noise no network can know");
+  if (!learning_) {
+    panel.title.clear();
+    panel.message = tr("Choose the network as the denoiser and press play");
+    return panel;
+  }
+  panel.note = trf("{} parameters", formatNumber(static_cast<double>(network_.network().parameters())));
+  panel.x.label = tr("training steps");
+  panel.x.range = Range{0, static_cast<double>(trainSteps_)};
+  panel.y.label = tr("loss");
+  panel.y.grid = true;
+  std::vector<double> x, y;
+  double high = leastLoss_;
+  for (const auto& [frame, loss] : losses_) {
+    if (frame > frame_) break;
+    x.push_back(static_cast<double>(trainedAt(frame)));
+    y.push_back(loss);
+    high = std::max(high, loss);
+  }
+  panel.y.range = Range{0, 1.15 * std::max(high, 1e-6)};
+  panel.marks.push_back(curveOf("loss", x, y, Paint::of(Role::estimate), tr("loss")));
+  auto least = std::make_shared<RuleMark>("least");
+  least->vertical = false;
+  least->at = leastLoss_;
+  least->tag = tr("exact denoiser");
+  panel.marks.push_back(least);
   return panel;
 }
 
@@ -320,6 +366,7 @@ Panel Ddpm::lowerPanel(const std::string& kind) const {
   if (kind == "bound") return boundPanel();
   if (kind == "weights") return weightPanel();
   if (kind == "distance") return distancePanel();
+  if (kind == "training") return trainingPanel();
   return schedulePanel();
 }
 

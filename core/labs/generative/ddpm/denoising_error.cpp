@@ -1,4 +1,5 @@
-// Posterior variances by quadrature. With responsibilities r_k, means m_k and variances V_k of the components of p(x_0 | x) (generative.md C3):
+// Posterior variances by quadrature. With responsibilities r_k, means m_k and variances V_k of the components of p(x_0 | x) (generative.md
+// C3):
 //   tr Cov[x_0 | x] = sum_k r_k (tr V_k + |m_k|^2) - |sum_k r_k m_k|^2
 
 #include "core/labs/generative/ddpm/denoising_error.h"
@@ -62,12 +63,19 @@ double meanVariance(const PlaneScene& scene, const State& points, double level) 
 
 }  // namespace
 
-State evenSample(const PlaneScene& scene, double level, std::size_t count) {
-  const auto& components = scene.density.components;
+namespace {
+
+// A component and two standard normals per point.
+struct EvenDraw {
+  std::size_t component = 0;
+  double z0 = 0, z1 = 0;
+};
+
+std::vector<EvenDraw> evenDraws(const PlaneScene& scene, std::size_t count) {
   const std::vector<double> sums = cumulativeWeights(scene.density);
   // 1 / plastic number and its square: the sequence of least discrepancy in two dimensions known.
   constexpr double g1 = 0.7548776662466927, g2 = 0.5698402909980532;
-  State points(2 * count);
+  std::vector<EvenDraw> draws(count);
   std::size_t k = 0, inside = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const double place = (static_cast<double>(i) + 0.5) / static_cast<double>(count) * sums.back();
@@ -78,14 +86,25 @@ State evenSample(const PlaneScene& scene, double level, std::size_t count) {
     // Point `inside` of component k, shifted by component so that small shares are even together.
     const double shift = 0.618033988749895 * static_cast<double>(k), n = static_cast<double>(inside++);
     const auto part = [](double v) { return std::clamp(v - std::floor(v), 1e-9, 1 - 1e-9); };
-    const double z0 = diffusion::normalQuantile(part(0.5 + shift + g1 * n)), z1 = diffusion::normalQuantile(part(0.5 + 0.7 * shift + g2 * n));
-    const Component& c = components[k];
-    const double u = std::sqrt(c.along + level * level) * z0, v = std::sqrt(c.across + level * level) * z1;
+    draws[i] = {k, diffusion::normalQuantile(part(0.5 + shift + g1 * n)), diffusion::normalQuantile(part(0.5 + 0.7 * shift + g2 * n))};
+  }
+  return draws;
+}
+
+State pointsOf(const PlaneScene& scene, const std::vector<EvenDraw>& draws, double level) {
+  State points(2 * draws.size());
+  for (std::size_t i = 0; i < draws.size(); ++i) {
+    const Component& c = scene.density.components[draws[i].component];
+    const double u = std::sqrt(c.along + level * level) * draws[i].z0, v = std::sqrt(c.across + level * level) * draws[i].z1;
     points[2 * i] = c.x + std::cos(c.angle) * u - std::sin(c.angle) * v;
     points[2 * i + 1] = c.y + std::sin(c.angle) * u + std::cos(c.angle) * v;
   }
   return points;
 }
+
+}  // namespace
+
+State evenSample(const PlaneScene& scene, double level, std::size_t count) { return pointsOf(scene, evenDraws(scene, count), level); }
 
 DenoisingError::DenoisingError(const PlaneScene& scene) {
   const auto& components = scene.density.components;
@@ -101,13 +120,15 @@ DenoisingError::DenoisingError(const PlaneScene& scene) {
     const Component& c = components.front();
     gaussian_ = {c.along, c.across};
     variance_ = 0.5 * (c.along + c.across);
-    entropy_ = 0.25 * (std::log(2 * std::numbers::pi * std::numbers::e * c.along) + std::log(2 * std::numbers::pi * std::numbers::e * c.across));
+    entropy_ =
+        0.25 * (std::log(2 * std::numbers::pi * std::numbers::e * c.along) + std::log(2 * std::numbers::pi * std::numbers::e * c.across));
     return;
   }
   // As many points as some ten million component evaluations in all allow.
   const std::size_t count = std::clamp<std::size_t>((1u << 23) / (knots * components.size()), 512, 4096);
+  const std::vector<EvenDraw> draws = evenDraws(scene, count);
   if (thinnest > 0) {
-    const State points = evenSample(scene, 0, count);
+    const State points = pointsOf(scene, draws, 0);
     for (std::size_t i = 0; i + 1 < points.size(); i += 2)
       entropy_ -= 0.5 / static_cast<double>(count) * kernels::evaluateMixture(components, points[i], points[i + 1], 1, 0).logDensity;
   } else {
@@ -115,7 +136,7 @@ DenoisingError::DenoisingError(const PlaneScene& scene) {
   }
   for (std::size_t k = 0; k < knots; ++k) {
     const double level = std::exp(firstKnot + (lastKnot - firstKnot) * static_cast<double>(k) / (knots - 1)), s2 = level * level;
-    ratio_.push_back(meanVariance(scene, evenSample(scene, level, count), level) * (variance_ + s2) / (variance_ * s2));
+    ratio_.push_back(meanVariance(scene, pointsOf(scene, draws, level), level) * (variance_ + s2) / (variance_ * s2));
   }
 }
 

@@ -10,8 +10,8 @@
 
 namespace orrery::generative {
 
-// Points x of the scene at a level, equally weighted, spread evenly under every component (Kronecker sequence of Roberts 2018 through the normal
-// quantile, shares of the components by their weights): expectations over x_t with errors near 1 / count instead of 1 / sqrt(count).
+// Points x of the scene at a level, equally weighted, spread evenly under every component (Kronecker sequence of Roberts 2018 through the
+// normal quantile, shares of the components by their weights): expectations over x_t with errors near 1 / count instead of 1 / sqrt(count).
 diffusion::State evenSample(const PlaneScene& scene, double level, std::size_t count);
 
 class DenoisingError {
@@ -19,7 +19,7 @@ class DenoisingError {
   DenoisingError() = default;
   explicit DenoisingError(const PlaneScene& scene);
 
-  double at(double level) const;        // per axis
+  double at(double level) const;                         // per axis
   double variance() const { return variance_; }          // of the data, per axis
   double secondMoment() const { return secondMoment_; }  // E |x_0|^2 / 2
   // -E ln p_0(x_0) per axis in nats; -infinity for data without width.

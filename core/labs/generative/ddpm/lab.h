@@ -1,15 +1,17 @@
 #pragma once
-// The lab generative/ddpm: its state, shared by the computing half (ddpm.cpp) and the drawing half (canvases.cpp, charts.cpp); what it offers
-// is in describe.cpp.
+// The lab generative/ddpm: its state, shared by the computing half (ddpm.cpp, training.cpp) and the drawing half (canvases.cpp,
+// charts.cpp); what it offers is in describe.cpp.
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/diffusion/noise.h"
-#include "core/labs/generative/shared/noise_chain.h"
 #include "core/labs/generative/ddpm/denoising_error.h"
+#include "core/labs/generative/ddpm/network.h"
+#include "core/labs/generative/shared/noise_chain.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 #include "core/metrics/distances.h"
 #include "core/session/lab.h"
@@ -49,7 +51,7 @@ class Ddpm : public Lab {
   static Expected<ChainResult> chainFor(const std::string& kind, const LabContext& context, const DenoisingError& error);
   std::int64_t stepsAt(std::int64_t frame) const { return std::min<std::int64_t>(frame * stride_, main_.chain.steps()); }
   int timeAt(std::int64_t frame) const { return main_.chain.steps() - static_cast<int>(stepsAt(frame)); }
-  int time() const { return timeAt(frame_); }
+  int time() const { return learning_ ? shownTime_ : timeAt(frame_); }
   int filmTime(std::size_t tile) const;
   void begin(LabContext& context);
   // Steps [first, first + count) of the reverse chain; `trail` gets the state after each.
@@ -59,11 +61,22 @@ class Ddpm : public Lab {
   void measure();
   const ChainTick& tick() const;
 
+  // training.cpp: the network instead of the exact denoiser. The timeline is then the training's.
+  void beginTraining(LabContext& context);
+  void readShown(const LabContext& context);  // how its cloud is drawn
+  Expected<bool> trainFrame(LabContext& context);
+  std::int64_t trainedAt(std::int64_t frame) const { return std::min(frame * stepsPerFrame_, trainSteps_); }
+  void runNetwork(gpu::Stream& stream);      // the reverse chain under the network: cloud, trails, film
+  void measureNetwork(gpu::Stream& stream);  // its bound, at the measured frames
+  const ChainResult* learned() const;        // main_ with the network's errors, newest at or before the frame
+
   // canvases.cpp
   double half() const;
   Panel forwardPanel() const;
   Panel reversePanel() const;
   Panel filmPanel() const;
+  Panel pictureFilm() const;
+  Expected<void> readPicture(const Asset& file);
   std::string varianceName() const;
 
   // charts.cpp
@@ -75,6 +88,7 @@ class Ddpm : public Lab {
   Panel boundPanel() const;
   Panel weightPanel() const;
   Panel distancePanel() const;
+  Panel trainingPanel() const;
   Axis timeAxis() const;
   void addNow(Panel& panel) const;  // a rule at t
 
@@ -94,15 +108,30 @@ class Ddpm : public Lab {
   std::int64_t particles_ = 4096, trails_ = 32, pinned_ = -1, stride_ = 1, frame_ = 0;
   std::uint64_t seed_ = 0;
 
-  Tensor start_, state_;                             // scaled coordinates [n, 2]
-  Tensor reversePath_, forwardPath_;                 // [frames, trails, 2], x_t
-  std::vector<std::vector<float>> reverseFilm_;      // x_t of the first particles, per tile
-  double stepAgainstJump_ = 0;                       // largest distance between a stepped and a jumped x_t of the trails
-  diffusion::State data_;                            // x_0 of the forward cloud
-  mutable diffusion::Noise forwardNoise_{0, 0};      // its path in level^2
-  std::array<std::vector<ExactPoint>, 2> exact_;     // two exact samples; the second gives the floor
+  Tensor start_, state_;                         // scaled coordinates [n, 2]
+  Tensor reversePath_, forwardPath_;             // [frames, trails, 2], x_t
+  std::vector<std::vector<float>> reverseFilm_;  // x_t of the first particles, per tile
+  // The user's picture: rgb in [-1, 1] with its fixed noise, row by row.
+  struct Picture {
+    int width = 0, height = 0;
+    std::vector<float> x0, noise;
+  } picture_;
+  double stepAgainstJump_ = 0;                    // largest distance between a stepped and a jumped x_t of the trails
+  diffusion::State data_;                         // x_0 of the forward cloud
+  mutable diffusion::Noise forwardNoise_{0, 0};   // its path in level^2
+  std::array<std::vector<ExactPoint>, 2> exact_;  // two exact samples; the second gives the floor
   std::vector<ChainTick> ticks_;
-  gpu::Stream* stream_ = nullptr;                    // the session's, valid between update() and destruction
+
+  bool learning_ = false;
+  ChainNetwork network_;
+  ChainTarget target_;
+  int shownTime_ = 0;
+  std::int64_t trainSteps_ = 600, stepsPerFrame_ = 4, batch_ = 1024, shownSteps_ = 25;
+  double leastLoss_ = 0;
+  std::vector<int> subTimes_;                    // where the network's reverse chain stops, T to 0
+  std::map<std::int64_t, double> losses_;        // by frame: kept while going back and forth
+  std::map<std::int64_t, ChainResult> learned_;  // by measured frame
+  gpu::Stream* stream_ = nullptr;                // the session's, valid between update() and destruction
 };
 
 }  // namespace orrery::generative

@@ -64,9 +64,10 @@ Expected<Chain> makeChain(const ScheduleRequest& request) {
   std::vector<double> betas = betasOf(request);
   for (std::size_t i = 0; i < betas.size(); ++i) {
     if (betas[i] > 0 && betas[i] < 1) continue;
-    return makeError(ErrorCode::usage, trf("β at step {} is {:.3g}, outside (0, 1): each step must keep some signal and add some noise. Lower β "
-                                           "at the end, take more steps, or do not keep the SNR",
-                                           i + 1, betas[i]));
+    return makeError(ErrorCode::usage,
+                     trf("β at step {} is {:.3g}, outside (0, 1): each step must keep some signal and add some noise. Lower β "
+                         "at the end, take more steps, or do not keep the SNR",
+                         i + 1, betas[i]));
   }
   if (request.kind == "zero-snr") betas = diffusion::zeroTerminal(betas);
   Chain chain;
@@ -127,7 +128,8 @@ std::vector<LinearStep> reverseSteps(const Chain& chain, const std::vector<doubl
   return steps;
 }
 
-std::vector<double> boundTerms(const Chain& chain, const std::vector<double>& variance, const std::vector<double>& error, double secondMoment) {
+std::vector<double> boundTerms(const Chain& chain, const std::vector<double>& variance, const std::vector<double>& error,
+                               double secondMoment) {
   const int T = chain.steps();
   std::vector<double> terms(chain.beta.size(), 0);
   const auto last = static_cast<std::size_t>(T);

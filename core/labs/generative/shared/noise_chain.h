@@ -29,7 +29,8 @@ struct Chain {
   int steps() const { return static_cast<int>(beta.size()) - 1; }
   double alpha(int t) const;  // sqrt(abar)
   double sigma(int t) const;
-  // What a state is divided by, max(alpha, sigma / mostLevel): a chain may end at alpha = 0. Beyond mostLevel D is the mean of the data to 1e-6.
+  // What a state is divided by, max(alpha, sigma / mostLevel): a chain may end at alpha = 0. Beyond mostLevel D is the mean of the data to
+  // 1e-6.
   double scale(int t) const;
   double level(int t) const;  // sigma / scale
   double snr(int t) const;
@@ -41,8 +42,8 @@ constexpr double mostLevel = 1e6;
 // Error: a beta outside (0, 1).
 Expected<Chain> makeChain(const ScheduleRequest& request);
 
-// Sigma_t of every step; `interpolation` is w of e^{w ln beta + (1 - w) ln betaTilde}. ln betaTilde_1 = -inf is replaced by that of step 2, as
-// in the authors' code, wherever a density is asked for. `error`[t]: E tr Cov[x_0 | x_t] / d, read by `analytic`.
+// Sigma_t of every step; `interpolation` is w of e^{w ln beta + (1 - w) ln betaTilde}. ln betaTilde_1 = -inf is replaced by that of step 2,
+// as in the authors' code, wherever a density is asked for. `error`[t]: E tr Cov[x_0 | x_t] / d, read by `analytic`.
 std::vector<double> reverseVariances(const Chain& chain, ReverseVariance kind, double interpolation, const std::vector<double>& error);
 
 // The reverse steps from t = T down to 1, in scaled coordinates.
@@ -50,7 +51,8 @@ std::vector<LinearStep> reverseSteps(const Chain& chain, const std::vector<doubl
 
 // The bound in nats per axis: term[t] for t >= 2 is L_{t-1}, term[1] is L_0 and term[0] is L_T. `error`[t] = E |x_0 - xhat_0|^2 / d of the
 // denoiser at step t; `secondMoment` = E |x_0|^2 / d.
-std::vector<double> boundTerms(const Chain& chain, const std::vector<double>& variance, const std::vector<double>& error, double secondMoment);
+std::vector<double> boundTerms(const Chain& chain, const std::vector<double>& variance, const std::vector<double>& error,
+                               double secondMoment);
 
 enum class LossWeight { simple, bound, clipped };
 // The weight of |eps - epshat|^2 at step t: 1; that of the bound; min(SNR, gamma) / SNR (Hang et al. 2023).

@@ -131,8 +131,8 @@ void addBlobHandles(Panel& panel, const PlaneScene& scene, double alpha) {
   if (!scene.density.named || scene.id == "drawn") return;
   const auto& components = scene.density.components;
   for (std::size_t k = 0; k < components.size(); ++k)
-    panel.handles.push_back({"component-" + std::to_string(k), alpha * components[k].x, alpha * components[k].y, Handle::Kind::point,
-                             trf("blob {}", k + 1)});
+    panel.handles.push_back(
+        {"component-" + std::to_string(k), alpha * components[k].x, alpha * components[k].y, Handle::Kind::point, trf("blob {}", k + 1)});
 }
 
 Changes sceneChanges(const PointerEvent& event, const Values& values, double alpha) {

@@ -1,6 +1,6 @@
 #pragma once
-// Pictures of a plane scene under the path x_t = alpha (x_0 + level eps): the density of x_t as a heat map, clouds, where a particle may have
-// come from, and what a drag over them changes.
+// Pictures of a plane scene under the path x_t = alpha (x_0 + level eps): the density of x_t as a heat map, clouds, where a particle may
+// have come from, and what a drag over them changes.
 
 #include <memory>
 #include <string>

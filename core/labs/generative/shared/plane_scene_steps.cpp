@@ -31,8 +31,9 @@ kernels::SolverPlan linearPlan(const std::vector<LinearStep>& steps, std::uint32
   return plan;
 }
 
-kernels::StepResult linearSteps(gpu::Stream& stream, const kernels::MixtureTable& mixture, const kernels::DevicePlan& plan, std::int64_t first,
-                                std::int64_t count, const Tensor& state, std::uint64_t seed, std::uint32_t purpose, bool trail) {
+kernels::StepResult linearSteps(gpu::Stream& stream, const kernels::MixtureTable& mixture, const kernels::DevicePlan& plan,
+                                std::int64_t first, std::int64_t count, const Tensor& state, std::uint64_t seed, std::uint32_t purpose,
+                                bool trail) {
   kernels::StepOptions options;
   options.seed = seed;
   options.purpose = purpose;
@@ -44,8 +45,7 @@ Tensor linearStep(gpu::Stream& stream, const LinearStep& step, std::uint32_t nod
                   std::uint64_t seed, std::uint32_t purpose) {
   using kernels::Binary;
   Tensor next = kernels::affine(stream, denoised, static_cast<float>(step.toward), 0);
-  if (step.keep != 0)
-    next = kernels::binary(stream, Binary::add, next, kernels::affine(stream, state, static_cast<float>(step.keep), 0));
+  if (step.keep != 0) next = kernels::binary(stream, Binary::add, next, kernels::affine(stream, state, static_cast<float>(step.keep), 0));
   if (step.noise > 0) {
     // Element 2 j of the sequence that begins at `node` 2^34 lies in block (j / 2, node).
     const kernels::RandomKey key{seed, purpose, std::uint64_t{node} << 34};
