@@ -18,6 +18,7 @@
 #include "core/kernels/philox.h"
 #include "core/kernels/slice.h"
 #include "core/labs/generative/flow_matching/lab.h"
+#include "core/labs/generative/shared/density_file.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 
 namespace orrery::generative {
@@ -237,7 +238,12 @@ Expected<void> FlowMatching::begin(LabContext& context) {
   const FlowSettings& s = settings_;
   auto scene = planeScene(context);
   if (!scene) return scene.error();
-  auto base = baseLaw(s.base);
+  Expected<BaseLaw> base = [&]() -> Expected<BaseLaw> {
+    if (s.base != "file") return baseLaw(s.base);
+    auto density = densityOfFile(context.file("base-file"), context.flag("invert"), context.number("spread"));
+    if (!density) return density.error();
+    return BaseLaw{BaseLaw::Kind::scene, planeScene("dropped", *std::move(density))};
+  }();
   if (!base) return base.error();
   PairSource source{*std::move(scene), *std::move(base), s.coupling, static_cast<std::size_t>(s.batch), s.epsilon, s.seed};
   std::optional<ExactFlow> exact;
@@ -280,7 +286,7 @@ Expected<void> FlowMatching::begin(LabContext& context) {
     ToyNetworkOptions options;
     options.width = s.layerWidth, options.depth = s.depth;
     options.learningRate = s.learningRate, options.decaySteps = s.trainSteps;
-    options.seed = s.seed;
+    options.detail = 4, options.seed = s.seed;
     network_ = ToyNetwork(stream, options);
   }
 
@@ -318,7 +324,7 @@ ToyBatch FlowMatching::batchOf(std::int64_t step) const {
     // One time in each of n equal parts of the law: the same law with less noise.
     const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(step), 65, 0}, philoxKey(s.seed));
     const double q = (static_cast<double>(i) + static_cast<double>(philoxUniform(words[0])) + 0x1p-26) / static_cast<double>(n);
-    double t = s.timeLaw == "logit-normal" ? 1 / (1 + std::exp(-diffusion::normalQuantile(q))) : s.timeLaw == "beta" ? std::sqrt(q) : q;
+    double t = s.timeLaw == "logit-normal" ? 1 / (1 + std::exp(-diffusion::normalQuantile(q))) : s.timeLaw == "beta" ? q * q : q;
     if (!straight) t = std::max(t, 1e-3);
     const FlowMoment m = s.path.at(t);
     const double sigmaRate = m.halfVarianceRate / std::max(m.sigma, 1e-12), in = inputScale(t), out = outputScale(t);

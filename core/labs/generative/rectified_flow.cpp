@@ -14,6 +14,7 @@
 #include "core/diffusion/grid.h"
 #include "core/kernels/slice.h"
 #include "core/labs/generative/rectified_flow/lab.h"
+#include "core/labs/generative/shared/density_file.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 
 namespace orrery::generative {
@@ -113,7 +114,12 @@ Expected<void> RectifiedFlow::begin(LabContext& context) {
   }();
   if (!scene) return scene.error();
   if (s.line && s.base != "normal") return makeError(ErrorCode::usage, tr("On the line the base is the standard normal: choose it"));
-  auto base = baseLaw(s.base);
+  Expected<BaseLaw> base = [&]() -> Expected<BaseLaw> {
+    if (s.base != "file") return baseLaw(s.base);
+    auto density = densityOfFile(context.file("base-file"), context.flag("invert"), context.number("spread"));
+    if (!density) return density.error();
+    return BaseLaw{BaseLaw::Kind::scene, planeScene("dropped", *std::move(density))};
+  }();
   if (!base) return base.error();
   std::optional<ExactFlow> exact;
   if (s.base == "normal" || base->scene) {
@@ -144,7 +150,7 @@ Expected<void> RectifiedFlow::begin(LabContext& context) {
   if (training()) {
     ToyNetworkOptions options;
     options.width = s.layerWidth, options.depth = s.depth, options.learningRate = s.learningRate, options.decaySteps = s.trainSteps;
-    options.seed = s.seed;
+    options.detail = 4, options.seed = s.seed;
     network_ = ToyNetwork(context.stream(), options);
   }
   return {};

@@ -7,6 +7,7 @@ namespace orrery::generative {
 namespace {
 
 const std::string& textOf(const Values& values, const char* id) { return std::get<std::string>(values.find(id)->second); }
+bool baseFromFile(const Values& values) { return textOf(values, "base") == "file"; }
 
 bool learning(const Values& values) { return textOf(values, "velocity") == "network"; }
 bool sampling(const Values& values) { return !learning(values); }
@@ -39,9 +40,12 @@ LabEntry FlowMatching::describe() {
   const auto whole = [](std::int64_t v) { return Value(v); };
   Choice bases = sceneOptions(false);
   bases.options.insert(bases.options.begin(), {{"normal", "Standard normal"}, {"uniform", "Uniform square"}});
+  bases.options.push_back({"file", "From a file"});
   entry.parameters = planeSceneParameters("ring8");
   const std::vector<Parameter> own = {
       {"base", "Base law", "Where the flow starts at t = 1.", "Density", "normal"s, std::move(bases)},
+      {"base-file", "Base file", "Points as CSV or npy, or any image taken as a density.", "Density", Asset{},
+       FileWell{{"points", "npy", "npz", "image"}, false}, "", baseFromFile},
       {"path", "Path", "How a pair is joined.", "Flow", "linear"s,
        Choice{{{"linear", "Straight line"},
                {"floor", "Straight line with a floor"},
@@ -76,7 +80,7 @@ LabEntry FlowMatching::describe() {
       {"width", "Units per layer", "The same for every hidden layer.", "Training", whole(128), Integer{8, 512, true}, "", learning},
       {"depth", "Hidden layers", "With SiLU.", "Training", whole(3), Integer{1, 6}, "", learning},
       {"time-law", "Times drawn from", "Which times the training sees most.", "Training", "uniform"s,
-       Choice{{{"uniform", "Uniform"}, {"logit-normal", "Logit-normal"}, {"beta", "Beta(2, 1): early in the flow"}}}, "", learning},
+       Choice{{{"uniform", "Uniform"}, {"logit-normal", "Logit-normal"}, {"beta", "Beta(½, 1): late in the flow"}}}, "", learning},
       {"shown-particles", "Particles shown", "They follow the network anew for every picture.", "Training", whole(1024),
        Integer{64, 16384, true}, "", learning},
       {"shown-steps", "Steps shown", "Steps of their way.", "Training", whole(10), Integer{1, 128, true}, "", learning},
@@ -113,6 +117,9 @@ LabEntry FlowMatching::describe() {
        {{"scene", "spiral"s},
         {"base", "moons"s},
         {"velocity", "network"s},
+        {"time-law", "beta"s},
+        {"batch", whole(512)},
+        {"steps-per-frame", whole(10)},
         {"vector-field", false},
         {"lower-left", "training"s},
         {"lower-right", "distance"s}}},
@@ -139,7 +146,13 @@ LabEntry FlowMatching::describe() {
       {"learn-ring",
        "Learn it live",
        "Press play: the network turns noise into a ring within seconds.",
-       {{"velocity", "network"s}, {"lower-left", "training"s}, {"lower-right", "loss"s}, {"vector-field", false}}},
+       {{"velocity", "network"s},
+        {"time-law", "beta"s},
+        {"batch", whole(512)},
+        {"steps-per-frame", whole(10)},
+        {"vector-field", false},
+        {"lower-left", "training"s},
+        {"lower-right", "loss"s}}},
   };
   entry.views = {{"pairs", "Pairs"},
                  {"flow", "Flow"},

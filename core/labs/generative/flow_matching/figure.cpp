@@ -243,9 +243,16 @@ Panel FlowMatching::trainingPanel() const {
   panel.marks.push_back(curveOf("loss", step, loss, Paint::of(Role::estimate), tr("L_CFM")));
   double low = *std::min_element(loss.begin(), loss.end()), high = *std::max_element(loss.begin(), loss.end());
   const bool plain = settings_.path.kind == FlowPathKind::linear || settings_.path.kind == FlowPathKind::floor;
-  if (!lossParts_.empty() && plain && settings_.timeLaw == "uniform") {
+  if (!lossParts_.empty() && plain) {
+    // The mean over the law of the training's times: each part of time counts as often as it is drawn.
+    const auto before = [&](double t) {
+      if (settings_.timeLaw == "beta") return std::sqrt(t);
+      if (settings_.timeLaw != "logit-normal") return t;
+      return t <= 0 ? 0.0 : t >= 1 ? 1.0 : 0.5 * std::erfc(-std::log(t / (1 - t)) / std::numbers::sqrt2);
+    };
+    const double half = 0.5 / static_cast<double>(lossParts_.size());
     double floor = 0;
-    for (const LossPart& part : lossParts_) floor += part.irreducible / static_cast<double>(lossParts_.size());
+    for (const LossPart& part : lossParts_) floor += part.irreducible * (before(part.t + half) - before(part.t - half));
     auto rule = std::make_shared<RuleMark>("floor");
     rule->vertical = false;
     rule->at = floor;

@@ -7,6 +7,7 @@ namespace orrery::generative {
 namespace {
 
 const std::string& textOf(const Values& values, const char* id) { return std::get<std::string>(values.find(id)->second); }
+bool baseFromFile(const Values& values) { return textOf(values, "base") == "file"; }
 bool learning(const Values& values) { return textOf(values, "velocity") == "network"; }
 bool averaging(const Values& values) { return !learning(values); }
 
@@ -25,10 +26,13 @@ LabEntry RectifiedFlow::describe() {
   const auto whole = [](std::int64_t v) { return Value(v); };
   Choice bases = sceneOptions(false);
   bases.options.insert(bases.options.begin(), {{"normal", "Standard normal"}, {"uniform", "Uniform square"}});
+  bases.options.push_back({"file", "From a file"});
   entry.parameters = planeSceneParameters("ring8");
   std::get<Choice>(entry.parameters[0].domain).options.push_back({"1d-tri", "Three modes on a line"});
   const std::vector<Parameter> own = {
       {"base", "Base law", "Where the flow starts at t = 1.", "Density", "normal"s, std::move(bases)},
+      {"base-file", "Base file", "Points as CSV or npy, or any image taken as a density.", "Density", Asset{},
+       FileWell{{"points", "npy", "npz", "image"}, false}, "", baseFromFile},
       {"round", "Reflow round k", "1 learns independent pairs; each further round learns the pairs that the round before makes.", "Rounds",
        whole(2), Integer{1, 5}},
       {"velocity", "Velocity from", "Round 1 in closed form and the others averaged over pairs, all averaged, or a network.", "Rounds",

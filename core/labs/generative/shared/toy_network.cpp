@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/base/text.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/slice.h"
@@ -65,8 +66,16 @@ ToyNetwork::ToyNetwork(gpu::Stream& stream, const ToyNetworkOptions& options) : 
     const double bound = i == 0                  ? std::sqrt(3.0 / static_cast<double>(2 * options.dimension))
                          : i + 1 < mlp_.layers() ? std::sqrt(6.0 / static_cast<double>(in))
                                                  : 1 / std::sqrt(static_cast<double>(in));
-    weights.push_back({std::to_string(2 * i) + ".weight", draw.uniform(Shape{out, in}, bound)});
-    weights.push_back({std::to_string(2 * i) + ".bias", draw.kaimingUniform(Shape{out}, in)});
+    Tensor weight = draw.uniform(Shape{out, in}, bound), bias = draw.kaimingUniform(Shape{out}, in);
+    if (i == 0 && options.detail != 1) {
+      std::vector<float> values = weight.toFloats();
+      for (std::size_t k = 0; k < values.size(); ++k)
+        if (static_cast<std::int64_t>(k) % in < options.dimension) values[k] *= static_cast<float>(options.detail);
+      weight = Tensor::from(Shape{out, in}, values);
+      bias = draw.uniform(Shape{out}, 0.5 * options.detail);
+    }
+    weights.push_back({fmt::format("{}.weight", 2 * i), weight});
+    weights.push_back({fmt::format("{}.bias", 2 * i), bias});
   }
   trainer_ = nn::Trainer(std::move(weights), training);
   average_ = trainer_.weights();

@@ -23,6 +23,7 @@ struct ToyNetworkOptions {
   double learningRate = 1e-3;
   double averageDecay = 0.999;
   std::int64_t decaySteps = 0;  // the learning rate falls to 0 by a cosine over this many steps; 0: it stays
+  double detail = 1;  // widens the first weights of x by this, and its biases to half of it: finer structure in place is learnt sooner
   std::uint64_t seed = 0;
 };
 
