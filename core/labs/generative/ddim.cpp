@@ -264,7 +264,8 @@ double Ddim::placeAt(std::int64_t frame) const {
 
 // From the latents on both ways from a to b, and from the present one.
 void Ddim::walk() {
-  const std::size_t points = tracked() + 1;
+  const std::size_t work = scene_.density.components.size() * std::max<std::size_t>(1, steps_.size());
+  const std::size_t points = std::clamp<std::size_t>(20'000'000 / work, 17, 129);
   const auto denoiser = [this](const State& x, double level) { return denoise(x, level); };
   const double top = levels_.front(), last = std::max(levels_.back(), 0.02);
   for (const bool spherical : {false, true}) {

@@ -150,7 +150,8 @@ Panel Ddpm::variancePanel() const {
   panel.x.range = Range{1, static_cast<double>(c.steps())};
   panel.y.range = Range{0, 1.1};
   panel.y.grid = true;
-  const std::vector<double> best = reverseVariances(c, ReverseVariance::analytic, 0, main_.error);
+  std::vector<double> best = reverseVariances(c, ReverseVariance::analytic, 0, main_.error);
+  if (main_.error[1] == 0) best[1] = 0;  // data without width: nothing is left to guess, though a density needs some variance
   const auto share = [&](const std::vector<double>& variance) {
     return [&variance, &c](int t) { return variance[static_cast<std::size_t>(t)] / c.beta[static_cast<std::size_t>(t)]; };
   };
