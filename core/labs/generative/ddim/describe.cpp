@@ -52,7 +52,7 @@ LabEntry Ddim::describe() {
       {"iterations", "Iterations k", "Of the fixed point: how often the noise at the next level is asked for again.", "Inversion", whole(5),
        Integer{1, 50, true}, "", fixedPoint},
       {"interpolation", "Way from a to b", "Between two latents.", "Latents", "slerp"s,
-       Choice{{{"slerp", "Great circle (slerp)"}, {"lerp", "Straight line (lerp)"}}}, "", sampling},
+       Choice{{{"slerp", "Circle (slerp)"}, {"lerp", "Line (lerp)"}}}, "", sampling},
       {"weight", "Share w of b", "Where on the way the present latent is.", "Latents", 0.5, Real{0, 1, 0.01}, "", sampling},
       {"a-x", "Latent a: x", "In deviations. Drag a in the picture.", "Latents", 1.3, Real{-4, 4, 0.01}, "", sampling},
       {"a-y", "Latent a: y", "In deviations. Drag a in the picture.", "Latents", 0.5, Real{-4, 4, 0.01}, "", sampling},
