@@ -23,8 +23,10 @@ namespace {
 
 // Frames drawn ahead of the encoder; more would only hold memory.
 constexpr std::size_t mostWaiting = 3;
-// A key frame, and so the end of a fragment, this often: what a kill may cost, and how coarsely players seek.
+// A key frame this often: how coarsely players seek.
 constexpr double keyFrameSeconds = 2;
+// A fragment of the part holds so much film: what a kill may cost beside what the encoder still holds.
+constexpr const char *fragmentMicroseconds = "500000", *fragmentMilliseconds = "500";
 // Recording stops while this much is left on the disk, so that the film can still be closed and other programs still write. A small disk
 // keeps a twentieth.
 constexpr std::uint64_t reserveBytes = 200u << 20;
@@ -249,16 +251,15 @@ Expected<std::unique_ptr<FilmWriter>> FilmWriter::open(const std::string& path, 
   state.target.encoder = state.encoder;
   if (*format == FilmFormat::mp4) {
     part.container = state.target.container = "mp4";
-    part.containerOptions = {{"movflags", "frag_keyframe+empty_moov+default_base_moof"}};
+    part.containerOptions = {{"movflags", "empty_moov+default_base_moof"}, {"frag_duration", fragmentMicroseconds}};
     state.target.containerOptions = {{"movflags", "faststart"}};
   } else if (*format == FilmFormat::webm) {
     part.container = state.target.container = "webm";
-    // What a kill may cost: a cluster.
-    part.containerOptions = {{"cluster_time_limit", "2000"}};
+    part.containerOptions = {{"cluster_time_limit", fragmentMilliseconds}};
     state.target.containerOptions = {{"cues_to_front", "1"}};
   } else {
     part.container = "matroska";
-    part.containerOptions = {{"cluster_time_limit", "2000"}};
+    part.containerOptions = {{"cluster_time_limit", fragmentMilliseconds}};
     state.target.container = "gif";
     state.target.pixels = AV_PIX_FMT_PAL8;
   }

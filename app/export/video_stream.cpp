@@ -105,7 +105,7 @@ Expected<std::unique_ptr<VideoStream>> VideoStream::open(const std::string& path
 
   made->container_->pb = made->file_->io();
   made->container_->url = av_strdup(("file:" + path).c_str());
-  made->container_->flags |= AVFMT_FLAG_CUSTOM_IO;
+  made->container_->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_FLUSH_PACKETS;
   Dictionary tags(format.tags);
   made->container_->metadata = tags.release();
   auto* stream = avformat_new_stream(made->container_, nullptr);
