@@ -69,7 +69,8 @@ class PlaneFlowLab : public Lab {
   double position() const { return share_ * static_cast<double>(flow_.layers()); }
 
   PlaneScene scene_;
-  double entropy_ = 0;  // mean -ln p of the data's own density over the points shown, nats
+  kernels::MixtureTable table_;  // of the scene with the noise on the data
+  double entropy_ = 0;           // mean -ln p of the data's own density over the points shown, nats
   models::flows::Flow flow_;
   models::flows::Prior prior_ = models::flows::Prior::normal;
   nn::Trainer trainer_;
@@ -103,7 +104,6 @@ class PlaneFlowLab : public Lab {
   double noise_ = 0, temperature_ = 1, share_ = 1;
   std::int64_t cells_ = 0, particles_ = 0;
   bool towardsData_ = false, colourOfOrigin_ = false;
-  kernels::MixtureTable table_;
   Tensor exact_, density_;  // the data's and the model's density on the raster, [cells, cells]
   double peak_ = 1;         // about the largest value of the data's
   Tensor origin_[2];        // angles of the data points and of the samples' latents, [n]

@@ -183,7 +183,7 @@ Panel PlaneFlowLab::likelihoodPanel() const {
   panel.title = frame_ == 0          ? tr("Press play: training has not begun")
                 : left < 0.4 * first ? tr("The likelihood nears the entropy of the data")
                                      : trf("The likelihood is {:.2f} nats away from the entropy", left);
-  if (now != nullptr) panel.note = trf("−ln p = {:.3f} nats", now->likelihood);
+  if (now != nullptr) panel.note = trf("{:.3f}, entropy {:.3f} nats", now->likelihood, entropy_);
   panel.x.label = tr("step");
   panel.x.range = Range{0, static_cast<double>(totalSteps_)};
   panel.y.label = tr("−ln p per point (nats)");
@@ -193,12 +193,11 @@ Panel PlaneFlowLab::likelihoodPanel() const {
   line->width = 1.5f;
   line->xName = tr("step"), line->yName = tr("−ln p");
   panel.marks.push_back(line);
-  auto rule = std::make_shared<RuleMark>("entropy");
-  rule->vertical = false;
-  rule->at = entropy_;
-  rule->paint = Paint::of(Role::data);
-  rule->tag = trf("entropy of the data {:.3f}", entropy_);
-  panel.marks.push_back(rule);
+  auto least =
+      curveOf("entropy", {0, static_cast<double>(totalSteps_)}, {entropy_, entropy_}, Paint::of(Role::data), tr("entropy of the data"));
+  least->dash = {3, 2};
+  least->xName = tr("step"), least->yName = tr("entropy");
+  panel.marks.push_back(least);
   return panel;
 }
 
@@ -317,7 +316,8 @@ Panel PlaneFlowLab::volumesPanel() const {
     panel.marks.push_back(range);
   }
   panel.x.range = Range{0.4, static_cast<double>(layerCount()) + 0.6};
-  for (std::size_t k = 1; k <= layerCount(); ++k) panel.x.ticks.push_back({static_cast<double>(k), std::to_string(k)});
+  const std::size_t every = (layerCount() + 11) / 12;
+  for (std::size_t k = 1; k <= layerCount(); k += every) panel.x.ticks.push_back({static_cast<double>(k), std::to_string(k)});
   panel.x.label = tr("layer");
   panel.y.label = tr("ln |det| (nats)");
   if (most == 0) panel.y.range = Range{-1, 1};
