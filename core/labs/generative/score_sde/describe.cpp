@@ -1,0 +1,69 @@
+// What the lab score-sde offers: its parameters, presets and views.
+
+#include "core/labs/generative/score_sde/lab.h"
+
+namespace orrery::generative {
+
+LabEntry ScoreSde::describe() {
+  LabEntry entry;
+  entry.id = "generative/score-sde";
+  entry.title = "Score SDEs";
+  entry.summary = "Noise as a diffusion in time, and every way back";
+  using namespace std::string_literals;
+  const auto whole = [](std::int64_t v) { return Value(v); };
+  entry.parameters = planeSceneParameters("tri");
+  const std::vector<Parameter> own = {
+      {"particles", "Particles", "How many points go to noise and come back.", "Density", whole(2048), Integer{64, 16384, true}},
+      {"sde", "SDE", "Drift f and diffusion g of dx = f x dt + g dw.", "Diffusion", "vp"s,
+       Choice{{{"vp", "Variance preserving SDE"}, {"sub-vp", "Sub-VP SDE"}, {"ve", "Variance exploding SDE"}}}},
+      {"first-time", "First time ε", "Where the way back ends: at 0 the score has no bound.", "Diffusion", 1e-3, LogReal{1e-5, 1e-2}},
+      {"noise-share", "Noise share ζ", "0 is the ODE, 1 the reverse SDE; every value has the same law at each time.", "Way back", 1.0,
+       Real{0, 2, 0.01}},
+      {"predictor", "Predictor", "How one step back is taken.", "Way back", "em"s,
+       Choice{{{"em", "Euler–Maruyama"}, {"ancestral", "Ancestral"}, {"rk4", "ODE, Runge–Kutta 4"}}}},
+      {"corrector-steps", "Corrector steps", "Langevin steps at every level.", "Way back", whole(0), Integer{0, 10}},
+      {"corrector-ratio", "Corrector signal to noise", "Sets the size of a Langevin step.", "Way back", 0.16, Real{0.01, 0.5, 0.01}, "",
+       [](const Values& v) { return std::get<std::int64_t>(v.find("corrector-steps")->second) > 0; }},
+      {"steps", "Steps N", "From noise to data.", "Way back", whole(200), Integer{4, 1000, true}},
+      {"grid", "Grid", "Steps equal in ln σ or in t.", "Way back", "level"s,
+       Choice{{{"level", "Uniform in ln σ"}, {"time", "Uniform in t"}}}},
+      {"early", "Early time", "Whose x is drawn against the present one; drag its line in the variance chart.", "Picture", 0.4,
+       Real{0, 1, 0.01}},
+      {"end-law", "Law at the end", "What the likelihood takes for the density of pure noise.", "Likelihood", "exact"s,
+       Choice{{{"exact", "The exact one"}, {"prior", "The normal prior"}}}},
+      {"probes", "Hutchinson probes", "Random directions per point for the divergence; 0 takes it exactly.", "Likelihood", whole(0),
+       Integer{0, 16}},
+      {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261122), Seed{}},
+  };
+  entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  entry.presets = {
+      {"sde",
+       "There by chance, back by chance",
+       "The reverse SDE: a path forgets its past, the law at each time is that of the way there.",
+       {}},
+      {"joint",
+       "Joint or marginal",
+       "The ODE: one-time laws are the same, but now every path remembers; the scatter becomes a curve.",
+       {{"scene", "gauss"s}, {"noise-share", 0.0}, {"predictor", "rk4"s}, {"steps", whole(100)}}},
+      {"corrector",
+       "A corrector rescues few steps",
+       "Forty steps of Euler–Maruyama with two Langevin corrections at every level.",
+       {{"scene", "ring8"s}, {"steps", whole(40)}, {"corrector-steps", whole(2)}}},
+      {"exploding", "Variance exploding", "The data stay where they are and drown.", {{"sde", "ve"s}}},
+      {"bits",
+       "One probe or the trace",
+       "The likelihood by the ODE with one random direction per point: right on average, with a spread.",
+       {{"probes", whole(1)}, {"noise-share", 0.0}, {"predictor", "rk4"s}, {"steps", whole(100)}}},
+  };
+  entry.views = {{"forward", "To noise"},
+                 {"reverse", "Back"},
+                 {"rates", "Drift and diffusion"},
+                 {"variance", "Variance"},
+                 {"two-times", "Two times of a path"},
+                 {"likelihood", "Likelihood"}};
+  entry.accepts = {planeSceneAcceptance()};
+  entry.make = [] { return std::make_unique<ScoreSde>(); };
+  return entry;
+}
+
+}  // namespace orrery::generative

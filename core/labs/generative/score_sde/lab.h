@@ -1,0 +1,76 @@
+#pragma once
+// The lab generative/score-sde: its state, shared by the computing half (score_sde.cpp) and the drawing half (figure.cpp); what it offers
+// is in describe.cpp.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/diffusion/process.h"
+#include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/plane_scene.h"
+#include "core/session/lab.h"
+
+namespace orrery::generative {
+
+// Drift factor f and squared diffusion g^2 of dx = f x dt + g dw at one time: f = alpha' / alpha, g^2 = 2 sigma sigma' - 2 f sigma^2.
+struct LinearSde {
+  double drift = 0, diffusion2 = 0;
+};
+LinearSde sdeAt(const diffusion::Moment& at);
+
+// ln p_0 of points at time `first` by the probability-flow ODE from there to the last of `times` (rising), classic Runge-Kutta, with the
+// divergence of u = f x - g^2 S / 2 exact (central differences of the exact denoiser) or by `probes` random signs per point (Hutchinson
+// 1990). At the end the density is the exact one, or the normal prior of deviation sqrt(alpha^2 + sigma^2).
+struct LikelihoodOptions {
+  bool exactEnd = true;
+  int probes = 0;  // 0: exact divergence
+  std::uint64_t seed = 0;
+};
+std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const diffusion::Process& process,
+                                   const std::vector<double>& times, const diffusion::State& points, const LikelihoodOptions& options = {});
+
+class ScoreSde : public Lab {
+ public:
+  static LabEntry describe();
+  Expected<void> update(LabContext& context) override;
+  bool keepsTime(const LabContext& context) const override;
+  Expected<bool> advance(LabContext& context) override;
+  Timeline timeline() const override;
+  std::vector<Tensor> capture() const override;
+  void restore(std::int64_t frame, std::vector<Tensor> state) override;
+  Figure figure() const override;
+  std::vector<Metric> metrics() const override;
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
+
+ private:
+  diffusion::State score(const diffusion::State& x, const diffusion::Moment& at) const;
+  void correct(diffusion::State& x, const diffusion::Moment& at, std::uint32_t step) const;
+  Expected<void> rebuild(LabContext& context);
+  void judgeLikelihood();
+  std::size_t frameOf(double time) const;  // the frame nearest to a time
+  double correlation() const;              // of the x coordinates at the early time and now, reverse paths
+
+  // figure.cpp
+  double canvasHalf() const;
+  Panel canvasPanel(bool forward) const;
+  Panel ratesPanel() const;
+  Panel variancePanel() const;
+  Panel twoTimesPanel() const;
+  Panel likelihoodPanel() const;
+
+  PlaneScene scene_;
+  const diffusion::Process* process_ = nullptr;
+  std::vector<double> times_;                        // of the frames, from the last down to the first
+  std::vector<diffusion::State> reverse_, forward_;  // a cloud per frame
+  std::string predictor_;
+  double share_ = 1, ratio_ = 0.16, early_ = 0.5;  // zeta, the corrector's signal to noise ratio, the early time of the scatter
+  int correctorSteps_ = 0, probes_ = 0;
+  bool exactEnd_ = true;
+  std::size_t particles_ = 2048;
+  std::uint64_t seed_ = 0;
+  std::int64_t frame_ = 0;
+  std::vector<double> exactLog_, flowLog_;  // ln p_0 of data points, exact and by the ODE
+};
+
+}  // namespace orrery::generative
