@@ -448,37 +448,6 @@ void FlowMatching::study(gpu::Stream& stream) {
   }
 }
 
-std::vector<Metric> FlowMatching::metrics() const {
-  std::vector<Metric> result{{"time", time(), ""}};
-  const auto tick = ticks_.upper_bound(frame_);
-  if (tick != ticks_.begin()) {
-    const FlowTick& now = std::prev(tick)->second;
-    result.push_back({"sw2", now.sliced, ""});
-    result.push_back({"sw2.floor", now.floor, ""});
-    if (training()) result.push_back({"loss", now.loss, ""});
-  }
-  result.push_back({"pair-cost", meanSquaredDistance(truth_[0]), ""});
-  if (!lossParts_.empty()) {
-    double irreducible = 0, error = 0;
-    for (const LossPart& part : lossParts_) {
-      irreducible += part.irreducible / static_cast<double>(lossParts_.size());
-      error += part.error / static_cast<double>(lossParts_.size());
-    }
-    result.push_back({"loss.irreducible", irreducible, ""});
-    result.push_back({"loss.error", error, ""});
-  }
-  if (training()) {
-    result.push_back({"step", static_cast<double>(stepsAt(frame_)), ""});
-    result.push_back({"parameters", static_cast<double>(network_.parameters()), ""});
-  } else {
-    result.push_back({"evaluations", static_cast<double>(frame_ * evaluationsOf(settings_.solver)), ""});
-  }
-  if (shown("density") && !flowDensity_.empty()) result.push_back({"log-density.error", densityError_, "nats"});
-  if (shown("residual") && !residual_.empty()) result.push_back({"residual", residualShare_, ""});
-  for (const auto& [batch, cost] : couplingCost_) result.push_back({"pair-cost." + std::to_string(std::llround(batch)), cost, ""});
-  return result;
-}
-
 Changes FlowMatching::pointer(const PointerEvent& event, const Values& values) const {
   if (event.panel != "pairs" && event.panel != "flow") return {};
   const bool moving = event.kind == PointerEvent::Kind::drag;

@@ -118,8 +118,9 @@ Panel FlowMatching::flowPanel() const {
   const FlowSettings& s = settings_;
   const double half = reach(), t = time();
   Panel panel = planePanel("flow", half);
-  panel.title = training()                               ? tr("What the network's flow makes of noise")
-                : s.source == VelocitySource::regression ? tr("The flow of the averaged pairs")
+  panel.title = training()                               ? settings_.base == "normal" ? tr("What the network's flow makes of noise")
+                                                                                      : tr("What the network's flow makes of the base")
+                                              : s.source == VelocitySource::regression ? tr("The flow of the averaged pairs")
                 : s.path.kind == FlowPathKind::ve        ? tr("The flow: ink spreading, backwards")
                                                          : tr("Paths of the flow never cross");
   panel.note = training() ? trf("step {}  {}", stepsAt(frame_), timeText()) : timeText();
@@ -240,7 +241,7 @@ Panel FlowMatching::trainingPanel() const {
     return panel;
   }
   panel.note = trf("{:.3f} at step {}", loss.back(), std::llround(step.back()));
-  panel.marks.push_back(curveOf("loss", step, loss, Paint::of(Role::estimate), tr("L_CFM")));
+  panel.marks.push_back(curveOf("loss", step, loss, Paint::of(Role::estimate)));
   double low = *std::min_element(loss.begin(), loss.end()), high = *std::max_element(loss.begin(), loss.end());
   const bool plain = settings_.path.kind == FlowPathKind::linear || settings_.path.kind == FlowPathKind::floor;
   if (!lossParts_.empty() && plain) {
