@@ -47,7 +47,7 @@ Panel Ddpm::forwardPanel() const {
   const double edge = half(), scale = main_.chain.scale(time()), level = main_.chain.level(time());
   Panel panel = planePanel("forward", edge);
   panel.columnSpan = 2;
-  panel.title = tr("Forward chain: each step keeps some signal and adds some noise");
+  panel.title = tr("Forward chain: signal fades, noise grows");
   panel.note = fmt::format("t = {}  ᾱ = {:.3g}", time(), main_.chain.alphaBar[static_cast<std::size_t>(time())]);
   if (showDensity_) panel.marks.push_back(densityMark(*stream_, scene_, table_, scale, level, edge, ColorMap::magma));
   if (!learning_ && !forwardPath_.empty()) {
