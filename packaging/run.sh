@@ -19,8 +19,6 @@ say "no display (DISPLAY and WAYLAND_DISPLAY are unset): drawing the labs' defau
 mkdir -p orrery-out
 "$orrery" labs | while read -r lab title; do
   name=$(printf '%s' "$lab" | tr '/' '-')
-  for ending in svg png; do
-    "$orrery" render "$lab" -o "orrery-out/$name.$ending" >/dev/null
-    printf '%s\n' "orrery-out/$name.$ending"
-  done
+  "$orrery" render "$lab" -o "orrery-out/$name.svg" >/dev/null
+  printf '%s\n' "orrery-out/$name.svg"
 done
