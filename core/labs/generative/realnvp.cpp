@@ -48,7 +48,7 @@ LabEntry RealNvp::describe() {
       {"bridges",
        "Bridges",
        "One Gaussian must be torn into far blobs: a continuous map keeps filaments between them.",
-       {{"scene", "ring8"s}, {"spread", 0.5}, {"direction", "to-data"s}, {"way", 0.0}}},
+       {{"scene", "ring8"s}, {"spread", 0.5}, {"direction", "to-data"s}, {"way", 0.0}, {"colour", "origin"s}}},
       {"moons", "Two moons", "Two interleaved arcs unfold into one round cloud.", {{"scene", "moons"s}, {"colour", "origin"s}}},
       {"deep",
        "Twelve small layers",
