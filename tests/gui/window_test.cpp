@@ -10,6 +10,7 @@
 #include <QLineEdit>
 #include <QMenuBar>
 #include <QMimeData>
+#include <QPushButton>
 #include <QTemporaryDir>
 #include <QWheelEvent>
 #include <QXmlStreamReader>
@@ -182,6 +183,16 @@ TEST_CASE("A file says what it will do while it hovers and does it when it is dr
   REQUIRE(eventually([&] { return open.window->dropOverlay().text().startsWith("Open in "); }));
   CHECK(open.window->dropOverlay().isVisible());
   dropOn(open.window.get(), data);
+  // Several labs take points: a small list asks which.
+  const QString wanted = QString::fromStdString(findRegistered<LabEntry>(flagship)->title);
+  QPushButton* choice = nullptr;
+  REQUIRE(eventually([&] {
+    for (auto* button : open.window->findChildren<QPushButton*>()) {
+      if (button->accessibleName() == wanted) choice = button;
+    }
+    return choice != nullptr;
+  }));
+  choice->click();
   REQUIRE(eventually([&] { return open.window->currentPane() != nullptr; }));
   CHECK(open.window->dropOverlay().isHidden());
   Session& session = open.window->currentPane()->session();
