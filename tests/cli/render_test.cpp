@@ -85,7 +85,8 @@ TEST_CASE("data gives every array with its shape, and the metrics by name") {
   for (const auto& id : labIds()) {
     INFO(id);
     const TemporaryFolder folder;
-    const auto ran = runProgram(joined({"data"}, early({id}), {"-o", folder.path("a.json")}));
+    const auto scene = early({id});
+    const auto ran = runProgram(joined({"data"}, scene, {"-o", folder.path("a.json")}));
     INFO(ran.err);
     REQUIRE(ran.code == 0);
     const auto json = nlohmann::json::parse(TemporaryFolder::read(folder.path("a.json")));
@@ -99,8 +100,8 @@ TEST_CASE("data gives every array with its shape, and the metrics by name") {
       const auto flat = array["data"].flatten();
       CHECK(flat.size() == (count == 0 ? flat.size() : count));
     }
-    REQUIRE(runProgram({"data", id, "-o", folder.path("a.csv")}).code == 0);
-    REQUIRE(runProgram({"data", id, "-o", folder.path("a.npz")}).code == 0);
+    REQUIRE(runProgram(joined({"data"}, scene, {"-o", folder.path("a.csv")})).code == 0);
+    REQUIRE(runProgram(joined({"data"}, scene, {"-o", folder.path("a.npz")})).code == 0);
     const auto npz = runProgram({"inspect", folder.path("a.npz"), "--json"});
     CHECK(npz.code == 0);
     CHECK(npz.json()["kind"] == "npz");
