@@ -53,7 +53,7 @@ function(orrery_tests)
   find_package(Catch2 REQUIRED)
   add_library(test_support OBJECT ${CMAKE_SOURCE_DIR}/tests/support/main.cpp)
   target_link_libraries(test_support PUBLIC orrery_options Catch2::Catch2)
-  set(longest 900)
+  set(longest 1800)
   if(ORRERY_SANITIZE)
     set(longest 3600)   # instrumented code is several times slower
   endif()
