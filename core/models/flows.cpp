@@ -84,6 +84,15 @@ HostWeights toHost(const nn::Weights& weights) {
 LayerPtr diagonalScale(std::int64_t dimensions) { return std::make_shared<DiagonalScale>(dimensions); }
 LayerPtr permutation(std::vector<std::uint32_t> order) { return std::make_shared<Permutation>(std::move(order)); }
 
+Flow::Flow(std::int64_t dimensions, std::vector<LayerPtr> layers) : dimensions_(dimensions), layers_(std::move(layers)) {
+  std::size_t end = 0;
+  for (const LayerPtr& layer : layers_) {
+    const Part own{end, layer->weightCount()};
+    parts_.push_back(layer->sharesWeights() && !parts_.empty() ? parts_.back() : own);
+    end += own.count;
+  }
+}
+
 nn::Weights Flow::initial(nn::Initializer& draw) const {
   nn::Weights weights;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -114,14 +123,16 @@ Expected<nn::Weights> adopt(nn::Weights wanted, const nn::Weights& named) {
   return wanted;
 }
 
-Mapped Flow::forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace) const {
-  Mapped result{x, {}};
-  std::size_t at = 0;
-  for (const LayerPtr& layer : layers_) {
-    const Mapped one = layer->forward(x.tape(), weights.subspan(at, layer->weightCount()), result.y);
-    at += layer->weightCount();
-    result.y = one.y;
-    if (!one.logDet.empty()) result.logDet = result.logDet.empty() ? one.logDet : nn::add(result.logDet, one.logDet);
+Mapped Flow::forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace, const nn::Variable& probe) const {
+  Mapped result{x, {}, {}};
+  const auto sumOf = [](const nn::Variable& before, const nn::Variable& more) {
+    return before.empty() ? more : more.empty() ? before : nn::add(before, more);
+  };
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const auto own = weightsOf(i, weights);
+    const Mapped one =
+        probe.empty() ? layers_[i]->forward(x.tape(), own, result.y) : layers_[i]->estimate(x.tape(), own, result.y, probe);
+    result = {one.y, sumOf(result.logDet, one.logDet), sumOf(result.energy, one.energy)};
     if (trace == nullptr) continue;
     trace->states.push_back(one.y);
     trace->logDets.push_back(one.logDet);
@@ -131,11 +142,8 @@ Mapped Flow::forward(std::span<const nn::Variable> weights, const nn::Variable& 
 
 nn::Variable Flow::inverse(std::span<const nn::Variable> weights, const nn::Variable& z, std::vector<nn::Variable>* states) const {
   nn::Variable x = z;
-  std::size_t end = weights.size();
   for (std::size_t i = layers_.size(); i-- > 0;) {
-    const std::size_t count = layers_[i]->weightCount();
-    x = layers_[i]->inverse(z.tape(), weights.subspan(end - count, count), x);
-    end -= count;
+    x = layers_[i]->inverse(z.tape(), weightsOf(i, weights), x);
     if (states != nullptr) states->push_back(x);
   }
   return x;
@@ -143,23 +151,12 @@ nn::Variable Flow::inverse(std::span<const nn::Variable> weights, const nn::Vari
 
 double Flow::forward(const HostWeights& weights, std::span<double> x, std::size_t first, std::size_t last) const {
   double logDet = 0;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < last; ++i) {
-    const std::size_t count = layers_[i]->weightCount();
-    if (i >= first) logDet += layers_[i]->forward(std::span(weights).subspan(at, count), x);
-    at += count;
-  }
+  for (std::size_t i = first; i < last; ++i) logDet += layers_[i]->forward(weightsOf(i, std::span(weights)), x);
   return logDet;
 }
 
 void Flow::inverse(const HostWeights& weights, std::span<double> y, std::size_t first, std::size_t last) const {
-  std::size_t end = 0;
-  for (std::size_t i = 0; i < last; ++i) end += layers_[i]->weightCount();
-  for (std::size_t i = last; i-- > first;) {
-    const std::size_t count = layers_[i]->weightCount();
-    layers_[i]->inverse(std::span(weights).subspan(end - count, count), y);
-    end -= count;
-  }
+  for (std::size_t i = last; i-- > first;) layers_[i]->inverse(weightsOf(i, std::span(weights)), y);
 }
 
 std::vector<double> Flow::jacobian(const HostWeights& weights, std::span<const double> x, std::size_t last) const {

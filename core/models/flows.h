@@ -21,6 +21,7 @@ namespace orrery::models::flows {
 struct Mapped {
   nn::Variable y;       // [n, D]
   nn::Variable logDet;  // [n]; empty when it is 0 whatever the weights
+  nn::Variable energy{};  // [n]: the integral of |velocity|^2 along the way; empty where nothing flows
 };
 
 // The values of a layer's weights in double precision, in their order.
@@ -32,9 +33,15 @@ class Layer {
  public:
   virtual ~Layer() = default;
   virtual std::size_t weightCount() const = 0;
+  // The weights are those of the layer before it, and weightCount() is 0.
+  virtual bool sharesWeights() const { return false; }
   // Where training starts.
   virtual nn::Weights initial(nn::Initializer& draw) const = 0;
   virtual Mapped forward(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& x) const = 0;
+  // As forward, with the log-determinant estimated where the exact one is dear: `probe` [n, D] has rows of mean 0 and covariance I.
+  virtual Mapped estimate(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& x, const nn::Variable&) const {
+    return forward(tape, weights, x);
+  }
   virtual nn::Variable inverse(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const = 0;
   // One point in place; forward gives ln |det|.
   virtual double forward(std::span<const std::vector<double>> weights, std::span<double> x) const = 0;
@@ -81,11 +88,29 @@ LayerPtr planar(std::int64_t dimensions);
 // for r.
 LayerPtr radial(std::int64_t dimensions);
 
+// A continuous flow for a stretch of its time (Chen et al. 2018, "Neural ordinary differential equations", eq. 8; Grathwohl et al. 2019,
+// FFJORD, eq. 5 to 8):  dz/dt = v(z, t),  d ln|det|/dt = tr dv/dz,  and with it the path's energy d/dt = |v|^2 (Finlay et al. 2020).
+// v is a multilayer perceptron of [z, t] with tanh between its layers: weights "0.weight" [w, D + 1], "0.bias", "2.weight", ...; the last
+// layer starts at 0, so that the flow starts as the identity. The trace is exact; estimate() takes Hutchinson's
+// probe . (dv/dz probe), the same probe for the whole way. All three are solved by the same rule with steps of one length;
+// the inverse solves z back through the same times, and is off by the solver's error.
+enum class Solver { euler, midpoint, rk4 };
+int evaluationsPerStep(Solver solver);  // 1, 2, 4
+struct ContinuousOptions {
+  std::int64_t dimensions = 2, width = 64;
+  int depth = 2;            // hidden layers, 0 to 2; 0: a linear field
+  double from = 0, to = 1;  // time
+  std::int64_t steps = 1;   // of the solver
+  Solver solver = Solver::rk4;
+  bool sharesWeights = false;  // a later stretch of the same flow
+};
+LayerPtr continuous(const ContinuousOptions& options);
+
 // A chain of layers. Weight names are "layers.<i>.<name>".
 class Flow {
  public:
   Flow() = default;
-  Flow(std::int64_t dimensions, std::vector<LayerPtr> layers) : dimensions_(dimensions), layers_(std::move(layers)) {}
+  Flow(std::int64_t dimensions, std::vector<LayerPtr> layers);
 
   std::int64_t dimensions() const { return dimensions_; }
   std::size_t layers() const { return layers_.size(); }
@@ -95,7 +120,8 @@ class Flow {
   struct Trace {
     std::vector<nn::Variable> states, logDets;
   };
-  Mapped forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace = nullptr) const;
+  // With a probe the log-determinant may be an estimate: see Layer::estimate.
+  Mapped forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace = nullptr, const nn::Variable& probe = {}) const;
   // `states`, when given: after the last layer is undone, the one before it, ...
   nn::Variable inverse(std::span<const nn::Variable> weights, const nn::Variable& z, std::vector<nn::Variable>* states = nullptr) const;
 
@@ -108,8 +134,17 @@ class Flow {
   std::vector<double> jacobian(const HostWeights& weights, std::span<const double> x, std::size_t last) const;
 
  private:
+  struct Part {
+    std::size_t begin = 0, count = 0;
+  };
+  template <class T>
+  std::span<const T> weightsOf(std::size_t layer, std::span<const T> all) const {
+    return all.subspan(parts_[layer].begin, parts_[layer].count);
+  }
+
   std::int64_t dimensions_ = 0;
   std::vector<LayerPtr> layers_;
+  std::vector<Part> parts_;  // of the weights, by layer
 };
 
 // `named` in the order and with the shapes of `fresh`. Error: a tensor is missing, of another shape or not finite; says which.

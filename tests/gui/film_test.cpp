@@ -44,7 +44,7 @@ TEST_CASE("The record button records what plays, changes of parameters and all, 
   open.window->setRecordingPath(path);
   auto* record = pane.transport().findChild<QToolButton*>("record");
   REQUIRE(record);
-  REQUIRE(open.window->actions().find("record")->isEnabled());
+  REQUIRE(eventually([&] { return open.window->actions().find("record")->isEnabled(); }));
   pane.session().setLoop(true);
   QTest::mouseClick(record, Qt::LeftButton);
   CHECK(pane.session().playing());

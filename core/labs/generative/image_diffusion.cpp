@@ -96,7 +96,7 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
   return {};
 }
 
-Expected<SamplerOptions> ImageDiffusion::optionsFrom(const LabContext& context) const {
+SamplerOptions ImageDiffusion::optionsFrom(const LabContext& context) const {
   SamplerOptions o;
   o.eta = context.number("eta");
   o.churn = context.number("churn");
@@ -130,15 +130,13 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
   }
 
   Row base;
-  base.options = *options;
+  base.options = options;
   const auto setSampler = [&](Row& row, const std::string& id, double evaluations) -> Expected<void> {
     row.sampler = diffusion::namedSampler(id, row.options);
     if (row.sampler == nullptr || id == "ddim-inversion") {
       return makeError(ErrorCode::usage, trf("There is no sampler '{}'; 'orrery data generative/samplers' names them all", id));
     }
     row.steps = std::max(1, static_cast<int>(std::lround(evaluations / row.sampler->evaluations)));
-    // The fewest levels that a grid has.
-    if (!finalZero_) row.steps = std::max(row.steps, 1);
     return {};
   };
   const std::string sampler = context.text("sampler");
@@ -178,7 +176,7 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
   } else if (experiment_ == "samplers") {
     for (const std::string& id : parts(context.text("compared"))) {
       Row row = base;
-      row.options = *options;
+      row.options = options;
       if (auto set = setSampler(row, id, budget); !set) return set.error();
       row.id = id, row.name = tr(row.sampler->title);
       rows.push_back(std::move(row));

@@ -1,6 +1,7 @@
-// Normalizing flows of simple layers: planar ridges, radial centres, both in turn, or affine couplings, trained live by maximum likelihood.
-// Sources: Rezende and Mohamed 2015, eq. 4 (chains) and 10 to 14 (layers); Dinh et al. 2017 (couplings).
-//   ln p(x) = ln N(f(x); 0, I) + sum_k ln |det df_k|,  f from data to latents
+// Normalizing flows: planar ridges, radial centres, both in turn, affine couplings, or a continuous flow, trained live by maximum likelihood.
+// Sources: Rezende and Mohamed 2015, eq. 4 (chains) and 10 to 14 (layers); Dinh et al. 2017 (couplings); Chen et al. 2018, eq. 8, and
+// Grathwohl et al. 2019 (continuous flows); Finlay et al. 2020, eq. 6 (the energy penalty).
+//   ln p(x) = ln N(f(x); 0, I) + sum_k ln |det df_k|,  f from data to latents; of a continuous flow each layer is one step of its solver
 // A chain of homeomorphisms keeps the plane connected: between two blobs the density is thin, never 0. It is measured on the straight line
 // between the first two blobs of the scene. Units: data units and nats.
 
@@ -20,6 +21,10 @@ namespace {
 
 constexpr std::int64_t linePoints = 241;
 
+const std::string& familyOf(const Values& values) { return std::get<std::string>(values.find("family")->second); }
+bool flowing(const Values& values) { return familyOf(values) == "continuous"; }
+bool networked(const Values& values) { return familyOf(values) == "coupling" || flowing(values); }
+
 class NormalizingFlow final : public PlaneFlowLab {
  public:
   static LabEntry describe();
@@ -29,7 +34,7 @@ class NormalizingFlow final : public PlaneFlowLab {
  protected:
   Expected<PlaneFlowPlan> plan(const LabContext& context) const override;
   std::vector<std::string_view> ownPictureParameters() const override { return {"lower-right"}; }
-  void readPicture(const LabContext& context) override { lowerRight_ = context.text("lower-right"); }
+  void readPicture(const LabContext& context) override;
 
  private:
   // ln p of model and data on the line from the first blob through the second and as far again on both sides by a third.
@@ -40,6 +45,7 @@ class NormalizingFlow final : public PlaneFlowLab {
   };
   Bridge bridge() const;
   Panel bridgePanel(const Bridge& bridge) const;
+  std::int64_t evaluations_ = 0;  // of a continuous flow's velocity, from data to latents
   bool bridged() const { return scene_.density.named && scene_.density.components.size() > 1; }
   std::string lowerRight_;
 };
@@ -47,7 +53,6 @@ class NormalizingFlow final : public PlaneFlowLab {
 LabEntry NormalizingFlow::describe() {
   using namespace std::string_literals;
   const auto whole = [](std::int64_t v) { return Value(v); };
-  const auto coupled = [](const Values& values) { return std::get<std::string>(values.find("family")->second) == "coupling"; };
   LabEntry entry;
   entry.id = "generative/normalizing-flow";
   entry.title = "Normalizing flows";
@@ -56,10 +61,16 @@ LabEntry NormalizingFlow::describe() {
   const auto append = [&](std::vector<Parameter> more) { entry.parameters.insert(entry.parameters.end(), more.begin(), more.end()); };
   append({
       {"family", "Family", "What one layer of the chain is.", "Flow", "both"s,
-       Choice{{{"planar", "Planar"}, {"radial", "Radial"}, {"both", "Planar and radial"}, {"coupling", "Affine coupling"}}}},
-      {"layers", "Layers K", "Length of the chain.", "Flow", whole(16), Integer{1, 64}},
-      {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{16, 512, true}, "",
-       coupled},
+       Choice{{{"planar", "Planar"}, {"radial", "Radial"}, {"both", "Planar and radial"}, {"coupling", "Affine coupling"}, {"continuous", "Continuous (ODE)"}}}},
+      {"layers", "Layers K", "Length of the chain; of a continuous flow, the steps of its solver.", "Flow", whole(16), Integer{1, 64}},
+      {"width", "Hidden width", "Units per hidden layer of a coupling's or the velocity's network.", "Flow", whole(64),
+       Integer{16, 512, true}, "", networked},
+      {"solver", "Solver", "How one step follows the velocity; its calls per step are in brackets.", "Flow", "midpoint"s,
+       Choice{{{"euler", "Euler (1)"}, {"midpoint", "Midpoint (2)"}, {"rk4", "Runge–Kutta 4 (4)"}}}, "", flowing},
+      {"trace", "Trace in training", "The divergence of the velocity: exact, or Hutchinson's estimate from one random probe per row.",
+       "Flow", "exact"s, Choice{{{"exact", "Exact"}, {"hutchinson", "Hutchinson"}}}, "", flowing},
+      {"energy-penalty", "Energy penalty λ", "Weight of the integral of |v|² in the loss: straighter ways, fewer steps.", "Flow", 0.01,
+       Real{0, 1, 0.005}, "", flowing},
   });
   append(trainingParameters(1500, 1e-2, 1024));
   append(pictureParameters("volume"));
@@ -85,6 +96,20 @@ LabEntry NormalizingFlow::describe() {
        "Six couplings instead",
        "The same target with networks inside the layers, one axis at a time: bridges all the same.",
        {{"family", "coupling"s}, {"layers", whole(6)}, {"learning-rate", 5e-3}, {"batch", whole(512)}, {"steps", whole(1000)}}},
+      {"continuous",
+       "Continuous flow",
+       "One velocity field, eight steps: nothing about the network has to be invertible.",
+       {{"family", "continuous"s}, {"layers", whole(8)}, {"learning-rate", 5e-3}, {"batch", whole(512)}, {"steps", whole(1000)}}},
+      {"straightened",
+       "Continuous flow, straightened",
+       "The same flow with a price on its energy: nearly the same density along straighter ways, and two steps are enough.",
+       {{"family", "continuous"s},
+        {"layers", whole(2)},
+        {"energy-penalty", 0.1},
+        {"solver", "rk4"s},
+        {"learning-rate", 5e-3},
+        {"batch", whole(512)},
+        {"steps", whole(1000)}}},
   };
   entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},     {"samples", "Samples over data"},
                  {"likelihood", "Likelihood and entropy"},  {"volumes", "Volume change per layer"}, {"strip", "Layer by layer"},
@@ -94,9 +119,18 @@ LabEntry NormalizingFlow::describe() {
   return entry;
 }
 
+flows::Solver solverOf(const LabContext& context) {
+  const std::string& solver = context.text("solver");
+  return solver == "euler" ? flows::Solver::euler : solver == "midpoint" ? flows::Solver::midpoint : flows::Solver::rk4;
+}
+
 Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context) const {
   PlaneFlowPlan plan;
   const std::string& family = context.text("family");
+  if (family == "continuous") {
+    plan.energyWeight = context.number("energy-penalty");
+    plan.estimated = context.text("trace") == "hutchinson";
+  }
   for (std::int64_t i = 0; i < context.integer("layers"); ++i) {
     if (family == "coupling") {
       flows::CouplingOptions options;
@@ -106,12 +140,25 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context) const {
       auto layer = flows::coupling(options);
       if (!layer) return layer.error();
       plan.layers.push_back(*std::move(layer));
+    } else if (family == "continuous") {
+      const double stretch = 1 / static_cast<double>(context.integer("layers"));
+      flows::ContinuousOptions options;
+      options.width = context.integer("width");
+      options.from = stretch * static_cast<double>(i), options.to = stretch * static_cast<double>(i + 1);
+      options.solver = solverOf(context);
+      options.sharesWeights = i > 0;
+      plan.layers.push_back(flows::continuous(options));
     } else {
       const bool ridge = family == "planar" || (family == "both" && i % 2 == 0);
       plan.layers.push_back(ridge ? flows::planar(2) : flows::radial(2));
     }
   }
   return plan;
+}
+
+void NormalizingFlow::readPicture(const LabContext& context) {
+  lowerRight_ = context.text("lower-right");
+  evaluations_ = context.text("family") == "continuous" ? context.integer("layers") * flows::evaluationsPerStep(solverOf(context)) : 0;
 }
 
 NormalizingFlow::Bridge NormalizingFlow::bridge() const {
@@ -170,6 +217,7 @@ Panel NormalizingFlow::bridgePanel(const Bridge& bridge) const {
 
 std::vector<Metric> NormalizingFlow::metrics() const {
   std::vector<Metric> result = PlaneFlowLab::metrics();
+  if (evaluations_ > 0) result.push_back({"evaluations", static_cast<double>(evaluations_), ""});
   if (samples_.empty() || !bridged()) return result;
   const Bridge between = bridge();
   result.push_back({"bridge.model", between.thinnest, "nats"});
@@ -178,23 +226,9 @@ std::vector<Metric> NormalizingFlow::metrics() const {
 }
 
 Figure NormalizingFlow::figure() const {
-  Figure figure;
-  figure.title = tr("Normalizing flows");
-  if (samples_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int rowSpan = 1, int columnSpan = 1) {
-    panel.row = row, panel.column = column, panel.rowSpan = rowSpan, panel.columnSpan = columnSpan;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(layersPanel(), 0, 0, 2);
-  place(densityPanel(), 0, 1);
-  place(samplesPanel(), 0, 2);
-  place(likelihoodPanel(), 1, 1);
-  place(volumesPanel(), 1, 2);
-  place(stripPanel(), 2, 0, 1, 2);
-  place(lowerRight_ == "inverse" || !bridged() ? inversePanel() : bridgePanel(bridge()), 2, 2);
-  figure.rowWeights = {1.15f, 1, 0.62f};
-  figure.columnWeights = {1.6f, 1, 1};
-  return figure;
+  if (samples_.empty()) return {};
+  return flowFigure(tr("Normalizing flows"), volumesPanel(), stripPanel(),
+                    lowerRight_ == "inverse" || !bridged() ? inversePanel() : bridgePanel(bridge()));
 }
 
 }  // namespace

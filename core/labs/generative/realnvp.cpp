@@ -80,23 +80,8 @@ Expected<PlaneFlowPlan> RealNvp::plan(const LabContext& context) const {
 }
 
 Figure RealNvp::figure() const {
-  Figure figure;
-  figure.title = tr("RealNVP: affine coupling");
-  if (samples_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int rowSpan = 1, int columnSpan = 1) {
-    panel.row = row, panel.column = column, panel.rowSpan = rowSpan, panel.columnSpan = columnSpan;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(layersPanel(), 0, 0, 2);
-  place(densityPanel(), 0, 1);
-  place(samplesPanel(), 0, 2);
-  place(likelihoodPanel(), 1, 1);
-  place(volumesPanel(), 1, 2);
-  place(stripPanel(), 2, 0, 1, 2);
-  place(inversePanel(), 2, 2);
-  figure.rowWeights = {1.15f, 1, 0.62f};
-  figure.columnWeights = {1.6f, 1, 1};
-  return figure;
+  if (samples_.empty()) return {};
+  return flowFigure(tr("RealNVP: affine coupling"), volumesPanel(), stripPanel(), inversePanel());
 }
 
 }  // namespace

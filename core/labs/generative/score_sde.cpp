@@ -185,8 +185,6 @@ Expected<void> ScoreSde::update(LabContext& context) {
   if (predictor == "rk4" && share > 0) {
     return makeError(ErrorCode::usage, trf("Runge-Kutta follows the ODE: the noise share ζ should be 0, found {:.3g}", share));
   }
-  double widest = 0;
-  for (const auto& c : scene->mixture.components) widest = std::max({widest, c.along, c.across});
   const int steps = static_cast<int>(context.integer("steps"));
   std::vector<double> times;
   const double last = std::min(process->last, 1.0), first = std::max(process->first, context.number("first-time"));
@@ -242,6 +240,13 @@ std::size_t ScoreSde::frameOf(double time) const {
   return best;
 }
 
+double ScoreSde::varianceOfX(const State& x) {
+  double sum = 0, squares = 0;
+  for (std::size_t i = 0; i < x.size(); i += 2) sum += x[i], squares += x[i] * x[i];
+  const double n = static_cast<double>(x.size()) / 2;
+  return squares / n - sum / n * (sum / n);
+}
+
 double ScoreSde::correlation() const {
   const State &a = reverse_[frameOf(early_)], &b = reverse_[static_cast<std::size_t>(frame_)];
   double sums[5] = {0, 0, 0, 0, 0};
@@ -255,16 +260,10 @@ double ScoreSde::correlation() const {
 std::vector<Metric> ScoreSde::metrics() const {
   std::vector<Metric> result;
   if (reverse_.empty()) return result;
-  const auto variance = [](const State& x) {
-    double sum = 0, squares = 0;
-    for (std::size_t i = 0; i < x.size(); i += 2) sum += x[i], squares += x[i] * x[i];
-    const double n = static_cast<double>(x.size()) / 2;
-    return squares / n - sum / n * (sum / n);
-  };
   const auto now = static_cast<std::size_t>(frame_);
   result.push_back({"time", times_[now], ""});
-  result.push_back({"variance.reverse", variance(reverse_[now]), ""});
-  result.push_back({"variance.forward", variance(forward_[now]), ""});
+  result.push_back({"variance.reverse", varianceOfX(reverse_[now]), ""});
+  result.push_back({"variance.forward", varianceOfX(forward_[now]), ""});
   result.push_back({"correlation", correlation(), ""});
   double most = 0, mean = 0;
   for (std::size_t p = 0; p < flowLog_.size(); ++p)

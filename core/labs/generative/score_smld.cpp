@@ -43,11 +43,6 @@ std::optional<double> advisedRatio(std::int64_t d) {
   return low;
 }
 
-double levelVariance(double ratio, double step, int stepsPerLevel) {
-  const double k = 1 - step, stationary = 2 * step / (1 - k * k);
-  return std::pow(k, 2 * stepsPerLevel) * (ratio * ratio - stationary) + stationary;
-}
-
 State ScoreSmld::score(const State& x, double level) const {
   const double at = level > 0 ? level : almostZero * std::sqrt(smallest_);
   return (scene_.mixture.denoise(x, at) - x) / (at * at);

@@ -71,6 +71,30 @@ TEST_CASE("normalizing-flow: between two blobs every finite chain keeps mass") {
   }
 }
 
+TEST_CASE("normalizing-flow: a continuous flow learns, exact or estimated; a price on its energy makes its ways shorter") {
+  // normalizing-flow, must hold 4, for the flow whose volume is integrated.
+  Changes changes = small("continuous", 6, 80);
+  changes.insert(changes.end(), {{"scene", text("tri")}, {"raster", whole(128)}, {"width", whole(32)}});
+  auto session = openLab("generative/normalizing-flow", changes);
+  double free = 0;
+  for (const char* trace : {"exact", "hutchinson"}) {
+    INFO(trace);
+    REQUIRE(session->set({{"trace", text(trace)}, {"energy-penalty", 0.0}}));
+    const auto first = metricsAt(*session, 0), last = metricsAt(*session, 2);
+    CHECK(last.at("divergence") < first.at("divergence") - 0.5);
+    CHECK(last.at("divergence") > -0.1);
+    // Midpoints of 128 x 128 cells, and the share of 1024 samples that fall off the raster: 4 standard errors of a fiftieth are 0.0175.
+    CHECK(last.at("mass.raster") + last.at("mass.elsewhere") == Approx(1).margin(0.02));
+    CHECK(last.at("evaluations") == 12);
+    CHECK(first.at("path-energy") == 0);  // it starts as the identity
+    if (std::string(trace) == "exact") free = last.at("path-energy");
+  }
+  REQUIRE(session->set({{"trace", text("exact")}, {"energy-penalty", 0.3}}));
+  const auto straight = metricsAt(*session, 2);
+  CHECK(straight.at("path-energy") < 0.8 * free);
+  for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
+}
+
 TEST_CASE("normalizing-flow: the timeline returns to the same bits, and every choice and preset runs") {
   auto session = openLab("generative/normalizing-flow", small("both", 4, 12));
   const double middle = metricsAt(*session, 1).at("nll");

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/labs/generative/edm_unified/lab.h"
+#include "core/labs/generative/shared/curves.h"
 
 namespace orrery::generative {
 
@@ -18,19 +19,11 @@ namespace {
 
 constexpr double gap = std::numeric_limits<double>::quiet_NaN();
 
-Tensor numbers(const std::vector<double>& values) {
-  return Tensor::from(Shape{static_cast<std::int64_t>(values.size())}, std::vector<float>(values.begin(), values.end()));
-}
-
+// Its name stands in the legend.
 std::shared_ptr<LineMark> line(std::string id, const std::vector<double>& x, const std::vector<double>& y, Paint paint,
                                std::string label = {}) {
-  auto mark = std::make_shared<LineMark>(std::move(id));
-  mark->x = numbers(x);
-  mark->y = numbers(y);
-  mark->paint = paint;
-  mark->label = std::move(label);
+  auto mark = curveOf(std::move(id), x, y, paint, std::move(label));
   mark->directLabel = false;
-  mark->width = 1.25f;
   return mark;
 }
 
@@ -166,7 +159,7 @@ Panel EdmUnified::lossPanel() const {
   for (const double v : lossDensity_) density.push_back(0.5 * most * v / std::max(top, 1e-12));
   panel.y.range = Range{0, 1.1 * most};
   auto band = std::make_shared<BandMark>("density");
-  band->x = numbers(lossAt_), band->low = numbers(zero), band->high = numbers(density);
+  band->x = columnOf(lossAt_), band->low = columnOf(zero), band->high = columnOf(density);
   band->paint = Paint::of(Role::muted, 0.3f);
   band->label = tr("levels in training");
   band->directLabel = false;
@@ -209,7 +202,7 @@ Panel EdmUnified::boardPanel(Prediction prediction, int column) const {
     low.push_back(std::min(a, b)), high.push_back(std::max(a, b));
   }
   auto band = std::make_shared<BandMark>("spread");
-  band->x = numbers(x), band->low = numbers(low), band->high = numbers(high);
+  band->x = columnOf(x), band->low = columnOf(low), band->high = columnOf(high);
   band->paint = Paint::of(Role::estimate, 0.22f);
   panel.marks.push_back(std::move(band));
   panel.marks.push_back(line("mean", x, mean, Paint::of(Role::estimate)));

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/labs/generative/image_diffusion/lab.h"
+#include "core/labs/generative/shared/curves.h"
 
 namespace orrery::generative {
 
@@ -58,10 +59,6 @@ std::shared_ptr<BoxesMark> frameAround(const std::string& id, double x, double y
 Paint rowPaint(std::size_t row) {
   static constexpr int order[] = {4, 5, 2, 6, 1, 0, 7, 3};
   return Paint::series(order[row % 8]);
-}
-
-Tensor numbers(const std::vector<double>& values) {
-  return Tensor::from(Shape{static_cast<std::int64_t>(values.size())}, std::vector<float>(values.begin(), values.end()));
 }
 
 }  // namespace
@@ -186,13 +183,8 @@ Panel ImageDiffusion::settlingPanel() const {
       y.push_back(apart(look.clean, row.looks.back().x));
       largest = std::max(largest, look.level), smallest = std::min(smallest, look.level);
     }
-    auto mark = std::make_shared<LineMark>("row-" + row.id);
-    mark->x = numbers(x);
-    mark->y = numbers(y);
-    mark->paint = rowPaint(r);
-    mark->width = 1.25f;
+    auto mark = curveOf("row-" + row.id, x, y, rowPaint(r), row.name);
     mark->markers = x.size() < 40;
-    mark->label = row.name;
     mark->directLabel = false;
     mark->xName = tr("σ"), mark->yName = tr("distance");
     panel.marks.push_back(std::move(mark));

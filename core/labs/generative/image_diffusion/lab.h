@@ -48,7 +48,7 @@ class ImageDiffusion : public Lab {
 
   Expected<void> openDenoiser(LabContext& context);
   Expected<std::vector<Row>> plan(const LabContext& context) const;
-  Expected<diffusion::SamplerOptions> optionsFrom(const LabContext& context) const;
+  diffusion::SamplerOptions optionsFrom(const LabContext& context) const;
   Expected<void> run(LabContext& context, Row& row, double done, double share) const;
   Expected<void> invert(LabContext& context, std::vector<Row>& rows) const;
   diffusion::State picturesNoise(std::uint64_t seed, std::size_t first, std::size_t count) const;

@@ -8,6 +8,7 @@
 
 #include "core/diffusion/process.h"
 #include "core/labs/generative/samplers/lab.h"
+#include "core/labs/generative/shared/curves.h"
 
 namespace orrery::generative {
 
@@ -18,22 +19,6 @@ namespace {
 
 constexpr double gap = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t mostShown = 48;  // particles whose paths are drawn in the plane
-
-Tensor numbers(const std::vector<double>& values) {
-  std::vector<float> floats(values.begin(), values.end());
-  return Tensor::from(Shape{static_cast<std::int64_t>(floats.size())}, floats);
-}
-
-std::shared_ptr<LineMark> line(std::string id, const std::vector<double>& x, const std::vector<double>& y, Paint paint,
-                               std::string label = {}) {
-  auto mark = std::make_shared<LineMark>(std::move(id));
-  mark->x = numbers(x);
-  mark->y = numbers(y);
-  mark->paint = paint;
-  mark->label = std::move(label);
-  mark->width = 1.25f;
-  return mark;
-}
 
 // The paths of all particles as one broken line, at the VP scale: against the level on the line, in the plane otherwise.
 void pathsOf(const std::vector<Visit>& visits, std::size_t dimension, double lowest, std::vector<double>& x, std::vector<double>& y) {
@@ -92,8 +77,9 @@ Panel SamplerBench::chartPanel() const {
     std::vector<double> y = curve.error;
     for (double& value : y)
       if (!(value > 1e-15)) value = gap;
-    auto mark = line(curve.contestant.id, curve.evaluations, y, chartPaint(static_cast<std::ptrdiff_t>(i)),
-                     curve.order ? trf("{}: order {}", curve.contestant.title, orders(*curve.order)) : curve.contestant.title);
+    auto mark =
+        generative::curveOf(curve.contestant.id, curve.evaluations, y, chartPaint(static_cast<std::ptrdiff_t>(i)),
+                            curve.order ? trf("{}: order {}", curve.contestant.title, orders(*curve.order)) : curve.contestant.title);
     mark->markers = true;
     mark->directLabel = false;
     mark->xName = tr("evaluations");
@@ -122,11 +108,11 @@ Panel SamplerBench::pathPanel(int side) const {
   std::vector<double> x, y, exactX, exactY;
   pathsOf(exactPath_, scene_.dimension, lowest, exactX, exactY);
   pathsOf(run.visits, scene_.dimension, lowest, x, y);
-  auto exact = line("exact", exactX, exactY, Paint::of(Role::data, 0.45f), tr("exact"));
+  auto exact = generative::curveOf("exact", exactX, exactY, Paint::of(Role::data, 0.45f), tr("exact"));
   exact->width = 0.75f;
   exact->dash = {3, 2};
   exact->directLabel = false;
-  auto path = line("path", x, y, paintOf(side, 0.9f), run.contestant.title);
+  auto path = generative::curveOf("path", x, y, paintOf(side, 0.9f), run.contestant.title);
   path->width = 1;
   path->markers = scene_.dimension == 1 && run.visits.size() <= 40;
   path->directLabel = false;
@@ -185,7 +171,7 @@ Panel SamplerBench::partPanel() const {
       x.push_back(std::max(levels[i], lowest));
       y.push_back(distances[i] > 1e-15 ? distances[i] : gap);
     }
-    auto mark = line(id, x, y, paint, std::move(label));
+    auto mark = generative::curveOf(id, x, y, paint, std::move(label));
     mark->directLabel = false;
     panel.marks.push_back(mark);
   };

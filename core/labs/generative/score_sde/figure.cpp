@@ -1,11 +1,8 @@
 // The picture of the lab score-sde.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "core/labs/generative/score_sde/lab.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
@@ -17,7 +14,6 @@ using diffusion::State;
 
 namespace {
 
-constexpr std::int64_t cells = 64;
 constexpr std::size_t mostTrails = 10;
 
 // Mean and variance of the data along x.
@@ -48,30 +44,7 @@ Panel ScoreSde::canvasPanel(bool forward) const {
   // States beyond the canvas are drawn at the size they would have with unit variance.
   const auto shrunk = [&](const Moment& m) { return m.alpha > 0.999 ? 1 / std::hypot(1, m.sigma) : 1.0; };
   const double scale = shrunk(at);
-  auto heat = std::make_shared<HeatMapMark>("density");
-  const double extent = planeRasterShare * half;
-  std::vector<float> values;
-  double peak = 0;
-  for (std::int64_t r = 0; r < cells; ++r) {
-    for (std::int64_t c = 0; c < cells; ++c) {
-      const auto centre = [&](std::int64_t i) {
-        return extent * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 1) / (at.alpha * scale);
-      };
-      const double cell = extent / static_cast<double>(cells) / (at.alpha * scale);
-      const double density = std::exp(scene_.mixture.logDensity(centre(c), centre(r), std::max(at.relative(), cell)));
-      values.push_back(static_cast<float>(density));
-      peak = std::max(peak, density);
-    }
-  }
-  heat->value = Tensor::from(Shape{cells, cells}, values);
-  heat->x = heat->y = Range{-extent, extent};
-  heat->range = Range{0, std::max(peak, 1e-300)};
-  heat->smooth = true;
-  heat->matrix = false;
-  heat->alpha = 0.5f;
-  heat->alphaFromValue = true;
-  heat->quantity = tr("density");
-  panel.marks.push_back(std::move(heat));
+  panel.marks.push_back(hostDensityMark(scene_, at.alpha * scale, at.relative(), half));
   // The way of a few particles from the beginning of the clock: noise for the way back, where it ends for the way there.
   const auto& clouds = forward ? forward_ : reverse_;
   const std::size_t from = forward ? now : 0, to = forward ? times_.size() - 1 : now;
@@ -124,21 +97,15 @@ Panel ScoreSde::variancePanel() const {
   panel.y.scale = process_->id == "ve" ? ScaleKind::log : ScaleKind::linear;
   const auto [mean, variance] = momentsOf(scene_.mixture);
   std::vector<double> t, theory, there, back, until;
-  const auto measured = [](const State& x) {
-    double sum = 0, squares = 0;
-    for (std::size_t i = 0; i < x.size(); i += 2) sum += x[i], squares += x[i] * x[i];
-    const double n = static_cast<double>(x.size()) / 2;
-    return squares / n - sum / n * (sum / n);
-  };
   const std::size_t stride = std::max<std::size_t>(times_.size() / 80, 1);
   for (std::size_t i = 0; i < times_.size(); i += stride) {
     const Moment at = process_->at(times_[i]);
     t.push_back(times_[i]);
     theory.push_back(at.alpha * at.alpha * variance + at.sigma * at.sigma);
-    there.push_back(measured(forward_[i]));
+    there.push_back(varianceOfX(forward_[i]));
     if (i > static_cast<std::size_t>(frame_)) continue;
     until.push_back(times_[i]);
-    back.push_back(measured(reverse_[i]));
+    back.push_back(varianceOfX(reverse_[i]));
   }
   auto line = curveOf("theory", t, theory, Paint::of(Role::muted), tr("formula"));
   line->width = 3;

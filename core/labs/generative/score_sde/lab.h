@@ -2,7 +2,6 @@
 // The lab generative/score-sde: its state, shared by the computing half (score_sde.cpp) and the drawing half (figure.cpp); what it offers
 // is in describe.cpp.
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +48,7 @@ class ScoreSde : public Lab {
   Expected<void> rebuild(LabContext& context);
   void judgeLikelihood();
   std::size_t frameOf(double time) const;  // the frame nearest to a time
+  static double varianceOfX(const diffusion::State& pairs);
   double correlation() const;              // of the x coordinates at the early time and now, reverse paths
 
   // figure.cpp

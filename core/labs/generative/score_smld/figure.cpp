@@ -14,7 +14,6 @@ using diffusion::State;
 
 namespace {
 
-constexpr std::int64_t cells = 72;
 constexpr int arrows = 17;
 constexpr std::size_t mostTraced = 8;
 
@@ -34,30 +33,7 @@ Panel ScoreSmld::cloudPanel() const {
                                         : tr("Langevin with Metropolis test");
   panel.note = m.level > 0 ? trf("σ = {}", levelText(m.level)) : trf("step {}", std::min(frame_ * perFrame_, total_));
   // The density that the chain follows at this moment.
-  auto heat = std::make_shared<HeatMapMark>("density");
-  std::vector<float> values;
-  const double extent = planeRasterShare * half;
-  double peak = 0;
-  for (std::int64_t r = 0; r < cells; ++r) {
-    for (std::int64_t c = 0; c < cells; ++c) {
-      const auto centre = [&](std::int64_t i) { return extent * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 1); };
-      // Blobs narrower than a cell are shown one cell wide.
-      const double density =
-          std::exp(scene_.mixture.logDensity(centre(c), centre(r), std::max(m.level, extent / static_cast<double>(cells))));
-      values.push_back(static_cast<float>(density));
-      peak = std::max(peak, density);
-    }
-  }
-  heat->value = Tensor::from(Shape{cells, cells}, values);
-  heat->x = heat->y = Range{-extent, extent};
-  heat->range = Range{0, std::max(peak, 1e-30)};
-  heat->map = ColorMap::viridis;
-  heat->smooth = true;
-  heat->matrix = false;
-  heat->alpha = 0.55f;
-  heat->alphaFromValue = true;
-  heat->quantity = tr("density");
-  panel.marks.push_back(std::move(heat));
+  panel.marks.push_back(hostDensityMark(scene_, 1, m.level, half));
   panel.marks.push_back(cloudMark("particles", pairsOf(m.x), Paint::of(Role::data, 0.55f), half));
   addBlobHandles(panel, scene_, 1);
   return panel;

@@ -16,10 +16,6 @@ namespace orrery::generative {
 // share half of their mass, Phi(sqrt(2 d) (r - 1) + 3 r) - Phi(sqrt(2 d) (r - 1) - 3 r) = 1/2. None below 5 dimensions.
 std::optional<double> advisedRatio(std::int64_t d);
 
-// v / sigma_i^2 after M Langevin steps at a level whose entry variance is ratio^2 sigma_i^2, on data in one point (Song and Ermon 2020,
-// proposition 2): k^2M (ratio^2 - A) + A with k = 1 - step, A = 2 step / (1 - k^2).
-double levelVariance(double ratio, double step, int stepsPerLevel);
-
 class ScoreSmld : public Lab {
  public:
   static LabEntry describe();

@@ -1,7 +1,7 @@
 // Training and evaluation of a flow of the plane. Loss: the mean of -ln p(x) over a batch of fresh exact samples of the scene, nats; its
 // smallest value is the entropy of the data, and what is left above it is the Kullback-Leibler divergence from data to model.
 // Random numbers, key = seed: sample j of step t is exactPoint number t batch + j of purpose 40; the points shown are purpose 41; the noise
-// added to the data: philox (j, t, 42, .); latents of the samples: stream 0x602.
+// added to the data: philox (j, t, 42, .); latents of the samples: stream 0x602; probe j: philox (j, t, 43, .).
 
 #include "core/labs/generative/shared/plane_flow_lab.h"
 
@@ -20,7 +20,7 @@ namespace flows = models::flows;
 
 namespace {
 
-constexpr std::uint32_t batchPurpose = 40, shownPurpose = 41, noisePurpose = 42, latentStream = 0x602;
+constexpr std::uint32_t batchPurpose = 40, shownPurpose = 41, noisePurpose = 42, probePurpose = 43, latentStream = 0x602;
 constexpr std::int64_t gridLines = 15, gridPoints = 81;  // per direction; along each
 
 // Half the side of the canvas around the latents: a logistic is 1.8 times as wide as a normal.
@@ -42,6 +42,16 @@ Tensor points(const PlaneScene& scene, double noise, std::uint64_t seed, std::ui
     }
     values.push_back(static_cast<float>(state[i] + noise * z[0]));
     values.push_back(static_cast<float>(state[i + 1] + noise * z[1]));
+  }
+  return Tensor::from(Shape{count, 2}, values);
+}
+
+// Rademacher probes: each element -1 or 1 with the same chance, so that the mean of e^T A e is tr A. [count, 2].
+Tensor signs(std::uint64_t seed, std::int64_t step, std::int64_t count) {
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(step), probePurpose, 0}, philoxKey(seed));
+    for (const std::uint32_t word : {words[0], words[1]}) values.push_back(word >> 31 ? 1.0f : -1.0f);
   }
   return Tensor::from(Shape{count, 2}, values);
 }
@@ -186,6 +196,8 @@ Expected<void> PlaneFlowLab::begin(LabContext& context) {
   stepsPerFrame_ = context.integer("steps-per-frame");
   batch_ = context.integer("batch");
   prior_ = plan->prior;
+  energyWeight_ = plan->energyWeight;
+  estimated_ = plan->estimated;
   flow_ = flows::Flow(2, std::move(plan->layers));
 
   // The data's own density with the noise: ln p of the points shown, and its largest value.
@@ -222,7 +234,12 @@ Expected<void> PlaneFlowLab::begin(LabContext& context) {
 nn::Trainer::Loss PlaneFlowLab::lossOfStep(std::int64_t step) const {
   return [this, step](nn::Tape& tape, std::span<const nn::Variable> weights) {
     const Tensor x = points(scene_, noise_, seed_, batchPurpose, static_cast<std::uint32_t>(step), batch_);
-    return nn::affine(nn::mean(flows::logLikelihood(flow_, prior_, weights, tape.constant(x))), -1, 0);
+    const nn::Variable probe = estimated_ ? tape.constant(signs(seed_, step, batch_)) : nn::Variable();
+    const flows::Mapped mapped = flow_.forward(weights, tape.constant(x), nullptr, probe);
+    nn::Variable likelihood = flows::logPrior(prior_, mapped.y);
+    if (!mapped.logDet.empty()) likelihood = nn::add(likelihood, mapped.logDet);
+    const nn::Variable loss = nn::affine(nn::mean(likelihood), -1, 0);
+    return energyWeight_ > 0 && !mapped.energy.empty() ? nn::add(loss, nn::affine(nn::mean(mapped.energy), energyWeight_, 0)) : loss;
   };
 }
 
@@ -300,6 +317,12 @@ void PlaneFlowLab::evaluate(gpu::Stream& stream) {
   const auto perPoint = logDensity.value().rows(0, particles_).toFloats();
   for (const float v : perPoint) likelihood -= static_cast<double>(v) / static_cast<double>(particles_);
   records_[frame_].likelihood = likelihood;
+  energy_ = -1;
+  if (!mapped.energy.empty()) {
+    energy_ = 0;
+    for (const float v : mapped.energy.value().rows(0, particles_).toFloats())
+      energy_ += static_cast<double>(v) / static_cast<double>(particles_);
+  }
 
   // Back again: the data points' latents, fresh latents, and a grid that is square among the latents.
   const Tensor latents = flows::samplePrior(stream, prior_, Shape{particles_, 2}, {seed_, latentStream, 0}, temperature_);
@@ -374,6 +397,7 @@ std::vector<Metric> PlaneFlowLab::metrics() const {
     result.push_back({"mass.raster", inside_, ""});
     result.push_back({"mass.elsewhere", outside_, ""});
   }
+  if (energy_ >= 0) result.push_back({"path-energy", energy_, ""});
   std::int64_t parameters = 0;
   for (const nn::NamedTensor& w : trainer_.weights()) parameters += w.value.count();
   result.push_back({"parameters", static_cast<double>(parameters), ""});

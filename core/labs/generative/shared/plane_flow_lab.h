@@ -21,6 +21,8 @@ namespace orrery::generative {
 struct PlaneFlowPlan {
   std::vector<models::flows::LayerPtr> layers;
   models::flows::Prior prior = models::flows::Prior::normal;
+  double energyWeight = 0;  // of the mean energy of the ways, in the loss
+  bool estimated = false;   // the loss takes the volume from one random probe per row
 };
 
 // What is measured at one frame of the timeline, over the points shown.
@@ -52,6 +54,8 @@ class PlaneFlowLab : public Lab {
   static Parameter seedParameter();
 
   // Panels by the ids "layers", "density", "samples", "likelihood", "inverse", "strip", "volumes".
+  // The picture all these labs have: layers, density, samples and likelihood, and three panels of the lab's own choice.
+  Figure flowFigure(const std::string& title, Panel middleRight, Panel lowerLeft, Panel lowerRight) const;
   Panel layersPanel() const;
   Panel densityPanel() const;
   Panel samplesPanel() const;
@@ -73,6 +77,9 @@ class PlaneFlowLab : public Lab {
   double entropy_ = 0;           // mean -ln p of the data's own density over the points shown, nats
   models::flows::Flow flow_;
   models::flows::Prior prior_ = models::flows::Prior::normal;
+  double energyWeight_ = 0;
+  bool estimated_ = false;
+  double energy_ = -1;  // mean energy of the data points' ways; negative where nothing flows
   nn::Trainer trainer_;
   models::flows::HostWeights host_;  // the present weights
   std::int64_t totalSteps_ = 0, stepsPerFrame_ = 1, batch_ = 0, frame_ = 0;

@@ -325,4 +325,23 @@ Panel PlaneFlowLab::volumesPanel() const {
   return panel;
 }
 
+Figure PlaneFlowLab::flowFigure(const std::string& title, Panel middleRight, Panel lowerLeft, Panel lowerRight) const {
+  Figure figure;
+  figure.title = title;
+  const auto place = [&](Panel panel, int row, int column, int rowSpan = 1, int columnSpan = 1) {
+    panel.row = row, panel.column = column, panel.rowSpan = rowSpan, panel.columnSpan = columnSpan;
+    figure.panels.push_back(std::move(panel));
+  };
+  place(layersPanel(), 0, 0, 2);
+  place(densityPanel(), 0, 1);
+  place(samplesPanel(), 0, 2);
+  place(likelihoodPanel(), 1, 1);
+  place(std::move(middleRight), 1, 2);
+  place(std::move(lowerLeft), 2, 0, 1, 2);
+  place(std::move(lowerRight), 2, 2);
+  figure.rowWeights = {1.15f, 1, 0.62f};
+  figure.columnWeights = {1.6f, 1, 1};
+  return figure;
+}
+
 }  // namespace orrery::generative

@@ -67,6 +67,33 @@ std::shared_ptr<HeatMapMark> densityMark(gpu::Stream& stream, const PlaneScene& 
   return heat;
 }
 
+std::shared_ptr<HeatMapMark> hostDensityMark(const PlaneScene& scene, double scale, double level, double half) {
+  constexpr std::int64_t cells = 68;
+  const double extent = planeRasterShare * half / scale, cell = extent / static_cast<double>(cells);
+  // Blobs narrower than a cell are shown one cell wide.
+  const double shown = std::max(level, cell);
+  std::vector<float> values;
+  double peak = 0;
+  const auto centre = [&](std::int64_t i) { return extent * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 1); };
+  for (std::int64_t r = 0; r < cells; ++r) {
+    for (std::int64_t c = 0; c < cells; ++c) {
+      const double density = std::exp(scene.mixture.logDensity(centre(c), centre(r), shown));
+      values.push_back(static_cast<float>(density));
+      peak = std::max(peak, density);
+    }
+  }
+  auto heat = std::make_shared<HeatMapMark>("density");
+  heat->value = Tensor::from(Shape{cells, cells}, values);
+  heat->x = heat->y = Range{-planeRasterShare * half, planeRasterShare * half};
+  heat->range = Range{0, std::max(peak, 1e-300)};
+  heat->smooth = true;
+  heat->matrix = false;
+  heat->alpha = 0.5f;
+  heat->alphaFromValue = true;
+  heat->quantity = tr("density");
+  return heat;
+}
+
 Tensor pairsOf(const diffusion::State& state, double scale) {
   std::vector<float> floats;
   floats.reserve(state.size());
@@ -148,22 +175,6 @@ Changes sceneChanges(const PointerEvent& event, const Values& values, double alp
   const std::string after = painted(before, x, y, std::get<double>(values.find("brush")->second), event.alternate);
   if (after == before) return {};
   return {{"strokes", after}};
-}
-
-Tensor columnOf(const std::vector<double>& values) {
-  std::vector<float> floats(values.begin(), values.end());
-  return Tensor::from(Shape{static_cast<std::int64_t>(floats.size())}, floats);
-}
-
-std::shared_ptr<LineMark> curveOf(std::string id, const std::vector<double>& x, const std::vector<double>& y, Paint paint,
-                                  std::string label) {
-  auto line = std::make_shared<LineMark>(std::move(id));
-  line->x = columnOf(x);
-  line->y = columnOf(y);
-  line->paint = paint;
-  line->label = std::move(label);
-  line->width = 1.25f;
-  return line;
 }
 
 }  // namespace orrery::generative

@@ -7,6 +7,7 @@
 
 #include "core/diffusion/state.h"
 #include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/curves.h"
 #include "core/labs/generative/shared/plane_scene.h"
 
 namespace orrery::generative {
@@ -18,6 +19,10 @@ constexpr double planeRasterShare = 1.4;  // what is drawn as a raster reaches t
 // The exact density of x_t, drawn behind particles. Points of no width are shown one cell wide.
 std::shared_ptr<HeatMapMark> densityMark(gpu::Stream& stream, const PlaneScene& scene, const kernels::MixtureTable& table, double alpha,
                                          double level, double half, ColorMap map);
+
+// The same computed on the host, of a law seen through a zoom: at canvas place p the density of x_0 + level eps at p / scale. For labs whose
+// states are the host's.
+std::shared_ptr<HeatMapMark> hostDensityMark(const PlaneScene& scene, double scale, double level, double half);
 
 // Pairs times a scale, as f32 [n, 2] on the host.
 Tensor pairsOf(const diffusion::State& state, double scale = 1);
@@ -31,10 +36,5 @@ void addPosterior(Panel& panel, const PlaneScene& scene, double x, double y, dou
 void addBlobHandles(Panel& panel, const PlaneScene& scene, double alpha);
 // Dragging one of them moves the blob; pressing or dragging over the painted scene paints. Empty when the event does neither.
 Changes sceneChanges(const PointerEvent& event, const Values& values, double alpha);
-
-// f32 [n] on the host.
-Tensor columnOf(const std::vector<double>& values);
-std::shared_ptr<LineMark> curveOf(std::string id, const std::vector<double>& x, const std::vector<double>& y, Paint paint,
-                                  std::string label = {});
 
 }  // namespace orrery::generative
