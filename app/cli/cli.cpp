@@ -125,13 +125,19 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   renderCommand->add_flag("--letters", renderOptions.look.letters, tr("Panel letters a, b, c"));
   renderCommand->add_flag("--transparent", renderOptions.look.transparent, tr("No background"));
   renderCommand->add_flag("--outlines", renderOptions.look.outlines, tr("Text as outlines (SVG, PDF)"));
-  renderCommand->add_option("-o,--output", renderOptions.output, tr("The file to write: .png, .svg or .pdf"))->required();
+  renderCommand->add_option("-o,--output", renderOptions.outputs, tr("The file to write: .png, .svg or .pdf; may be given several times"))
+      ->required()
+      ->allow_extra_args(false);
   addJson(renderCommand);
 
   DataOptions dataOptions;
   auto* dataCommand = command("data", tr("Write the arrays behind every mark and the lab's metrics, or the lab's data set"));
   addScene(*dataCommand, dataOptions.scene);
-  dataCommand->add_option("-o,--output", dataOptions.output, tr("The file to write: .json, .csv or .npz; a folder (ending in /) for a lab's data set"))->required();
+  dataCommand
+      ->add_option("-o,--output", dataOptions.outputs,
+                   tr("The file to write: .json, .csv or .npz, may be given several times; a folder (ending in /) for a lab's data set"))
+      ->required()
+      ->allow_extra_args(false);
   addJson(dataCommand);
 
   FilmOptions filmOptions;

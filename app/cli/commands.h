@@ -25,14 +25,14 @@ struct LookOptions {
 struct RenderOptions {
   SceneOptions scene;
   LookOptions look;
-  std::string output;
+  std::vector<std::string> outputs;  // one figure, each format asked for
   bool json = false;
 };
 int render(const RenderOptions& options);
 
 struct DataOptions {
   SceneOptions scene;
-  std::string output;
+  std::vector<std::string> outputs;  // files of the numbers, or one folder for a data set
   bool json = false;
 };
 int data(const DataOptions& options);
