@@ -26,8 +26,13 @@ nn::Variable squeezed(const nn::Variable& x) {
 }
 nn::Variable unsqueezed(const nn::Variable& x) { return nn::pixelShuffle(x, 2); }
 
-// [C] as [C, 1, 1], to be repeated over pixels.
-nn::Variable perChannel(const nn::Variable& v) { return nn::reshape(v, Shape{v.shape()[0], 1, 1}); }
+// [C] repeated over pixels, [C, H, W]. Written out once per batch: an operand that repeats over the last axes too is read many times slower
+// than one that repeats over the first alone.
+nn::Variable overPixels(const nn::Variable& v, std::int64_t height, std::int64_t width) {
+  const std::int64_t c = v.shape()[0];
+  const nn::Variable none = v.tape().constant(kernels::fill(v.tape().stream(), Shape{c, height, width}, 0.0f));
+  return nn::add(none, nn::reshape(v, Shape{c, 1, 1}));
+}
 
 nn::Variable times(const nn::Variable& x, std::int64_t factor) { return nn::affine(x, static_cast<double>(factor), 0); }
 
@@ -136,7 +141,7 @@ ImageFlow::Told ImageFlow::tell(const Stage& stage, std::span<const nn::Variable
   kernels::Conv2dOptions around;
   around.padding = {1, 1};
   nn::Variable h = nn::relu(nn::conv2d(passing, weights[0], weights[1], around));
-  h = nn::relu(nn::conv2d(h, weights[2], weights[3]));
+  h = nn::relu(nn::add(nn::conv2d(h, weights[2], {}), overPixels(weights[3], stage.height, stage.width)));
   h = nn::conv2d(h, weights[4], weights[5], around);
   if (!options_.affine) return {h, {}};
   const std::int64_t moved = stage.channels / 2;
@@ -153,7 +158,8 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
       moving.h = nn::slice(moving.h, 1, 0, c);
       return {};
     case Kind::actnorm:
-      moving.h = nn::mul(nn::add(moving.h, perChannel(weights[0])), nn::apply(Unary::exp, perChannel(weights[1])));
+      moving.h = nn::mul(nn::add(moving.h, overPixels(weights[0], stage.height, stage.width)),
+                         overPixels(nn::apply(Unary::exp, weights[1]), stage.height, stage.width));
       return times(nn::sum(weights[1]), pixels);
     case Kind::mixing: {
       nn::Variable logDet;
@@ -186,7 +192,8 @@ void ImageFlow::inverseStage(const Stage& stage, std::span<const nn::Variable> w
       moving.exits.pop_back();
       return;
     case Kind::actnorm:
-      moving.h = nn::sub(nn::mul(moving.h, nn::apply(Unary::exp, nn::affine(perChannel(weights[1]), -1, 0))), perChannel(weights[0]));
+      moving.h = nn::sub(nn::mul(moving.h, overPixels(nn::apply(Unary::exp, nn::affine(weights[1], -1, 0)), stage.height, stage.width)),
+                         overPixels(weights[0], stage.height, stage.width));
       return;
     case Kind::mixing: {
       const nn::Variable back = nn::inverse(matrix(stage, weights, tape, nullptr));

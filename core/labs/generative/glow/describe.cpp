@@ -1,0 +1,105 @@
+// What the lab glow offers: its parameters, presets and views.
+
+#include "core/labs/generative/glow/lab.h"
+
+namespace orrery::generative {
+
+namespace {
+
+bool is(const Values& values, const char* id, std::string_view wanted) { return std::get<std::string>(values.at(id)) == wanted; }
+
+}  // namespace
+
+Choice Glow::mixingChoice() {
+  return {{{"reverse", "Reversal"}, {"shuffle", "Fixed shuffle"}, {"dense", "1×1, whole matrix"}, {"lu", "1×1, LU factors"}}};
+}
+
+Choice Glow::couplingChoice() { return {{{"additive", "Additive"}, {"affine", "Affine"}}}; }
+
+LabEntry Glow::describe() {
+  using namespace std::string_literals;
+  const auto whole = [](std::int64_t v) { return Value(v); };
+  LabEntry entry;
+  entry.id = "generative/glow";
+  entry.title = "Glow: a flow of pictures";
+  entry.summary = "Actnorm, invertible 1×1 convolutions, several scales";
+  entry.parameters = {
+      {"data", "Pictures", "What the flow learns.", "Data", "single"s,
+       Choice{{{"single", "ShapeWorld: one shape"},
+               {"scene", "ShapeWorld: scenes"},
+               {"dense", "ShapeWorld: many shapes"},
+               {"patches", "Patches of your picture"},
+               {"folder", "A folder of pictures"}}}},
+      {"image", "Your picture", "PNG or JPEG: the flow learns its patches.", "Data", Asset{}, FileWell{{"image"}, false}, "",
+       [](const Values& v) { return is(v, "data", "patches"); }},
+      {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Data", Asset{}, FileWell{{}, true}, "",
+       [](const Values& v) { return is(v, "data", "folder"); }},
+      {"side", "Side of a picture", "Pictures are side × side pixels in colour.", "Data", whole(16), Integer{8, 64}, "px"},
+      {"pictures", "Training pictures", "How many there are to learn from; 32 others are held out.", "Data", whole(1024),
+       Integer{64, 8192, true}},
+      {"bits", "Bits per value n", "Colours keep this many bits; fewer bits leave the flow less to learn.", "Data", whole(5), Integer{2, 8}},
+      {"levels", "Levels L", "Each halves the size; behind each but the last, half of the values leave.", "Flow", whole(2), Integer{1, 4}},
+      {"steps-per-level", "Steps per level K", "A step is actnorm, mixing, coupling.", "Flow", whole(4), Integer{1, 32}},
+      {"mixing", "Mixing", "What is done to the channels between couplings.", "Flow", "lu"s, mixingChoice()},
+      {"coupling", "Coupling", "Whether one half of the channels only moves the other, or scales it too.", "Flow", "affine"s,
+       couplingChoice()},
+      {"hidden", "Hidden channels h", "Of each coupling's network.", "Flow", whole(32), Integer{16, 512, true}},
+      {"compare", "Train beside it", "Further flows on the same batches, for the chart of bits.", "Flow", "none"s,
+       Choice{{{"none", "Nothing"}, {"mixings", "The other mixings"}, {"couplings", "The other coupling"}}}},
+      {"learning-rate", "Learning rate η", "Length of Adam's steps; it falls along a cosine.", "Training", 4e-3, LogReal{1e-5, 1e-1}},
+      {"batch", "Batch size", "Pictures per step.", "Training", whole(32), Integer{4, 512, true}},
+      {"steps", "Steps", "Length of the run.", "Training", whole(600), Integer{10, 20000, true}},
+      {"steps-per-frame", "Steps per frame", "Steps between two pictures.", "Training", whole(10), Integer{1, 200, true}},
+      {"way", "Way through the flow", "0 shows the pictures' side, 1 the latents'; drag it to go stage by stage.", "Picture", 0.5,
+       Real{0, 1, 0.01}},
+      {"direction", "Direction", "What moves through the flow.", "Picture", "to-latents"s,
+       Choice{{{"to-latents", "Pictures to latents"}, {"to-data", "Latents to pictures"}}}},
+      {"temperature", "Temperature T", "Multiplies the latents that samples are made from.", "Picture", 0.7, Real{0, 1.2, 0.01}},
+      {"step", "Step shown", "Whose mixing matrix and actnorm are shown, counted through all levels.", "Picture", whole(1), Integer{1, 128}},
+      {"rows", "Rows of pictures", "What is done to latents in the rows beside the samples.", "Picture", "temperature"s,
+       Choice{{{"temperature", "Temperature ladder"}, {"interpolation", "Between two pictures"}, {"attribute", "More of an attribute"}}}},
+      {"attribute", "Attribute", "The mean latent with it less the mean latent without it is added, more and more.", "Picture",
+       "brightness"s, Choice{{{"brightness", "Brightness"}, {"size", "Size of the shape"}, {"warmth", "Warm colour"}}}, "",
+       [](const Values& v) { return is(v, "rows", "attribute"); }},
+      {"seed", "Seed", "Batches, first weights and latents follow from it.", "Randomness", whole(20261121), Seed{}},
+  };
+  entry.presets = {
+      {"mixings",
+       "Shuffle, rotation or learned mixing",
+       "Four flows on the same batches: a reversal, a fixed shuffle, and 1×1 convolutions that learn.",
+       {{"compare", "mixings"s}, {"steps-per-level", whole(3)}, {"hidden", whole(16)}}},
+      {"actnorm",
+       "Actnorm's first batch",
+       "Before any training: every channel of the first batch comes out with mean 0 and variance 1.",
+       {{"step", whole(1)}, {"way", 0.15}}},
+      {"ladder",
+       "Temperature ladder",
+       "One picture at T = 0; then smooth, varied, noisy.",
+       {{"rows", "temperature"s}, {"temperature", 1.0}, {"direction", "to-data"s}, {"way", 0.0}}},
+      {"volumes",
+       "Where the log-determinant comes from",
+       "Additive couplings contribute exactly nothing: all of the volume is actnorm's and the mixing's.",
+       {{"coupling", "additive"s}, {"compare", "couplings"s}, {"hidden", whole(16)}}},
+      {"attribute",
+       "More of an attribute",
+       "Held-out pictures along the mean difference between bright and dark pictures, among the latents.",
+       {{"rows", "attribute"s}, {"attribute", "brightness"s}}},
+      {"scenes",
+       "Scenes of many shapes",
+       "Several shapes at once, 24 pixels a side and three levels: slower, and harder.",
+       {{"data", "scene"s}, {"side", whole(24)}, {"levels", whole(3)}, {"steps-per-level", whole(3)}, {"steps-per-frame", whole(5)}}},
+  };
+  entry.views = {{"stage", "Pictures on their way"},     {"samples", "Samples"},          {"rows", "Rows of pictures"},
+                 {"bits", "Bits per dimension"},         {"strip", "Stage by stage"},     {"volumes", "Log-determinant per step"},
+                 {"matrix", "Mixing matrix"},            {"actnorm", "Before and after actnorm"}, {"inverse", "Error of the inverse"}};
+  Acceptance picture;
+  picture.kinds = "a picture (PNG or JPEG): its patches";
+  picture.parameter = "image";
+  picture.also = {{"data", "patches"s}};
+  picture.score = [](const FileReport& report) { return !report.error && report.kind == "image" ? 45 : 0; };
+  entry.accepts = {picture};
+  entry.make = [] { return std::make_unique<Glow>(); };
+  return entry;
+}
+
+}  // namespace orrery::generative

@@ -1,0 +1,226 @@
+// The pictures of the lab glow: mosaics of states, samples, rows and the strip.
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/labs/generative/glow/lab.h"
+
+namespace orrery::generative {
+
+namespace {
+
+constexpr std::size_t gap = 1;  // pixels between pictures
+constexpr std::size_t mosaicColumns = 5, mosaicPictures = 25;
+constexpr std::size_t stripPictures = 3, mostStates = 13;
+constexpr double latentReach = 3;  // a state's values -3 ... 3 are shown from black to full colour
+
+std::shared_ptr<ImageMark> imageOf(Tensor pixels, std::size_t columns, std::size_t rows) {
+  auto mark = std::make_shared<ImageMark>("pictures");
+  mark->pixels = std::move(pixels);
+  mark->x = {0, static_cast<double>(columns)};
+  mark->y = {0, static_cast<double>(rows)};
+  return mark;
+}
+
+}  // namespace
+
+std::string Glow::stepName(const Stage& stage) const { return fmt::format("{}.{}", stage.level + 1, stage.step + 1); }
+
+std::string Glow::stageName(std::size_t stages) const {
+  if (stages == 0) return tr("the pictures");
+  const Stage& stage = flow().stages()[stages - 1];
+  switch (stage.kind) {
+    case Kind::squeeze: return trf("squeeze of level {}", stage.level + 1);
+    case Kind::split: return trf("split of level {}", stage.level + 1);
+    case Kind::actnorm: return trf("actnorm of step {}", stepName(stage));
+    case Kind::mixing: return trf("mixing of step {}", stepName(stage));
+    case Kind::coupling: break;
+  }
+  return trf("coupling of step {}", stepName(stage));
+}
+
+// The data, and the state behind each step: at most `mostStates`, both ends among them.
+std::vector<std::size_t> Glow::stripStages() const {
+  std::vector<std::size_t> all{0}, shown;
+  for (std::size_t i = 0; i < stageCount(); ++i) {
+    if (flow().stages()[i].kind == Kind::coupling) all.push_back(i + 1);
+  }
+  const std::size_t count = std::min(all.size(), mostStates);
+  for (std::size_t i = 0; i < count; ++i) shown.push_back(all[count < 2 ? 0 : (i * (all.size() - 1) + (count - 1) / 2) / (count - 1)]);
+  return shown;
+}
+
+std::vector<float> Glow::shownAt(std::size_t stages, std::size_t first, std::size_t count) const {
+  const Tensor& state = (towardsData_ ? up_ : down_)[stages];
+  const auto each = static_cast<std::size_t>(flow().dimensions());
+  const std::size_t there = static_cast<std::size_t>(state.shape()[0]);
+  const auto values = state.toFloats();
+  const std::size_t last = std::min(first + count, there);
+  std::vector<float> shown(values.begin() + static_cast<std::ptrdiff_t>(first * each), values.begin() + static_cast<std::ptrdiff_t>(last * each));
+  // Pictures until the first actnorm, then values of about deviation 1.
+  if (stages > 1) {
+    for (float& v : shown) v = static_cast<float>(0.5 + static_cast<double>(v) / (2 * latentReach));
+  }
+  for (float& v : shown) v = std::clamp(v, 0.0f, 1.0f);
+  return shown;
+}
+
+std::vector<float> Glow::shownBetween(double stages, std::size_t first, std::size_t count) const {
+  const auto below = static_cast<std::size_t>(std::clamp(std::floor(stages), 0.0, static_cast<double>(stageCount())));
+  std::vector<float> a = shownAt(below, first, count);
+  const auto rest = static_cast<float>(stages - static_cast<double>(below));
+  if (rest <= 0 || below >= stageCount()) return a;
+  const std::vector<float> b = shownAt(below + 1, first, count);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += rest * (b[i] - a[i]);
+  return a;
+}
+
+// Pictures side by side as RGBA, each in a cell of side + gap pixels; gaps are transparent.
+Tensor Glow::mosaic(const std::vector<float>& pictures, std::size_t columns) const {
+  const auto side = static_cast<std::size_t>(pictures_.side), each = 3 * side * side, cell = side + gap;
+  const std::size_t count = pictures.size() / each, rows = (count + columns - 1) / columns, width = columns * cell;
+  std::vector<std::uint8_t> rgba(rows * cell * width * 4, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t y = 0; y < side; ++y) {
+      for (std::size_t x = 0; x < side; ++x) {
+        std::uint8_t* pixel = &rgba[((i / columns * cell + y) * width + i % columns * cell + x) * 4];
+        for (std::size_t c = 0; c < 3; ++c) {
+          const float value = pictures[i * each + (c * side + y) * side + x];
+          pixel[c] = static_cast<std::uint8_t>(std::lround(std::isfinite(value) ? std::clamp(value, 0.0f, 1.0f) * 255 : 0.0f));
+        }
+        pixel[3] = 255;
+      }
+    }
+  }
+  return Tensor::from(Shape{static_cast<std::int64_t>(rows * cell), static_cast<std::int64_t>(width), 4}, rgba);
+}
+
+Panel Glow::picturesPanel(const char* id) const {
+  Panel panel;
+  panel.id = id;
+  panel.frameless = true;
+  panel.equalAspect = true;
+  panel.legend = false;
+  panel.y.reversed = true;
+  return panel;
+}
+
+Panel Glow::stagePanel() const {
+  Panel panel = picturesPanel("stage");
+  const double at = position();
+  const auto whole = static_cast<std::size_t>(std::clamp(std::lround(at), 0l, static_cast<long>(stageCount())));
+  if (at <= 0) {
+    panel.title = towardsData_ ? tr("Samples of the model") : tr("Held-out pictures");
+  } else if (at >= static_cast<double>(stageCount())) {
+    panel.title = towardsData_ ? tr("Latents drawn at T") : tr("The latents of held-out pictures");
+  } else {
+    panel.title = towardsData_ ? tr("Latents on their way to pictures") : tr("Held-out pictures on their way");
+  }
+  panel.note = whole == 0 ? std::string() : trf("behind the {}", stageName(whole));
+  const std::vector<float> shown = shownBetween(at, 0, mosaicPictures);
+  const std::size_t rows = (shown.size() / static_cast<std::size_t>(flow().dimensions()) + mosaicColumns - 1) / mosaicColumns;
+  panel.marks.push_back(imageOf(mosaic(shown, mosaicColumns), mosaicColumns, rows));
+  panel.x.range = Range{0, static_cast<double>(mosaicColumns)};
+  panel.y.range = Range{0, static_cast<double>(rows)};
+  return panel;
+}
+
+Panel Glow::samplesPanel() const {
+  Panel panel = picturesPanel("samples");
+  panel.title = trf("Samples after {} steps", stepsAt(frame_));
+  panel.note = fmt::format("T = {:.2f}", temperature_);
+  panel.marks.push_back(imageOf(mosaic(samples_.toFloats(), mosaicColumns), mosaicColumns, mosaicColumns));
+  panel.x.range = Range{0, static_cast<double>(mosaicColumns)};
+  panel.y.range = Range{0, static_cast<double>(mosaicColumns)};
+  return panel;
+}
+
+Panel Glow::rowsPanel() const {
+  Panel panel = picturesPanel("rows");
+  if (rows_ == "temperature") {
+    panel.title = tr("The same latents times T");
+  } else if (rows_ == "interpolation") {
+    panel.title = tr("Between the latents of two held-out pictures");
+  } else {
+    panel.title = attribute_ == "size" ? tr("Held-out pictures with more size") : attribute_ == "warmth" ? tr("Held-out pictures with more warmth")
+                                                                                                        : tr("Held-out pictures with more brightness");
+    panel.note = fmt::format("{:+.1f} … {:+.1f}", attributeStrength(0), attributeStrength(5));
+  }
+  std::vector<float> all;
+  auto names = std::make_shared<TextMark>("names");
+  for (std::size_t r = 0; r < small_.size(); ++r) {
+    all.insert(all.end(), small_[r].values.begin(), small_[r].values.end());
+    names->words.push_back({-0.12, static_cast<double>(r) + 0.47, small_[r].name, Paint::of(Role::ink), HAlign::right, VAlign::middle, 8});
+  }
+  const std::size_t columns = all.size() / (small_.size() * static_cast<std::size_t>(flow().dimensions()));
+  panel.marks.push_back(imageOf(mosaic(all, columns), columns, small_.size()));
+  panel.marks.push_back(names);
+  panel.x.range = Range{rows_ == "temperature" ? -1.3 : -0.4, static_cast<double>(columns)};
+  panel.y.range = Range{0, static_cast<double>(small_.size())};
+  return panel;
+}
+
+Panel Glow::stripPanel() const {
+  Panel panel = picturesPanel("strip");
+  panel.title = towardsData_ ? tr("From latents, on the right, to pictures") : tr("From pictures to latents, step by step");
+  panel.note = tr("click a column to see it large");
+  const auto stages = stripStages();
+  const std::size_t columns = stages.size(), pictures = std::min(stripPictures, static_cast<std::size_t>((towardsData_ ? up_ : down_)[0].shape()[0]));
+  const auto each = static_cast<std::size_t>(flow().dimensions());
+  std::vector<float> all(columns * pictures * each);
+  auto words = std::make_shared<TextMark>("names");
+  for (std::size_t c = 0; c < columns; ++c) {
+    const std::vector<float> shown = shownAt(stages[c], 0, pictures);
+    for (std::size_t r = 0; r < pictures; ++r) {
+      std::copy_n(shown.begin() + static_cast<std::ptrdiff_t>(r * each), each, all.begin() + static_cast<std::ptrdiff_t>((r * columns + c) * each));
+    }
+    const std::string name = stages[c] == 0              ? (towardsData_ ? tr("sample") : tr("picture"))
+                             : stages[c] == stageCount() ? fmt::format("{} = z", stepName(flow().stages()[stages[c] - 1]))
+                                                         : stepName(flow().stages()[stages[c] - 1]);
+    words->words.push_back({static_cast<double>(c) + 0.47, static_cast<double>(pictures) + 0.12, name, Paint::of(Role::muted), HAlign::center,
+                            VAlign::middle, 8});
+  }
+  panel.marks.push_back(imageOf(mosaic(all, columns), columns, pictures));
+  panel.marks.push_back(words);
+  // Where the way is.
+  const double at = position();
+  std::size_t here = 0;
+  for (std::size_t c = 0; c < columns; ++c) {
+    if (std::abs(static_cast<double>(stages[c]) - at) <= std::abs(static_cast<double>(stages[here]) - at)) here = c;
+  }
+  const double pixel = static_cast<double>(gap) / static_cast<double>(pictures_.side + static_cast<std::int64_t>(gap));
+  auto frame = std::make_shared<BoxesMark>("now");
+  frame->lineWidth = 2;
+  BoxesMark::Box box;
+  box.x = static_cast<double>(here), box.y = 0, box.width = 1 - pixel, box.height = static_cast<double>(pictures) - pixel;
+  box.paint = Paint::of(Role::accent);
+  box.hover = stageName(stages[here]);
+  frame->boxes.push_back(std::move(box));
+  panel.marks.push_back(frame);
+  panel.x.range = Range{0, static_cast<double>(columns)};
+  panel.y.range = Range{0, static_cast<double>(pictures) + 0.3};
+  return panel;
+}
+
+Figure Glow::figure() const {
+  Figure figure;
+  figure.title = tr("Glow: a flow of pictures");
+  if (runs_.empty()) return figure;
+  const auto place = [&](Panel panel, int row, int column, int span) {
+    panel.row = row, panel.column = column, panel.columnSpan = span;
+    figure.panels.push_back(std::move(panel));
+  };
+  place(stagePanel(), 0, 0, 3);
+  place(samplesPanel(), 0, 3, 3);
+  place(rowsPanel(), 0, 6, 3);
+  place(bitsPanel(), 0, 9, 3);
+  place(stripPanel(), 1, 0, 8);
+  place(matrixPanel(), 1, 8, 4);
+  place(volumesPanel(), 2, 0, 5);
+  place(actnormPanel(), 2, 5, 4);
+  place(inversePanel(), 2, 9, 3);
+  figure.rowWeights = {1.25f, 1, 0.9f};
+  return figure;
+}
+
+}  // namespace orrery::generative

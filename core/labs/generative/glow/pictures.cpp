@@ -1,0 +1,177 @@
+#include "core/labs/generative/glow/pictures.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <filesystem>
+
+#include "core/base/philox.h"
+#include "core/base/text.h"
+#include "core/data/image.h"
+#include "core/models/pictures.h"
+
+namespace orrery::generative {
+namespace {
+
+constexpr std::uint32_t placeStream = 0x621;
+
+// A picture over white, planar, values 0 ... 255.
+struct Planar {
+  std::int64_t width = 0, height = 0;
+  std::vector<std::uint8_t> values;
+  double at(std::int64_t channel, std::int64_t row, std::int64_t column) const {
+    return values[static_cast<std::size_t>((channel * height + row) * width + column)];
+  }
+};
+
+Expected<Planar> readPlanar(const std::string& path) {
+  const auto image = readImage(path);
+  if (!image) return image.error();
+  Planar planar{image->width, image->height, {}};
+  const auto rgba = image->rgba.as<std::uint8_t>();
+  const auto pixels = static_cast<std::size_t>(planar.width * planar.height);
+  planar.values.resize(3 * pixels);
+  for (std::size_t p = 0; p < pixels; ++p) {
+    const float alpha = static_cast<float>(rgba[4 * p + 3]) / 255.0f;
+    for (std::size_t c = 0; c < 3; ++c) {
+      const float over = alpha * static_cast<float>(rgba[4 * p + c]) + (1 - alpha) * 255.0f;
+      planar.values[c * pixels + p] = static_cast<std::uint8_t>(std::lround(over));
+    }
+  }
+  return planar;
+}
+
+// A square of `extent` pixels from (left, top) as side x side means of what each new pixel covers.
+void resized(const Planar& from, std::int64_t left, std::int64_t top, std::int64_t extent, std::int64_t side, std::vector<std::uint8_t>& to) {
+  const double scale = static_cast<double>(extent) / static_cast<double>(side);
+  // Shares of the pixels under [i scale, (i + 1) scale).
+  const auto covered = [&](std::int64_t i, auto&& add) {
+    const double low = static_cast<double>(i) * scale, high = low + scale;
+    for (auto k = static_cast<std::int64_t>(std::floor(low)); static_cast<double>(k) < high - 1e-9 && k < extent; ++k) {
+      add(k, std::min(high, static_cast<double>(k + 1)) - std::max(low, static_cast<double>(k)));
+    }
+  };
+  for (std::int64_t c = 0; c < 3; ++c) {
+    for (std::int64_t y = 0; y < side; ++y) {
+      for (std::int64_t x = 0; x < side; ++x) {
+        double sum = 0;
+        covered(y, [&](std::int64_t row, double down) {
+          covered(x, [&](std::int64_t column, double across) {
+            sum += down * across * from.at(c, top + row, left + column);
+          });
+        });
+        to.push_back(static_cast<std::uint8_t>(std::lround(std::clamp(sum / (scale * scale), 0.0, 255.0))));
+      }
+    }
+  }
+}
+
+// Drawn at a size the raster knows, then resized where the lab wants another.
+std::vector<std::uint8_t> drawnBytes(gpu::Stream& stream, const std::vector<shapeworld::Scene>& scenes, const shapeworld::Options& options,
+                                     std::int64_t side) {
+  const bool direct = std::has_single_bit(static_cast<std::uint64_t>(side));
+  const std::int64_t size = direct ? side : 64;
+  std::vector<std::uint8_t> bytes;
+  constexpr std::size_t chunk = 256;
+  for (std::size_t first = 0; first < scenes.size(); first += chunk) {
+    const auto part = std::span(scenes).subspan(first, std::min(chunk, scenes.size() - first));
+    std::vector<std::uint8_t> values;
+    for (const float v : models::drawn(stream, part, options, size).toFloats()) {
+      values.push_back(static_cast<std::uint8_t>(std::lround((255 * v + 255) / 2)));
+    }
+    if (direct) {
+      bytes.insert(bytes.end(), values.begin(), values.end());
+      continue;
+    }
+    const auto each = static_cast<std::size_t>(3 * size * size);
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      const auto from = values.begin() + static_cast<std::ptrdiff_t>(i * each);
+      resized(Planar{size, size, {from, from + static_cast<std::ptrdiff_t>(each)}}, 0, 0, size, side, bytes);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+PictureSet shapeWorldSet(gpu::Stream& stream, shapeworld::Profile profile, std::int64_t side, std::int64_t count, std::int64_t heldOut) {
+  shapeworld::Options options;
+  options.profile = profile;
+  PictureSet set;
+  set.side = side;
+  set.scenes = models::scenesFrom(options, 0, count);
+  set.train = drawnBytes(stream, set.scenes, options, side);
+  options.split = shapeworld::Split::val;
+  set.heldOut = drawnBytes(stream, models::scenesFrom(options, 0, heldOut), options, side);
+  return set;
+}
+
+Expected<PictureSet> patchesOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::uint64_t seed) {
+  if (path.empty()) return makeError(ErrorCode::usage, tr("Choose a picture first: PNG or JPEG"));
+  const auto picture = readPlanar(path);
+  if (!picture) return picture.error();
+  if (picture->width < side || picture->height < side) {
+    return makeError(ErrorCode::badInput, trf("A picture of {} by {} pixels has no patch of {} by {}: take a larger picture or smaller patches",
+                                              picture->width, picture->height, side, side));
+  }
+  PictureSet set;
+  set.side = side;
+  // The lowest quarter is kept for the held-out patches where it and the rest have room for one.
+  const std::int64_t quarter = picture->height / 4, rest = picture->height - quarter;
+  const bool apart = quarter >= side && rest >= side;
+  const auto take = [&](std::int64_t n, std::uint32_t purpose, std::int64_t top, std::int64_t height, std::vector<std::uint8_t>& to) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), purpose, placeStream, 0}, philoxKey(seed));
+      const auto x = static_cast<std::int64_t>(philoxBounded(words[0], static_cast<std::uint32_t>(picture->width - side + 1)));
+      const auto y = static_cast<std::int64_t>(philoxBounded(words[1], static_cast<std::uint32_t>(height - side + 1)));
+      resized(*picture, x, top + y, side, side, to);
+    }
+  };
+  take(count, 0, 0, apart ? rest : picture->height, set.train);
+  take(heldOut, 1, apart ? rest : 0, apart ? quarter : picture->height, set.heldOut);
+  return set;
+}
+
+Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut) {
+  namespace fs = std::filesystem;
+  if (path.empty()) return makeError(ErrorCode::usage, tr("Choose a folder of pictures first"));
+  std::vector<fs::path> files;
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(path, failure)) {
+    if (entry.is_regular_file(failure)) files.push_back(entry.path());
+  }
+  if (failure) return makeError(ErrorCode::io, trf("The folder {} cannot be read: {}", path, failure.message()));
+  std::sort(files.begin(), files.end());
+  PictureSet set;
+  set.side = side;
+  std::int64_t found = 0;
+  std::string refused;
+  for (const fs::path& file : files) {
+    if (found >= count + heldOut) break;
+    const auto picture = readPlanar(file.string());
+    if (!picture) {
+      // Other files may lie there too: only when too few are left is the last reason told.
+      refused = picture.error().message;
+      continue;
+    }
+    const std::int64_t extent = std::min(picture->width, picture->height);
+    const bool apart = found % 4 == 3 && set.heldOutCount() < heldOut;
+    resized(*picture, (picture->width - extent) / 2, (picture->height - extent) / 2, extent, side, apart ? set.heldOut : set.train);
+    ++found;
+  }
+  if (found < leastPictures) {
+    const std::string why = refused.empty() ? std::string() : " (" + refused + ")";
+    return makeError(ErrorCode::badInput, trf("Expected at least {} PNG or JPEG pictures in {}, found {}{}", leastPictures, path, found, why));
+  }
+  return set;
+}
+
+Tensor quantized(const std::vector<std::uint8_t>& pictures, std::int64_t side, int bits) {
+  std::vector<float> values;
+  values.reserve(pictures.size());
+  const float step = 1.0f / static_cast<float>(1 << bits);
+  for (const std::uint8_t v : pictures) values.push_back(static_cast<float>(v >> (8 - bits)) * step);
+  return Tensor::from(Shape{static_cast<std::int64_t>(pictures.size()) / (3 * side * side), 3, side, side}, values);
+}
+
+}  // namespace orrery::generative

@@ -1,0 +1,36 @@
+#pragma once
+// What the lab generative/glow learns: small colour pictures, 8 bits per value, from ShapeWorld, from patches of one picture or from a folder.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/expected.h"
+#include "core/data/shapeworld.h"
+#include "core/tensor/tensor.h"
+
+namespace orrery::generative {
+
+// Planar RGB, [count, 3, side, side], one after another.
+struct PictureSet {
+  std::int64_t side = 0;
+  std::vector<std::uint8_t> train, heldOut;
+  std::vector<shapeworld::Scene> scenes;  // of `train`, where the pictures are ShapeWorld's
+  std::int64_t trainCount() const { return static_cast<std::int64_t>(train.size()) / (3 * side * side); }
+  std::int64_t heldOutCount() const { return static_cast<std::int64_t>(heldOut.size()) / (3 * side * side); }
+};
+
+constexpr std::int64_t leastPictures = 16;
+
+// The first `count` pictures of the split train, and the first `heldOut` of val.
+PictureSet shapeWorldSet(gpu::Stream& stream, shapeworld::Profile profile, std::int64_t side, std::int64_t count, std::int64_t heldOut);
+// Squares of side x side pixels at random places. Where the picture is tall enough the held-out ones come from its lowest quarter, which the
+// others never touch. Error: not a picture, or smaller than a patch.
+Expected<PictureSet> patchesOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::uint64_t seed);
+// Every picture of a folder, its middle square resized; at most count + heldOut, every fourth of the first held out. Error: too few pictures.
+Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut);
+
+// The n highest bits of every value: k / 2^n, f32 [count, 3, side, side].
+Tensor quantized(const std::vector<std::uint8_t>& pictures, std::int64_t side, int bits);
+
+}  // namespace orrery::generative

@@ -1,0 +1,231 @@
+// The claims of the lab generative/glow: training saves bits on pictures it has not seen, the first batch comes out standard, the inverse
+// returns, temperature 0 gives one picture, additive couplings change no volume, the timeline returns to the same bits, and what cannot be
+// learnt is refused with a sentence. The formulas behind it are tested in tests/models/image_flow_test.cpp.
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "core/data/image.h"
+#include "tests/support/lab_session.h"
+
+using namespace orrery;
+using orrery::testing::device;
+using orrery::testing::metricsAt;
+using orrery::testing::openLab;
+
+namespace {
+
+const Value whole(std::int64_t v) { return Value(v); }
+const Value text(const char* v) { return Value(std::string(v)); }
+
+// A run small enough for a test.
+Changes small(std::int64_t steps, std::int64_t frames = 2) {
+  return {{"side", whole(8)},          {"pictures", whole(128)}, {"steps-per-level", whole(2)},
+          {"hidden", whole(16)},       {"batch", whole(16)},     {"steps", whole(steps)},
+          {"steps-per-frame", whole(steps / frames)}};
+}
+
+// The pixels of a panel's mosaic: cell (row, column) as side x side x 3 values.
+std::vector<std::uint8_t> cellOf(Session& session, const std::string& panel, std::int64_t side, std::int64_t row, std::int64_t column) {
+  for (const auto& [key, tensor] : arraysOf(session.picture()->figure)) {
+    if (key != panel + ".pictures.pixels") continue;
+    const auto pixels = tensor.as<std::uint8_t>();
+    std::vector<std::uint8_t> cell;
+    for (std::int64_t y = 0; y < side; ++y) {
+      for (std::int64_t x = 0; x < side; ++x) {
+        const auto at = static_cast<std::size_t>(((row * (side + 1) + y) * tensor.shape()[1] + column * (side + 1) + x) * 4);
+        cell.insert(cell.end(), {pixels[at], pixels[at + 1], pixels[at + 2]});
+      }
+    }
+    return cell;
+  }
+  FAIL("no mosaic in " << panel);
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("glow: before training the first batch is standard; training saves bits on held-out pictures, and the inverse returns") {
+  auto session = openLab("generative/glow", small(60));
+  const auto first = metricsAt(*session, 0);
+  CHECK(first.at("actnorm.mean") < 1e-4);
+  CHECK(first.at("actnorm.variance") < 1e-3);
+  CHECK(first.at("volume.mixing") == Approx(0).margin(0.01));  // rotations: 4 matrices, f32, times up to 16 pixels
+  const auto last = metricsAt(*session, 2);
+  CHECK(last.at("step") == 60);
+  CHECK(last.at("actnorm.variance") > 1e-3);  // it is learnt further, and nothing holds it
+  CHECK(last.at("bits.held-out") < first.at("bits.held-out") - 0.4);
+  // A code for 5-bit values; the training pictures are told no worse than the others, up to the noise of 30 batches.
+  CHECK(last.at("bits.held-out") < 5);
+  CHECK(last.at("bits.held-out") > 0);
+  for (const auto& m : {first, last}) CHECK(m.at("inverse-error") <= 1e-3);
+  for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("glow: at temperature 0 every sample is the same picture, above it none are") {
+  auto session = openLab("generative/glow", small(10));
+  REQUIRE(session->set("temperature", 0.0));
+  metricsAt(*session, 1);
+  const auto one = cellOf(*session, "samples", 8, 0, 0);
+  for (std::int64_t i = 1; i < 25; ++i) CHECK(cellOf(*session, "samples", 8, i / 5, i % 5) == one);
+  // The first row of the ladder is T = 0 too.
+  for (std::int64_t c = 0; c < 6; ++c) CHECK(cellOf(*session, "rows", 8, 0, c) == one);
+  REQUIRE(session->set("temperature", 0.7));
+  REQUIRE(session->wait());
+  CHECK(cellOf(*session, "samples", 8, 0, 0) != cellOf(*session, "samples", 8, 0, 1));
+  // The ladder's third row is T = 0.7 of the same latents.
+  for (std::int64_t c = 0; c < 5; ++c) CHECK(cellOf(*session, "rows", 8, 2, c) == cellOf(*session, "samples", 8, 0, c));
+  CHECK(session->picture()->frame == 1);
+}
+
+TEST_CASE("glow: additive couplings change no volume, and what is shown adds up to the likelihood's part") {
+  Changes changes = small(10);
+  changes.push_back({"coupling", text("additive")});
+  auto session = openLab("generative/glow", changes);
+  const auto additive = metricsAt(*session, 1);
+  CHECK(additive.at("volume.coupling") == 0);
+  CHECK(additive.at("volume.actnorm") != 0);
+  REQUIRE(session->set("coupling", text("affine")));
+  // ln sigmoid(2) per moved value at the start: half of 192 values at the first level and half of 96 at the second, two steps each.
+  CHECK(metricsAt(*session, 0).at("volume.coupling") == Approx(2 * (96 + 48) * std::log(0.8807970779778823)).epsilon(1e-5));
+  REQUIRE(session->set("mixing", text("shuffle")));
+  CHECK(metricsAt(*session, 1).at("volume.mixing") == 0);
+}
+
+TEST_CASE("glow: the timeline goes back and forth to the same bits, and what changes the picture does not train again") {
+  auto session = openLab("generative/glow", small(12, 4));
+  const double end = metricsAt(*session, 4).at("bits.held-out"), middle = metricsAt(*session, 2).at("bits.held-out");
+  CHECK(middle != end);
+  CHECK(metricsAt(*session, 4).at("bits.held-out") == end);
+  CHECK(metricsAt(*session, 2).at("bits.held-out") == middle);
+  REQUIRE(session->set({{"way", 0.0}, {"temperature", 0.5}}));
+  REQUIRE(session->wait());
+  CHECK(session->picture()->frame == 2);
+  // On the pictures' side the stage shows what the strip's first column shows.
+  for (std::int64_t i = 0; i < 3; ++i) CHECK(cellOf(*session, "stage", 8, 0, i) == cellOf(*session, "strip", 8, i, 0));
+  // At the latents it shows the strip's last; half way between two stages is the mean of both.
+  REQUIRE(session->set("way", 1.0));
+  REQUIRE(session->wait());
+  for (std::int64_t i = 0; i < 3; ++i) CHECK(cellOf(*session, "stage", 8, 0, i) == cellOf(*session, "strip", 8, i, 4));
+  // The other way round the samples arrive where the samples' panel has them.
+  REQUIRE(session->set({{"way", 0.0}, {"direction", text("to-data")}}));
+  REQUIRE(session->wait());
+  for (std::int64_t i = 0; i < 25; ++i) CHECK(cellOf(*session, "stage", 8, i / 5, i % 5) == cellOf(*session, "samples", 8, i / 5, i % 5));
+  CHECK(session->picture()->frame == 2);
+}
+
+TEST_CASE("glow: a click in the strip goes to that stage and shows that step's matrix") {
+  auto session = openLab("generative/glow", small(10));
+  metricsAt(*session, 0);
+  PointerEvent click;
+  click.panel = "strip";
+  click.x = 2.4, click.y = 0.5;
+  session->pointer(click);
+  REQUIRE(session->wait());
+  // Behind the second coupling: squeeze and two steps of three stages, of 15 in all.
+  CHECK(std::get<double>(session->value("way")) == Approx(7.0 / 15));
+  CHECK(std::get<std::int64_t>(session->value("step")) == 2);
+  click.panel = "volumes";
+  click.x = 3.2;
+  session->pointer(click);
+  REQUIRE(session->wait());
+  CHECK(std::get<std::int64_t>(session->value("step")) == 3);
+  bool found = false;
+  for (const Panel& panel : session->picture()->figure.panels) {
+    if (panel.id == "matrix") found = panel.title.find("2.1") != std::string::npos;
+  }
+  CHECK(found);
+}
+
+TEST_CASE("glow: a mixing that learns tells held-out pictures in fewer bits than a fixed one") {
+  Changes changes = small(40);
+  changes.push_back({"compare", text("mixings")});
+  auto session = openLab("generative/glow", changes);
+  const auto last = metricsAt(*session, 2);
+  const double fixed = std::min(last.at("bits.reverse"), last.at("bits.shuffle"));
+  CHECK(last.at("bits.lu") < fixed);
+  CHECK(last.at("bits.dense") < fixed);
+}
+
+TEST_CASE("glow: what cannot be squeezed or learnt is refused with a sentence, and the lab stays usable") {
+  auto session = openLab("generative/glow", small(10), {}, true);
+  const auto refused = [&](const Changes& changes, const std::string& why) {
+    REQUIRE(session->set(changes));
+    const auto done = session->wait();
+    REQUIRE_FALSE(done);
+    INFO(done.error().message);
+    CHECK(done.error().message.find(why) != std::string::npos);
+  };
+  refused({{"side", whole(12)}, {"levels", whole(3)}}, "pad or crop the side to a multiple of 8");
+  refused({{"side", whole(8)}, {"levels", whole(2)}, {"data", text("patches")}}, "Choose a picture first");
+  refused({{"data", text("folder")}}, "Choose a folder of pictures first");
+  const auto folder = std::filesystem::temp_directory_path() / "orrery-glow-test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const auto write = [&](const std::string& name, int side, auto&& value) {
+    std::vector<std::uint8_t> rgb;
+    for (int i = 0; i < side * side * 3; ++i) rgb.push_back(value(i));
+    const std::string bytes = encodeRgbPng(rgb, side, side);
+    std::ofstream(folder / name, std::ios::binary) << bytes;
+  };
+  // Three pictures are too few for a folder.
+  for (int k = 0; k < 3; ++k) write("few" + std::to_string(k) + ".png", 8, [&](int i) { return static_cast<std::uint8_t>(i * (k + 1)); });
+  refused({{"data", text("folder")}, {"folder", Value(Asset{folder.string(), ""})}}, "Expected at least 16 PNG or JPEG pictures");
+  // One of 7 x 7 pixels has no patch of 8 x 8.
+  write("tiny.png", 7, [](int i) { return static_cast<std::uint8_t>(i); });
+  refused({{"data", text("patches")}, {"image", Value(Asset{(folder / "tiny.png").string(), ""})}}, "has no patch of 8 by 8");
+  // Patches of a picture of waves are learnt.
+  write("waves.png", 48, [](int i) { return static_cast<std::uint8_t>(127 + 100 * std::sin(0.3 * (i / 3 % 48) + 0.2 * (i / 144) + i % 3)); });
+  REQUIRE(session->set({{"data", text("patches")}, {"image", Value(Asset{(folder / "waves.png").string(), ""})}}));
+  CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
+  // Sixteen pictures of any size are a set; other files are passed over.
+  for (int k = 0; k < 16; ++k) write("p" + std::to_string(k) + ".png", 9 + k, [&](int i) { return static_cast<std::uint8_t>(i * 7 + 13 * k); });
+  std::ofstream(folder / "notes.txt") << "no picture";
+  REQUIRE(session->set({{"data", text("folder")}, {"folder", Value(Asset{folder.string(), ""})}}));
+  CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
+  refused({{"rows", text("attribute")}, {"attribute", text("size")}}, "Only ShapeWorld's pictures say what they show");
+  std::filesystem::remove_all(folder);
+  REQUIRE(session->set({{"data", text("single")}}));
+  CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
+}
+
+TEST_CASE("glow: a learning rate that is far too large is stopped with a sentence") {
+  Changes changes = small(60, 3);
+  changes.push_back({"learning-rate", 0.1});
+  auto session = openLab("generative/glow", changes, {}, true);
+  session->seek(3);
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  INFO(done.error().message);
+  CHECK(done.error().message.find("Lower the learning rate 0.1") != std::string::npos);
+  REQUIRE(session->set("learning-rate", 1e-3));
+  CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
+}
+
+TEST_CASE("glow: every choice and preset runs") {
+  Changes changes = small(10, 10);
+  auto session = openLab("generative/glow", changes);
+  for (const auto& parameter : session->lab().parameters) {
+    const auto* choice = std::get_if<Choice>(&parameter.domain);
+    if (choice == nullptr) continue;
+    for (const auto& option : choice->options) {
+      if (option.id == "patches" || option.id == "folder") continue;
+      INFO(parameter.id << " " << option.id);
+      REQUIRE(session->set(parameter.id, Value(option.id)));
+      CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
+    }
+    REQUIRE(session->set(parameter.id, parameter.initial));
+  }
+  for (const auto& preset : session->lab().presets) {
+    INFO(preset.id);
+    REQUIRE(session->applyPreset(preset.id));
+    Changes quick = changes;
+    quick.erase(quick.begin());  // not the side: the preset's levels belong to it
+    REQUIRE(session->set(quick));
+    session->seek(1);
+    REQUIRE(session->wait());
+  }
+}
