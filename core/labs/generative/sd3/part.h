@@ -1,0 +1,31 @@
+#pragma once
+// What the parts of the lab generative/sd3 have in common: each shows one published change, in isolation.
+
+#include <string>
+#include <vector>
+
+#include "core/session/lab.h"
+
+namespace orrery::generative::sd3 {
+
+class Part {
+ public:
+  virtual ~Part() = default;
+  // Whether a parameter changed that this part reads.
+  virtual bool touched(const LabContext& context) const = 0;
+  virtual Expected<void> update(LabContext& context) = 0;
+  virtual Panel overview() const = 0;  // its panel among those of all parts
+  virtual Figure detail() const = 0;
+  virtual void addMetrics(std::vector<Metric>& metrics) const = 0;
+  virtual Changes pointer(const PointerEvent&, const Values&) const { return {}; }
+
+  bool stale = true;  // to be computed before it is shown
+};
+
+// A panel at a place of a figure.
+inline void place(Figure& figure, Panel panel, int row, int column, int rowSpan = 1, int columnSpan = 1) {
+  panel.row = row, panel.column = column, panel.rowSpan = rowSpan, panel.columnSpan = columnSpan;
+  figure.panels.push_back(std::move(panel));
+}
+
+}  // namespace orrery::generative::sd3
