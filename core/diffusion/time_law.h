@@ -15,8 +15,8 @@ struct TimeLaw {
   double (*density)(double t, double mean, double scale) = nullptr;  // over t, 0 < t < 1
 };
 
-// uniform; logit-normal: logit t ~ N(mean, scale^2); mode: t = 1 - u - scale (cos^2(pi u / 2) - 1 + u); cosmap: t = 1 - 1 / (tan(pi u / 2) +
-// 1).
+// uniform; logit-normal: logit t ~ N(mean, scale^2); mode: t = 1 - u - scale (cos^2(pi u / 2) - 1 + u); cosmap: t = 1 - 1 / (tan(pi u / 2)
+// + 1).
 const std::vector<TimeLaw>& timeLaws();
 const TimeLaw* timeLaw(std::string_view id);  // null: none
 

@@ -202,7 +202,9 @@ class Reader {
     }
     return {};
   }
-  Tensor ifThere(const std::string& part, const Shape& shape) { return from_.file.contains(block_ + part) ? (*this)(part, shape) : Tensor(); }
+  Tensor ifThere(const std::string& part, const Shape& shape) {
+    return from_.file.contains(block_ + part) ? (*this)(part, shape) : Tensor();
+  }
   Dense dense(const std::string& part, std::int64_t in, std::int64_t out) {
     return {(*this)(part + ".weight", Shape{out, in}), ifThere(part + ".bias", Shape{out})};
   }
@@ -238,7 +240,8 @@ Expected<MmditFile> MmditFile::open(const std::string& path) {
     }
     return makeError(ErrorCode::badInput, trf("{} has no tensor '{}': expected the layout of {}", path, first, layoutName));
   }
-  while (result.file.contains(result.prefix + "joint_blocks." + std::to_string(result.blocks) + ".x_block.attn.qkv.weight")) ++result.blocks;
+  while (result.file.contains(result.prefix + "joint_blocks." + std::to_string(result.blocks) + ".x_block.attn.qkv.weight"))
+    ++result.blocks;
 
   // Sizes from shapes: the width, and with norms of queries and keys the width of a head; 64 otherwise.
   const Shape qkv = shapeOf(first, 2);
@@ -320,7 +323,8 @@ Expected<MmditBlock> MmditFile::block(std::int64_t index, double mostBytes) cons
   if (auto error = readSide(result.text, "context_block")) return *error;
   if (auto error = readSide(result.image, "x_block")) return *error;
   if (result.image.ends()) {
-    return makeError(ErrorCode::badInput, trf("{}: the image side of block {} has no 'attn.proj.weight': it should have an output", path, index));
+    return makeError(ErrorCode::badInput,
+                     trf("{}: the image side of block {} has no 'attn.proj.weight': it should have an output", path, index));
   }
   return result;
 }

@@ -1,11 +1,12 @@
 // The joint block against a double-precision reference written from the formulas, its symmetries, and what its file reader accepts.
 
+#include "core/models/mmdit.h"
+
 #include <cmath>
 #include <limits>
 
 #include "core/base/philox.h"
 #include "core/modelfile/safetensors_write.h"
-#include "core/models/mmdit.h"
 #include "tests/support/catch.h"
 #include "tests/support/kernel_oracle.h"
 #include "tests/support/scratch.h"
@@ -92,7 +93,8 @@ std::array<Rows, 2> reference(const MmditBlock& block, const Tensor& text, const
   }
   Rows q, k, v;
   for (const Side& side : sides) {
-    q.insert(q.end(), side.q.begin(), side.q.end()), k.insert(k.end(), side.k.begin(), side.k.end()), v.insert(v.end(), side.v.begin(), side.v.end());
+    q.insert(q.end(), side.q.begin(), side.q.end()), k.insert(k.end(), side.k.begin(), side.k.end()),
+        v.insert(v.end(), side.v.begin(), side.v.end());
   }
   const std::size_t n = q.size() / d;
   Rows mixed(n * d, 0.0);
@@ -115,7 +117,8 @@ std::array<Rows, 2> reference(const MmditBlock& block, const Tensor& text, const
   for (int s = 0; s < 2; ++s) {
     Side& side = sides[s];
     const std::size_t count = side.x.size() / d;
-    const Rows own(mixed.begin() + static_cast<std::ptrdiff_t>(first * d), mixed.begin() + static_cast<std::ptrdiff_t>((first + count) * d));
+    const Rows own(mixed.begin() + static_cast<std::ptrdiff_t>(first * d),
+                   mixed.begin() + static_cast<std::ptrdiff_t>((first + count) * d));
     first += count;
     if (count == 0 || weights[s]->ends()) continue;
     Rows x = side.x;
@@ -193,13 +196,18 @@ TEST_CASE("text tokens in another order: their outputs in that order, the image'
   const std::size_t order[] = {4, 0, 5, 2, 1, 3};
   std::vector<float> turned;
   const auto values = text.as<float>();
-  for (const std::size_t i : order) turned.insert(turned.end(), values.begin() + static_cast<std::ptrdiff_t>(i * 128), values.begin() + static_cast<std::ptrdiff_t>((i + 1) * 128));
+  for (const std::size_t i : order)
+    turned.insert(turned.end(), values.begin() + static_cast<std::ptrdiff_t>(i * 128),
+                  values.begin() + static_cast<std::ptrdiff_t>((i + 1) * 128));
   const MmditBlock block = fullBlock(stream, QkNorm::rms);
-  const auto before = models::mmditBlock(stream, block, text, image, y), after = models::mmditBlock(stream, block, Tensor::from(Shape{6, 128}, turned), image, y);
+  const auto before = models::mmditBlock(stream, block, text, image, y),
+             after = models::mmditBlock(stream, block, Tensor::from(Shape{6, 128}, turned), image, y);
   CHECK(compare(after.image, rowsOf(before.image)).worst < classA);
   const Rows first = rowsOf(before.text);
   Rows expected;
-  for (const std::size_t i : order) expected.insert(expected.end(), first.begin() + static_cast<std::ptrdiff_t>(i * 128), first.begin() + static_cast<std::ptrdiff_t>((i + 1) * 128));
+  for (const std::size_t i : order)
+    expected.insert(expected.end(), first.begin() + static_cast<std::ptrdiff_t>(i * 128),
+                    first.begin() + static_cast<std::ptrdiff_t>((i + 1) * 128));
   CHECK(compare(after.text, expected).worst < classA);
   CHECK(compare(after.text, first).worst > 0.1);  // the order did matter
 }
@@ -252,7 +260,8 @@ Tensors fileTensors(const MmditBlock& block, const std::string& prefix, std::int
       };
       add("adaLN_modulation.1", side->modulation), add("attn.qkv", side->qkv), add("attn.proj", side->proj);
       add("mlp.fc1", side->up), add("mlp.fc2", side->down);
-      if (block.norm != QkNorm::off) all.emplace_back(at + "attn.ln_q.weight", side->gainQ), all.emplace_back(at + "attn.ln_k.weight", side->gainK);
+      if (block.norm != QkNorm::off)
+        all.emplace_back(at + "attn.ln_q.weight", side->gainQ), all.emplace_back(at + "attn.ln_k.weight", side->gainK);
     }
   }
   all.emplace_back(prefix + "x_embedder.proj.weight", some(Shape{128, 16, 2, 2}, 90));
@@ -286,7 +295,8 @@ TEST_CASE("a file's sizes are read from shapes, and its block runs as it was wri
   REQUIRE(read);
   CHECK(read->text.ends());
   const Tensor text = some(Shape{5, 128}, 1), image = some(Shape{9, 128}, 2), y = some(Shape{128}, 3);
-  CHECK(models::mmditBlock(stream, *read, text, image, y).image.toFloats() == models::mmditBlock(stream, block, text, image, y).image.toFloats());
+  CHECK(models::mmditBlock(stream, *read, text, image, y).image.toFloats() ==
+        models::mmditBlock(stream, block, text, image, y).image.toFloats());
 }
 
 TEST_CASE("files that are no joint blocks, or odd ones, are named in one sentence") {
@@ -320,11 +330,13 @@ TEST_CASE("files that are no joint blocks, or odd ones, are named in one sentenc
   };
   CHECK(errorOf(with("joint_blocks.0.x_block.attn2.qkv.weight", some(Shape{384, 128}, 1))).find("second attention") != std::string::npos);
   CHECK(errorOf(with("joint_blocks.0.x_block.mlp.w1.weight", some(Shape{384, 128}, 1))).find("SwiGLU") != std::string::npos);
-  CHECK(errorOf(with("joint_blocks.0.x_block.attn.proj.weight", some(Shape{128, 64}, 1))).find("[128, 128] is needed") != std::string::npos);
+  CHECK(errorOf(with("joint_blocks.0.x_block.attn.proj.weight", some(Shape{128, 64}, 1))).find("[128, 128] is needed") !=
+        std::string::npos);
   // Heads of 48 do not divide a width of 128.
-  CHECK(errorOf(with("joint_blocks.0.x_block.attn.ln_q.weight", some(Shape{48}, 1))).find("cannot be cut into heads of 48") != std::string::npos);
+  CHECK(errorOf(with("joint_blocks.0.x_block.attn.ln_q.weight", some(Shape{48}, 1))).find("cannot be cut into heads of 48") !=
+        std::string::npos);
   std::vector<float> values(128 * 128, 1.0f);
   values[7] = std::numeric_limits<float>::quiet_NaN();
-  CHECK(errorOf(with("joint_blocks.0.x_block.attn.proj.weight", Tensor::from(Shape{128, 128}, values))).find("1 values that are not finite") !=
-        std::string::npos);
+  CHECK(errorOf(with("joint_blocks.0.x_block.attn.proj.weight", Tensor::from(Shape{128, 128}, values)))
+            .find("1 values that are not finite") != std::string::npos);
 }

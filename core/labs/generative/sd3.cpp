@@ -2,9 +2,8 @@
 // normalised queries and keys, two-dimensional positions, latent channels, guidance. Source: Esser et al. 2024; formulas, shapes and units
 // stand at the head of each part's file in sd3/. Straight path x_t = (1 - t) x_0 + t eps, data at t = 0.
 
-#include "core/labs/generative/sd3/lab.h"
-
 #include "core/base/text.h"
+#include "core/labs/generative/sd3/lab.h"
 
 namespace orrery::generative {
 

@@ -1,8 +1,8 @@
 // generative/sd3: its Must-hold lines, through the lab's metrics and panels and the functions behind them, and what it rejects. The block's
 // own lines (bound of logits, permutation, identity, plain attention) are in tests/models/mmdit_test.cpp on the block itself.
 
+#include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <numbers>
 
 #include "core/data/image.h"
@@ -11,8 +11,8 @@
 #include "core/labs/generative/sd3/positions.h"
 #include "core/labs/generative/sd3/times.h"
 #include "core/labs/generative/shared/symmetric_eigen.h"
-#include "core/models/tokens.h"
 #include "core/modelfile/safetensors_write.h"
+#include "core/models/tokens.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
@@ -34,6 +34,20 @@ std::map<std::string, double> metricsOf(const char* show, Changes changes = {}) 
   changes.insert(changes.begin(), {"show", text(show)});
   return metricsAt(*orrery::testing::openLab("generative/sd3", changes), 0);
 }
+
+// Several settings of one part on one session: what does not change is not computed again.
+class OpenPart {
+ public:
+  explicit OpenPart(const char* show) : session_(orrery::testing::openLab("generative/sd3", {{"show", text(show)}})) {}
+  std::map<std::string, double> with(const Changes& changes) {
+    const auto set = session_->set(changes);
+    if (!set) FAIL(set.error().message);
+    return metricsAt(*session_, 0);
+  }
+
+ private:
+  std::unique_ptr<Session> session_;
+};
 
 std::string errorOf(const char* show, Changes changes) {
   SessionOptions options;
@@ -59,8 +73,9 @@ TEST_CASE("logit-normal times: mass 1, median sigmoid(m), two peaks exactly beyo
       CHECK(found.at("times.below-median") == Approx(0.5).epsilon(1e-5));
     }
   }
-  for (const double s : {0.5, 1.0, 1.40}) CHECK(metricsOf("times", {{"deviation", Value(s)}, {"draws", whole(1024)}}).at("times.peaks") == 1);
-  for (const double s : {1.43, 2.0, 3.0}) CHECK(metricsOf("times", {{"deviation", Value(s)}, {"draws", whole(1024)}}).at("times.peaks") == 2);
+  OpenPart times("times");
+  for (const double s : {0.5, 1.0, 1.40}) CHECK(times.with({{"deviation", Value(s)}}).at("times.peaks") == 1);
+  for (const double s : {1.43, 2.0, 3.0}) CHECK(times.with({{"deviation", Value(s)}}).at("times.peaks") == 2);
   CHECK(timeLaw("logit-normal")->density(0.5, 0, 1) == Approx(1.5957691216).epsilon(1e-9));
 }
 
@@ -107,7 +122,8 @@ TEST_CASE("shifts compose, move log-odds by ln kappa and a logit-normal's mean w
     CHECK(diffusion::logitOf(shiftedTime(t, 3)) - diffusion::logitOf(t) == Approx(1.098612289).epsilon(1e-9));
   }
   CHECK(shiftedTime(0.5, 3) == Approx(0.75).epsilon(1e-15));
-  auto session = orrery::testing::openLab("generative/sd3", {{"show", text("shift")}, {"shift", Value(3.0)}, {"mean", Value(-0.4)}, {"deviation", Value(0.8)}});
+  auto session = orrery::testing::openLab(
+      "generative/sd3", {{"show", text("shift")}, {"shift", Value(3.0)}, {"mean", Value(-0.4)}, {"deviation", Value(0.8)}});
   const auto found = metricsAt(*session, 0);
   CHECK(found.at("shift.half") == Approx(0.75));
   CHECK(found.at("shift.log-odds") == Approx(std::log(3)).epsilon(1e-12));
@@ -124,18 +140,28 @@ TEST_CASE("a shift of 3 moves half of the steps above t = 0.75, and the sampler'
 
 // 5
 TEST_CASE("the lab's block keeps logits below 8 with norms at every weight scale, and they run away without") {
+  OpenPart block("block");
+  block.with({{"alike", Value(1.0)}});
   for (const double scale : {0.1, 1.0, 30.0}) {
     for (const char* norm : {"rms", "layer"}) {
       // Products of 64 numbers of size one in f32: 1e-5.
-      const auto found = metricsOf("block", {{"weight-scale", Value(scale)}, {"qk-norm", text(norm)}, {"alike", Value(1.0)}});
+      const auto found = block.with({{"weight-scale", Value(scale)}, {"qk-norm", text(norm)}});
       CHECK(found.at("block.largest-logit") <= 8 * (1 + 1e-5));
       CHECK(found.at("block.largest-logit") > 7.9);
     }
   }
+  const auto first = block.with({{"qk-norm", text("off")}, {"weight-scale", Value(1.0)}});
+  const auto tenth = block.with({{"weight-scale", Value(10.0)}});
+  CHECK(tenth.at("block.largest-logit") == Approx(100 * first.at("block.largest-logit")).epsilon(1e-4));
   auto runaway = orrery::testing::openLab("generative/sd3", {}, "logits-run-away");
   const auto found = metricsAt(*runaway, 0);
   CHECK(found.at("block.largest-logit") > 100);
   CHECK(found.at("block.entropy") < 0.5);  // of ln 80 = 4.4
+  // The curves over the scale are of the same block: at its own scale they meet the meter.
+  const auto scales = arrayNamed(*runaway, "scale-logits.norm-0.x"), logits = arrayNamed(*runaway, "scale-logits.norm-0.y");
+  const auto at = static_cast<std::size_t>(std::find(scales.begin(), scales.end(), 10.0f) - scales.begin());
+  REQUIRE(at < scales.size());
+  CHECK(logits[at] == Approx(found.at("block.largest-logit")).epsilon(1e-5));
 }
 
 // 6
@@ -182,22 +208,66 @@ TEST_CASE("in another shape of picture rescaled places stay, row numbers do not"
 }
 
 TEST_CASE("gates of zero pass the image on; the last block has no text output; no text is a lab, too") {
-  CHECK(metricsOf("block", {{"gates", Value(0.0)}}).at("block.image-change") == 0);
-  const auto plain = metricsOf("block");
+  OpenPart block("block");
+  CHECK(block.with({{"gates", Value(0.0)}}).at("block.image-change") == 0);
+  const auto plain = block.with({{"gates", Value(1.0)}});
   CHECK(plain.at("block.image-change") > 0.01);
   CHECK(plain.at("block.text-output") == 1);
-  CHECK(metricsOf("block", {{"last-block", Value(true)}}).at("block.text-output") == 0);
-  const auto alone = metricsOf("block", {{"text-tokens", whole(0)}});
+  CHECK(block.with({{"last-block", Value(true)}}).at("block.text-output") == 0);
+  const auto alone = block.with({{"text-tokens", whole(0)}});
   CHECK(alone.at("block.image-to-text") == Approx(0).margin(1e-6));
+}
+
+TEST_CASE("the four quadrants hold what the meters say: shares of attention are sums over the map") {
+  auto session = orrery::testing::openLab("generative/sd3", {{"show", text("block")}});
+  const auto found = metricsAt(*session, 0);
+  const auto map = arrayNamed(*session, "joint.weights.value");
+  REQUIRE(map.size() == 80 * 80);
+  double textToImage = 0, imageToText = 0;
+  for (std::size_t i = 0; i < 80; ++i) {
+    double row = 0;
+    for (std::size_t j = 0; j < 80; ++j) {
+      row += static_cast<double>(map[i * 80 + j]);
+      if (i < 16 && j >= 16) textToImage += static_cast<double>(map[i * 80 + j]) / 16;
+      if (i >= 16 && j < 16) imageToText += static_cast<double>(map[i * 80 + j]) / 64;
+    }
+    CHECK(row == Approx(1).epsilon(1e-5));
+  }
+  CHECK(found.at("block.text-to-image") == Approx(textToImage).epsilon(1e-5));
+  CHECK(found.at("block.image-to-text") == Approx(imageToText).epsilon(1e-5));
+}
+
+TEST_CASE("weights of the user: sizes from shapes, one block of it on made-up tokens") {
+  const orrery::testing::Scratch folder;
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  const auto add = [&](const std::string& name, Shape shape) {
+    std::vector<float> values;
+    for (std::int64_t i = 0; i < shape.count(); ++i)
+      values.push_back(static_cast<float>(0.1 * std::sin(1.7 * static_cast<double>(i * i % 4093) + static_cast<double>(name.size()))));
+    tensors.emplace_back(name, Tensor::from(shape, values));
+  };
+  for (const char* side : {"context_block", "x_block"}) {
+    const std::string at = std::string("joint_blocks.0.") + side + ".";
+    add(at + "adaLN_modulation.1.weight", Shape{6 * 128, 128});
+    add(at + "attn.qkv.weight", Shape{3 * 128, 128}), add(at + "attn.qkv.bias", Shape{3 * 128}),
+        add(at + "attn.proj.weight", Shape{128, 128});
+    add(at + "mlp.fc1.weight", Shape{512, 128}), add(at + "mlp.fc2.weight", Shape{128, 512});
+  }
+  const std::string path = folder.path("mmdit.safetensors");
+  REQUIRE(modelfile::writeSafetensors(path, tensors));
+  const auto found = metricsOf("block", {{"weights", Value(Asset{path, ""})}, {"qk-norm", text("file")}, {"text-tokens", whole(5)}});
+  CHECK(found.at("block.width") == 128);
+  CHECK(found.at("block.heads") == 2);
+  CHECK(errorOf("block", {{"weights", Value(Asset{path, ""})}, {"block", whole(3)}}).find("block 3 was asked for") != std::string::npos);
 }
 
 // 7
 TEST_CASE("guidance between two Gaussians: mean w m, the same variance; w = 1 and w = 0 are the two laws themselves") {
-  const Changes fine{{"classes", text("pair")}, {"sampler", text("heun")}, {"steps", whole(192)}, {"shift", Value(1.0)}, {"particles", whole(16384)}};
+  OpenPart part("guidance");
+  part.with(
+      {{"classes", text("pair")}, {"sampler", text("heun")}, {"steps", whole(128)}, {"shift", Value(1.0)}, {"particles", whole(16384)}});
   for (const double w : {0.0, 1.0, 3.0}) {
-    Changes changes = fine;
-    changes.emplace_back("guidance", Value(w));
-    const auto found = metricsOf("guidance", changes);
+    const auto found = part.with({{"guidance", Value(w)}});
     INFO(w);
     // Four standard errors of a mean and a variance of 16 384 samples, and 0.003 for the steps of the solver.
     CHECK(std::abs(found.at("guidance.guided.mean.x") - w * 0.5) < 4 * std::sqrt(0.3 / 16384) + 0.003);
@@ -212,7 +282,8 @@ TEST_CASE("guidance between two Gaussians: mean w m, the same variance; w = 1 an
 }
 
 TEST_CASE("w = 1 and w = 0 give the conditional and the unconditional samples, bit for bit") {
-  auto session = orrery::testing::openLab("generative/sd3", {{"show", text("guidance")}, {"guidance", Value(1.0)}, {"particles", whole(64)}});
+  auto session =
+      orrery::testing::openLab("generative/sd3", {{"show", text("guidance")}, {"guidance", Value(1.0)}, {"particles", whole(64)}});
   metricsAt(*session, 0);
   CHECK(arrayNamed(*session, "guided.samples.xy") == arrayNamed(*session, "conditional.samples.xy"));
   REQUIRE(session->set({{"guidance", Value(0.0)}}));
@@ -230,8 +301,9 @@ TEST_CASE("too much guidance leaves the data") {
 
 // 8
 TEST_CASE("the linear codec's error is the sum of the eigenvalues it drops") {
+  OpenPart codec("codec");
   for (const std::int64_t c : {1, 4, 16, 64}) {
-    const auto found = metricsOf("codec", {{"channels", whole(c)}});
+    const auto found = codec.with({{"channels", whole(c)}});
     INFO(c);
     CHECK(found.at("codec.error") == Approx(found.at("codec.dropped-eigenvalues")).epsilon(1e-4));
     CHECK(found.at("codec.error") > 1e-5);
@@ -248,7 +320,8 @@ TEST_CASE("eigenvectors of a symmetric matrix: orthonormal, and they make the ma
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = 0; j < n; ++j) {
       double dot = 0, back = 0;
-      for (std::size_t k = 0; k < n; ++k) dot += e.vectors[i * n + k] * e.vectors[j * n + k], back += e.values[k] * e.vectors[k * n + i] * e.vectors[k * n + j];
+      for (std::size_t k = 0; k < n; ++k)
+        dot += e.vectors[i * n + k] * e.vectors[j * n + k], back += e.values[k] * e.vectors[k * n + i] * e.vectors[k * n + j];
       CHECK(dot == Approx(i == j ? 1 : 0).margin(1e-12));
       CHECK(back == Approx(a[i * n + j]).margin(1e-12));
     }
@@ -308,7 +381,9 @@ TEST_CASE("embeddings of the user go through the block; those of another width a
     REQUIRE(modelfile::writeSafetensors(path, tensors));
     return Value(Asset{path, ""});
   };
-  CHECK(metricsOf("block", {{"embeddings", write(256)}}).at("block.image-change") != metricsOf("block").at("block.image-change"));
+  OpenPart block("block");
+  const double made = block.with({}).at("block.image-change");
+  CHECK(block.with({{"embeddings", write(256)}}).at("block.image-change") != made);
   CHECK(errorOf("block", {{"embeddings", write(100)}}).find("the block is 256 wide") != std::string::npos);
 }
 
@@ -324,7 +399,8 @@ TEST_CASE("a part that was not shown when its parameters changed is computed ane
 }
 
 TEST_CASE("every preset opens, and so does the overview, with a metric of every part") {
-  for (const char* preset : {"middle-matters", "shift-three", "logits-run-away", "over-guided", "joint-block", "another-shape", "four-channels", "two-gaussians"}) {
+  for (const char* preset : {"middle-matters", "shift-three", "logits-run-away", "over-guided", "joint-block", "another-shape",
+                             "four-channels", "two-gaussians"}) {
     INFO(preset);
     auto session = orrery::testing::openLab("generative/sd3", {}, preset);
     CHECK(metricsAt(*session, 0).size() >= 4);
@@ -332,6 +408,7 @@ TEST_CASE("every preset opens, and so does the overview, with a metric of every 
   }
   auto session = orrery::testing::openLab("generative/sd3");
   const auto found = metricsAt(*session, 0);
-  for (const char* metric : {"times.mass", "shift.exact", "block.entropy", "positions.tokens", "codec.error", "guidance.guided.mean.x"}) CHECK(found.count(metric) == 1);
+  for (const char* metric : {"times.mass", "shift.exact", "block.entropy", "positions.tokens", "codec.error", "guidance.guided.mean.x"})
+    CHECK(found.count(metric) == 1);
   CHECK(session->picture()->figure.panels.size() == 6);
 }

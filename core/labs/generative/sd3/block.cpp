@@ -1,6 +1,6 @@
-// The joint block of the lab: embeddings, one run of core/models/mmdit.h, and what is read off it. Logits are q . k / sqrt(dh); entropies in
-// nats. With q and k of root mean square 1 (RMS norm) a logit is at most sqrt(dh) times the gains. Random numbers, key = seed: Philox streams
-// 71 (text), 72 (y), 73 (the embedding of latent patches), 100 ... (weights).
+// The joint block of the lab: embeddings, one run of core/models/mmdit.h, and what is read off it. Logits are q . k / sqrt(dh); entropies
+// in nats. With q and k of root mean square 1 (RMS norm) a logit is at most sqrt(dh) times the gains. Random numbers, key = seed: Philox
+// streams 71 (text), 72 (y), 73 (the embedding of latent patches), 100 ... (weights).
 
 #include "core/labs/generative/sd3/block.h"
 
@@ -50,29 +50,41 @@ double colourTop(std::vector<float> values) {
 }  // namespace
 
 bool JointBlock::touched(const LabContext& context) const {
-  return context.anyChanged({"depth", "text-tokens", "image-tokens", "qk-norm", "weight-scale", "last-block", "gates", "alike", "weights", "block",
-                             "embeddings", "head", "query", "positions", "table", "trained", "picture", "fit", "channels", "seed"});
+  return context.anyChanged({"depth", "text-tokens", "image-tokens", "qk-norm",    "weight-scale", "last-block", "gates",
+                             "alike", "weights",     "block",        "embeddings", "head",         "query",      "positions",
+                             "table", "trained",     "picture",      "fit",        "channels",     "seed"});
 }
 
 Expected<void> JointBlock::update(LabContext& context) {
+  const std::string inputs = keyOf(context, {"depth", "last-block", "alike", "weights", "block", "text-tokens", "image-tokens",
+                                             "embeddings", "positions", "table", "trained", "picture", "fit", "channels", "seed"}),
+                    run = inputs + keyOf(context, {"qk-norm", "weight-scale", "gates"});
   try {
-    if (auto done = readWeights(context); !done) return done;
-    if (auto done = embed(context); !done) return done;
-    const std::string& wanted = context.text("qk-norm");
-    norm_ = wanted == "off"     ? QkNorm::off
-            : wanted == "rms"   ? QkNorm::rms
-            : wanted == "layer" ? QkNorm::layer
-                                : (file_ ? file_->norm : QkNorm::rms);
-    block_.norm = norm_;
-    scale_ = context.number("weight-scale");
-    context.progress(0.3, tr("joint attention"));
-    result_ = models::mmditBlock(context.stream(), block_, text_, image_, told_, {scale_, context.number("gates")});
+    const bool sameInputs = inputsFor_ == inputs, sameRun = ranFor_ == run;
+    inputsFor_.clear(), ranFor_.clear();
+    if (!sameInputs) {
+      if (auto done = readWeights(context); !done) return done;
+      if (auto done = embed(context); !done) return done;
+    }
+    if (!sameRun) {
+      const std::string& wanted = context.text("qk-norm");
+      norm_ = wanted == "off"     ? QkNorm::off
+              : wanted == "rms"   ? QkNorm::rms
+              : wanted == "layer" ? QkNorm::layer
+                                  : (file_ ? file_->norm : QkNorm::rms);
+      block_.norm = norm_;
+      scale_ = context.number("weight-scale");
+      context.progress(0.3, tr("joint attention"));
+      result_ = models::mmditBlock(context.stream(), block_, text_, image_, told_, {scale_, context.number("gates")});
+      if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
+      meter(context);
+    }
+    if (!sameInputs) sweep(context);
     if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
     head_ = std::min(context.integer("head"), block_.heads);
     query_ = std::min(context.integer("query"), tokens() - 1);
     look(context);
-    if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
-    sweep(context);
+    inputsFor_ = inputs, ranFor_ = run;
   } catch (const std::length_error& error) {
     return makeError(ErrorCode::unsupported, error.what());
   }
@@ -81,10 +93,8 @@ Expected<void> JointBlock::update(LabContext& context) {
 
 Expected<void> JointBlock::readWeights(LabContext& context) {
   const Asset& asset = context.file("weights");
-  const auto seed = context.integer("seed");
-  const std::string wanted = asset.path.empty()
-                                 ? fmt::format("random {} {} {} {}", context.integer("depth"), context.flag("last-block"), context.number("alike"), seed)
-                                 : fmt::format("{}\n{}\n{}", asset.path, asset.sha256, context.integer("block"));
+  const std::string wanted =
+      asset.path.empty() ? keyOf(context, {"depth", "last-block", "alike", "seed"}) : keyOf(context, {"weights", "block"});
   if (readFrom_ == wanted) return {};
   readFrom_.clear();
   if (asset.path.empty()) {
@@ -93,7 +103,7 @@ Expected<void> JointBlock::readWeights(LabContext& context) {
     options.depth = context.integer("depth");
     options.textEnds = context.flag("last-block");
     options.alike = context.number("alike");
-    options.seed = static_cast<std::uint64_t>(seed);
+    options.seed = static_cast<std::uint64_t>(context.integer("seed"));
     block_ = models::randomMmditBlock(context.stream(), options);
   } else {
     context.progress(0.05, tr("reading weights"));
@@ -121,10 +131,12 @@ Expected<void> JointBlock::readEmbeddings(const Asset& asset) {
       x = x.reshaped(Shape(rest));
     }
     if (x.shape().rank() != rank || x.shape()[-1] != block_.width || x.empty()) {
-      return makeError(ErrorCode::badInput, trf("{}: '{}' has shape {}, the block is {} wide: [tokens, {}] is needed for text and image, [{}] for y",
-                                                asset.path, name, tensor->shape().toString(), block_.width, block_.width, block_.width));
+      return makeError(ErrorCode::badInput,
+                       trf("{}: '{}' has shape {}, the block is {} wide: [tokens, {}] is needed for text and image, [{}] for y", asset.path,
+                           name, tensor->shape().toString(), block_.width, block_.width, block_.width));
     }
-    if (notFinite > 0) return makeError(ErrorCode::badInput, trf("{}: '{}' holds {} values that are not finite numbers", asset.path, name, notFinite));
+    if (notFinite > 0)
+      return makeError(ErrorCode::badInput, trf("{}: '{}' holds {} values that are not finite numbers", asset.path, name, notFinite));
     return x;
   };
   const auto text = read("text", 2), image = read("image", 2), y = read("y", 1);
@@ -167,7 +179,8 @@ Expected<void> JointBlock::embed(LabContext& context) {
   grid.rows = rows_, grid.columns = columns_;
   grid.table = context.integer("table"), grid.trained = std::min(context.integer("trained"), grid.table);
   if (std::max(rows_, columns_) > grid.table) {
-    return makeError(ErrorCode::usage, trf("{} × {} image tokens do not fit the position table of {} × {}", columns_, rows_, grid.table, grid.table));
+    return makeError(ErrorCode::usage,
+                     trf("{} × {} image tokens do not fit the position table of {} × {}", columns_, rows_, grid.table, grid.table));
   }
   for (std::int64_t n = 0; n < pictures_; ++n) {
     const std::int64_t r = n / columns_, c = n % columns_;
@@ -195,8 +208,8 @@ Expected<void> JointBlock::embed(LabContext& context) {
 void JointBlock::look(LabContext& context) {
   auto& stream = context.stream();
   const auto &q = result_.heads.q, &k = result_.heads.k;
-  const std::int64_t n = tokens(), heads = block_.heads;
-  cell_ = kernels::cellFor(n, mapCells);
+  const std::int64_t heads = block_.heads;
+  cell_ = kernels::cellFor(tokens(), mapCells);
 
   // The map and one row of it: of a head, or the mean of all.
   Tensor map, row;
@@ -210,28 +223,35 @@ void JointBlock::look(LabContext& context) {
   map_ = kernels::affine(stream, map, share, 0).reshaped(Shape{map.shape()[1], map.shape()[2]});
   mapTop_ = colourTop(map_.toFloats());
   row_ = kernels::affine(stream, row, share, 0).toFloats();
+}
 
-  // Meters.
+// The meters of all heads.
+void JointBlock::meter(LabContext& context) {
+  auto& stream = context.stream();
+  const auto &q = result_.heads.q, &k = result_.heads.k;
+  const std::int64_t n = tokens(), heads = block_.heads;
   const auto most = models::largestLogits(stream, q, k).toFloats();
   logits_.assign(most.begin(), most.end());
   const auto statistics = result_.attention.statistics.toFloats();
   entropies_.assign(static_cast<std::size_t>(heads), 0);
   for (std::int64_t h = 0; h < heads; ++h) {
     for (std::int64_t i = 0; i < n; ++i)
-      entropies_[static_cast<std::size_t>(h)] += static_cast<double>(statistics[static_cast<std::size_t>((h * n + i) * 2 + 1)]) / static_cast<double>(n);
+      entropies_[static_cast<std::size_t>(h)] +=
+          static_cast<double>(statistics[static_cast<std::size_t>((h * n + i) * 2 + 1)]) / static_cast<double>(n);
   }
 
   // How much of what each side attends to is the other: attention over values that are 1 for image tokens.
   std::vector<float> isImage(static_cast<std::size_t>(heads * n * 4), 0.0f);
-  for (std::int64_t h = 0; h < heads; ++h)
-    std::fill_n(isImage.begin() + (h * n + words_) * 4, pictures_ * 4, 1.0f);
+  for (std::int64_t h = 0; h < heads; ++h) std::fill_n(isImage.begin() + (h * n + words_) * 4, pictures_ * 4, 1.0f);
   const auto shares = kernels::attention(stream, q, k, Tensor::from(Shape{heads, n, 4}, isImage)).output.toFloats();
   textToImage_ = imageToText_ = 0;
   for (std::int64_t h = 0; h < heads; ++h) {
     for (std::int64_t i = 0; i < n; ++i) {
       const double toImage = static_cast<double>(shares[static_cast<std::size_t>((h * n + i) * 4)]) / static_cast<double>(heads);
-      if (i < words_) textToImage_ += toImage / static_cast<double>(words_);
-      else imageToText_ += (1.0 / static_cast<double>(heads) - toImage) / static_cast<double>(pictures_);
+      if (i < words_)
+        textToImage_ += toImage / static_cast<double>(words_);
+      else
+        imageToText_ += (1.0 / static_cast<double>(heads) - toImage) / static_cast<double>(pictures_);
     }
   }
   changed_ = rootMeanSquare(result_.image, image_);
@@ -288,7 +308,8 @@ Changes JointBlock::pointer(const PointerEvent& event, const Values&) const {
   if (event.panel == "logits" && event.kind == PointerEvent::Kind::click) {
     return {{"head", std::clamp<std::int64_t>(std::llround(event.x), 0, block_.heads)}};
   }
-  if (event.panel == "scale-logits" && event.handle == "weight-scale" && event.x > 0) return {{"weight-scale", std::clamp(event.x, 0.1, 30.0)}};
+  if (event.panel == "scale-logits" && event.handle == "weight-scale" && event.x > 0)
+    return {{"weight-scale", std::clamp(event.x, 0.1, 30.0)}};
   return {};
 }
 

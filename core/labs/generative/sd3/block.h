@@ -25,6 +25,7 @@ class JointBlock : public Part {
   Expected<void> readWeights(LabContext& context);
   Expected<void> embed(LabContext& context);
   Expected<void> readEmbeddings(const Asset& asset);
+  void meter(LabContext& context);
   void look(LabContext& context);
   void sweep(LabContext& context);
   std::int64_t tokens() const { return words_ + pictures_; }
@@ -39,30 +40,30 @@ class JointBlock : public Part {
 
   const LatentCodec& codec_;
   models::MmditBlock block_;
-  std::string readFrom_;                      // what block_ was made from
+  std::string readFrom_, inputsFor_, ranFor_;  // what block_ was made from; what the embeddings and the run stand for
   std::optional<models::MmditFile> file_;
-  std::int64_t index_ = 0;                    // of the block in the file
+  std::int64_t index_ = 0;  // of the block in the file
   models::QkNorm norm_ = models::QkNorm::rms;
   double scale_ = 1;
-  Tensor text_, image_, told_;                // [Lc, D], [Lx, D], [D]
+  Tensor text_, image_, told_;  // [Lc, D], [Lx, D], [D]
   std::int64_t words_ = 0, pictures_ = 0, columns_ = 8, rows_ = 8;
-  bool dropped_ = false;                      // embeddings are the user's
+  bool dropped_ = false;  // embeddings are the user's
   models::MmditResult result_;
 
   // What is looked at.
-  std::int64_t head_ = 0, query_ = 0;         // head 0: the mean of all
+  std::int64_t head_ = 0, query_ = 0;  // head 0: the mean of all
   std::int64_t cell_ = 1;
-  Tensor map_;                                // [cells, cells]
+  Tensor map_;  // [cells, cells]
   double mapTop_ = 1;
   std::vector<float> row_;                    // [tokens]
   std::vector<double> logits_, entropies_;    // per head: the largest |logit|; mean entropy over rows, nats
   double textToImage_ = 0, imageToText_ = 0;  // shares of attention, means over heads and rows
   double changed_ = 0;                        // root mean square of what the block adds to image tokens
   struct Sweep {
-    std::vector<double> logits, entropies;    // over scales_
+    std::vector<double> logits, entropies;  // over scales_
   };
   std::vector<double> scales_;
-  Sweep sweeps_[3];                           // off, RMS, layer norm: the order of models::QkNorm
+  Sweep sweeps_[3];  // off, RMS, layer norm: the order of models::QkNorm
 };
 
 }  // namespace orrery::generative::sd3

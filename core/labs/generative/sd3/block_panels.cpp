@@ -25,7 +25,8 @@ std::string percent(double share) { return fmt::format("{:.0f}", 100 * share); }
 Panel JointBlock::mapPanel() const {
   Panel panel;
   panel.id = "joint";
-  panel.title = head_ > 0 ? trf("One attention over text and image: head {}", head_) : tr("One attention over text and image: mean of the heads");
+  panel.title =
+      head_ > 0 ? trf("One attention over text and image: head {}", head_) : tr("One attention over text and image: mean of the heads");
   panel.note = normName(norm_);
   panel.equalAspect = true;
   panel.y.reversed = true;
@@ -79,7 +80,7 @@ Panel JointBlock::logitSweepPanel() const {
   const Paint paints[] = {Paint::of(Role::falsePositive), Paint::of(Role::estimate), Paint::series(2)};
   for (const int i : {0, 1, 2}) {
     auto curve = curveOf(fmt::format("norm-{}", i), scales_, sweeps_[i].logits, paints[i], names[i]);
-    curve->markers = true;
+    curve->markers = i != 2;  // it lies on the one before
     curve->directLabel = false;
     if (i == 2) curve->dash = {4, 2};
     panel.marks.push_back(std::move(curve));
@@ -112,7 +113,7 @@ Panel JointBlock::entropySweepPanel() const {
   const std::string names[] = {tr("no norm"), tr("RMS norm"), tr("layer norm")};
   for (const int i : {0, 1, 2}) {
     auto curve = curveOf(fmt::format("norm-{}", i), scales_, sweeps_[i].entropies, paints[i], names[i]);
-    curve->markers = true;
+    curve->markers = i != 2;  // it lies on the one before
     curve->directLabel = false;
     if (i == 2) curve->dash = {4, 2};
     panel.marks.push_back(std::move(curve));
@@ -142,7 +143,8 @@ Panel JointBlock::filePanel() const {
   std::vector<std::string> lines{
       trf("depth {}: width {}, {} heads of {}", file_->width / 64, file_->width, file_->heads, file_->width / file_->heads),
       trf("{} joint blocks, block {} shown", file_->blocks, index_), normName(file_->norm)};
-  if (file_->latentChannels > 0) lines.push_back(trf("{} latent channels in patches of {} × {}", file_->latentChannels, file_->patch, file_->patch));
+  if (file_->latentChannels > 0)
+    lines.push_back(trf("{} latent channels in patches of {} × {}", file_->latentChannels, file_->patch, file_->patch));
   if (file_->tableSide > 0) lines.push_back(trf("positions for {} × {} tokens", file_->tableSide, file_->tableSide));
   if (file_->textWidth > 0) lines.push_back(trf("text embeddings {} wide", file_->textWidth));
   if (file_->pooledWidth > 0) lines.push_back(trf("pooled text {} wide", file_->pooledWidth));
@@ -163,7 +165,8 @@ Panel JointBlock::tokenPanel() const {
   panel.id = "looks";
   const bool fromText = query_ < words_;
   panel.title = fromText ? trf("Where text token {} looks", query_ + 1)
-                         : trf("Where the image token in row {}, column {} looks", (query_ - words_) / columns_ + 1, (query_ - words_) % columns_ + 1);
+                         : trf("Where the image token in row {}, column {} looks", (query_ - words_) / columns_ + 1,
+                               (query_ - words_) % columns_ + 1);
   double toText = 0;
   for (std::int64_t i = 0; i < words_; ++i) toText += static_cast<double>(row_[static_cast<std::size_t>(i)]);
   panel.note = trf("{} % at text", percent(toText));
@@ -199,7 +202,8 @@ Panel JointBlock::tokenPanel() const {
   }
   auto ring = std::make_shared<PointsMark>("query");
   const std::int64_t n = query_ - words_;
-  const double x = fromText ? -0.5 + columns * (static_cast<double>(query_) + 0.5) / static_cast<double>(words_) : static_cast<double>(n % columns_);
+  const double x =
+      fromText ? -0.5 + columns * (static_cast<double>(query_) + 0.5) / static_cast<double>(words_) : static_cast<double>(n % columns_);
   const double y = fromText ? -0.5 - gap - 0.5 * strip : static_cast<double>(n / columns_);
   ring->xy = Tensor::from(Shape{1, 2}, {static_cast<float>(x), static_cast<float>(y)});
   ring->shape = PointShape::ring;

@@ -87,10 +87,8 @@ std::vector<float> patchesOf(const std::vector<std::uint8_t>& rgb, int width, in
 bool LatentCodec::touched(const LabContext& context) const { return context.anyChanged({"picture", "fit", "channels"}); }
 
 Expected<void> LatentCodec::update(LabContext& context) {
-  const Asset& asset = context.file("picture");
-  const bool given = !asset.path.empty();
-  // The picture may have changed while this part was not shown: compared with what it was fitted to.
-  const std::string wanted = given ? asset.path + "\n" + asset.sha256 + "\n" + context.text("fit") : "built-in";
+  const bool given = !context.file("picture").path.empty();
+  const std::string wanted = keyOf(context, {"picture", "fit"});
   if (fittedTo_ != wanted) {
     fittedTo_.clear();
     if (given) {
@@ -256,8 +254,8 @@ Panel LatentCodec::channelsPanel() const {
   const std::size_t rows = (shown + columns - 1) / columns;
   const auto w = static_cast<std::size_t>(width_) / S, h = static_cast<std::size_t>(height_) / S;
   const double stepX = 1.08 * static_cast<double>(w), stepY = static_cast<double>(h) + 0.22 * static_cast<double>(std::min(w, h) + 4);
-  Panel panel = picturePanel("channels", static_cast<double>(columns) * stepX, static_cast<double>(rows) * stepY, 0.25 * static_cast<double>(h),
-                             0.02 * static_cast<double>(w), 0);
+  Panel panel = picturePanel("channels", static_cast<double>(columns) * stepX, static_cast<double>(rows) * stepY,
+                             0.25 * static_cast<double>(h), 0.02 * static_cast<double>(w), 0);
   panel.title = shown < channels_ ? trf("The latent picture: the first {} of {} channels", shown, channels_)
                                   : trf("The latent picture: {} channels of {} × {}", channels_, w, h);
   panel.note = tr("name: share of the variance");
@@ -275,8 +273,9 @@ Panel LatentCodec::channelsPanel() const {
     heat->range = {-2.5, 2.5};
     heat->quantity = tr("latent / its deviation");
     panel.marks.push_back(std::move(heat));
-    words->words.push_back({x, y - 0.03 * static_cast<double>(h), trf("{}: {} %", c + 1, percent(codec_.eigenvalues[c] / std::max(all, 1e-300))),
-                            Paint::of(Role::muted), HAlign::left, VAlign::baseline, 7});
+    words->words.push_back({x, y - 0.03 * static_cast<double>(h),
+                            trf("{}: {} %", c + 1, percent(codec_.eigenvalues[c] / std::max(all, 1e-300))), Paint::of(Role::muted),
+                            HAlign::left, VAlign::baseline, 7});
   }
   panel.marks.push_back(std::move(words));
   return panel;

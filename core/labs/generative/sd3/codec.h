@@ -5,8 +5,8 @@
 
 namespace orrery::generative::sd3 {
 
-// Source: Pearson 1901; the best linear code of c numbers per patch. z_i = v_i . (x - mean), x' = mean + sum_{i < c} z_i v_i; the mean squared
-// error of a patch is the sum of the eigenvalues left out. Values -1 ... 1, ordered row, column, colour.
+// Source: Pearson 1901; the best linear code of c numbers per patch. z_i = v_i . (x - mean), x' = mean + sum_{i < c} z_i v_i; the mean
+// squared error of a patch is the sum of the eigenvalues left out. Values -1 ... 1, ordered row, column, colour.
 struct PatchCodec {
   static constexpr std::size_t side = 8, values = side * side * 3;
   std::vector<double> mean, eigenvalues, vectors;  // [192], [192] falling, [192, 192]: row i belongs to eigenvalue i

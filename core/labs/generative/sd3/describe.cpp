@@ -27,7 +27,9 @@ bool codec(const Values& v) { return showsOne(v, {"codec", "block"}); }
 bool positions(const Values& v) { return showsOne(v, {"positions", "block"}); }
 bool picked(const Values& v) { return showsOne(v, {"positions"}); }
 bool sized(const Values& v) { return showsOne(v, {"positions", "shift"}) && !fileGiven(v, "picture"); }
-bool logitNormal(const Values& v) { return showsOne(v, {"times", "shift"}) && (textOf(v, "show") == "shift" || textOf(v, "law") == "logit-normal"); }
+bool logitNormal(const Values& v) {
+  return showsOne(v, {"times", "shift"}) && (textOf(v, "show") == "shift" || textOf(v, "law") == "logit-normal");
+}
 bool mode(const Values& v) { return times(v) && textOf(v, "law") == "mode"; }
 bool shifted(const Values& v) { return showsOne(v, {"shift", "guidance"}); }
 bool noising(const Values& v) { return textOf(v, "show") == "shift"; }
@@ -74,20 +76,21 @@ LabEntry Sd3::describe() {
                {"codec", "Latent channels"},
                {"guidance", "Guidance"}}}},
       {"law", "Timestep law", "Which times training draws.", "Training times", "logit-normal"s, laws(), "", times},
-      {"mean", "Mean of the logit m", "Above 0 draws more noise; drag its line.", "Training times", 0.0, Real{-2, 2, 0.01}, "", logitNormal},
-      {"deviation", "Deviation of the logit s", "Beyond √2 the density has two peaks at m = 0.", "Training times", 1.0, Real{0.1, 3, 0.01}, "",
+      {"mean", "Mean of the logit m", "Above 0 draws more noise; drag its line.", "Training times", 0.0, Real{-2, 2, 0.01}, "",
        logitNormal},
+      {"deviation", "Deviation of the logit s", "Beyond √2 the density has two peaks at m = 0.", "Training times", 1.0, Real{0.1, 3, 0.01},
+       "", logitNormal},
       {"mode-scale", "Mode scale s", "Above 0 draws the middle more often; invertible from −1 to 1.7519.", "Training times", 1.29,
        Real{-2, 2.5, 0.01}, "", mode},
       {"draws", "Times drawn", "For the histogram.", "Training times", whole(1 << 16), Integer{1024, 1 << 22, true}, "", times},
-      {"shift", "Shift κ", "t → κ t / (1 + (κ − 1) t): from n to m pixels κ = √(m / n); drag a handle.", "Resolution", 3.0, Real{0.25, 12, 0.05},
-       "", shifted},
-      {"base", "Base side", "Side of the square of n pixels the times were chosen for.", "Resolution", whole(256), Integer{16, 4096, true}, "px",
-       shift},
+      {"shift", "Shift κ", "t → κ t / (1 + (κ − 1) t): from n to m pixels κ = √(m / n); drag a handle.", "Resolution", 3.0,
+       Real{0.25, 12, 0.05}, "", shifted},
+      {"base", "Base side", "Side of the square of n pixels the times were chosen for.", "Resolution", whole(256), Integer{16, 4096, true},
+       "px", shift},
       {"width", "Picture width", "A multiple of 16.", "Resolution", whole(1024), Integer{16, 8192, true}, "px", sized},
       {"height", "Picture height", "A multiple of 16.", "Resolution", whole(1024), Integer{16, 8192, true}, "px", sized},
-      {"time", "Time of the noised pictures t", "How noisy the pictures are before the shift.", "Resolution", 0.6, Real{0.02, 0.98, 0.01}, "",
-       noising},
+      {"time", "Time of the noised pictures t", "How noisy the pictures are before the shift.", "Resolution", 0.35, Real{0.02, 0.98, 0.01},
+       "", noising},
       {"weights", "Weights", "A safetensors file with joint_blocks.i.*; none: random weights.", "Joint attention", Asset{},
        FileWell{{"safetensors"}, false}, "", block},
       {"block", "Block", "Which joint block of the file.", "Joint attention", whole(0), Integer{0, 127}, "", fromFile},
@@ -106,25 +109,32 @@ LabEntry Sd3::describe() {
       {"gates", "Gates", "Multiplies all gates: at 0 the block passes its input on.", "Joint attention", 1.0, Real{0, 2, 0.01}, "", block},
       {"last-block", "Last block", "Its text side gives keys and values but has no output.", "Joint attention", false, Switch{}, "", made},
       {"head", "Head shown", "0 is the mean of all.", "Joint attention", whole(0), Integer{0, 64}, "", block},
-      {"query", "Token shown", "A row of the map: text tokens first; drag its line.", "Joint attention", whole(34), Integer{0, 5120}, "", block},
+      {"query", "Token shown", "A row of the map: text tokens first; drag its line.", "Joint attention", whole(34), Integer{0, 5120}, "",
+       block},
       {"positions", "Positions", "How a token is told its place.", "Positions", "crop"s,
        Choice{{{"none", "None"}, {"raster", "1-D raster"}, {"crop", "2-D crop"}, {"rescale", "2-D rescale"}}}, "", positions},
       {"table", "Table side", "Places of the position table along a side.", "Positions", whole(192), Integer{4, 512}, "tokens", positions},
-      {"trained", "Trained side", "Tokens along a side of the pictures in training.", "Positions", whole(64), Integer{2, 512}, "tokens", positions},
+      {"trained", "Trained side", "Tokens along a side of the pictures in training.", "Positions", whole(64), Integer{2, 512}, "tokens",
+       positions},
       {"token-row", "Picked token: row", "Its share of the way down; drag it.", "Positions", 0.35, Real{0, 1, 0.001}, "", picked},
       {"token-column", "Picked token: column", "Its share of the way across; drag it.", "Positions", 0.3, Real{0, 1, 0.001}, "", picked},
       {"channels", "Latent channels c", "Numbers kept of each 8 × 8 × 3 patch.", "Latent channels", whole(16), Integer{1, 64}, "", codec},
       {"picture", "Picture", "PNG or JPEG: coded, and positions for its shape; none: ShapeWorld.", "Latent channels", Asset{},
        FileWell{{"image"}, false}, "",
-       [](const Values& v) { return showsOne(v, {"codec", "block", "positions"}); }},
+       [](const Values& v) {
+         return showsOne(v, {"codec", "block", "positions"});
+       }},
       {"fit", "Sides that are no multiples of 16", "Refuse such a picture or cut it.", "Latent channels", "exact"s,
        Choice{{{"exact", "Refuse"}, {"cut", "Cut the picture"}}}, "",
-       [](const Values& v) { return showsOne(v, {"codec", "block", "positions"}); }},
+       [](const Values& v) {
+         return showsOne(v, {"codec", "block", "positions"});
+       }},
       {"classes", "Classes", "A labelled mixture: each blob is a class; or one Gaussian against another.", "Guidance", "ring8"s,
-       Choice{{{"ring8", "Ring of 8"}, {"tri", "Three blobs"}, {"grid25", "Grid of 25"}, {"pair", "Two Gaussians, closed form"}}}, "", guidance},
+       Choice{{{"ring8", "Ring of 8"}, {"tri", "Three blobs"}, {"grid25", "Grid of 25"}, {"pair", "Two Gaussians, closed form"}}}, "",
+       guidance},
       {"class", "Class", "Which one is asked for.", "Guidance", whole(1), Integer{0, 24}, "", classed},
-      {"guidance", "Guidance w", "u = u_none + w (u_class − u_none): 0 ignores the class, 1 is the class alone; drag its line.", "Guidance", 5.0,
-       Real{0, 15, 0.1}, "", guidance},
+      {"guidance", "Guidance w", "u = u_none + w (u_class − u_none): 0 ignores the class, 1 is the class alone; drag its line.", "Guidance",
+       5.0, Real{0, 15, 0.1}, "", guidance},
       {"sampler", "Sampler", "The same as on the sampler bench, on the shifted grid.", "Guidance", "euler"s, samplers(), "", guidance},
       {"steps", "Steps", "Of the sampler.", "Guidance", whole(28), Integer{1, 512, true}, "", shifted},
       {"particles", "Particles", "How many start together.", "Guidance", whole(1024), Integer{64, 1 << 16, true}, "", guidance},
@@ -134,7 +144,8 @@ LabEntry Sd3::describe() {
   entry.presets = {
       {"middle-matters",
        "Middle matters",
-       "At both ends a straight line of x_t says all there is to say: uniform times spend half of their samples there, logit-normal ones in between.",
+       "At both ends a straight line of x_t says all there is to say: uniform times spend half of their samples there, logit-normal ones "
+       "in between.",
        {{"show", "times"s}}},
       {"shift-three",
        "Shift 1 against 3 at 1024²",
@@ -165,12 +176,8 @@ LabEntry Sd3::describe() {
        "Between two Gaussians guidance moves the mean to w m and keeps the spread.",
        {{"show", "guidance"s}, {"classes", "pair"s}, {"guidance", 3.0}, {"steps", whole(64)}}},
   };
-  entry.views = {{"density", "Training times"},
-                 {"ruler", "Resolution shift"},
-                 {"joint", "Joint attention"},
-                 {"similarity", "Position similarity"},
-                 {"pictures", "Latent codec"},
-                 {"guided", "Guided samples"}};
+  entry.views = {{"density", "Training times"},         {"ruler", "Resolution shift"}, {"joint", "Joint attention"},
+                 {"similarity", "Position similarity"}, {"pictures", "Latent codec"},  {"guided", "Guided samples"}};
   Acceptance weights;
   weights.kinds = "Stable Diffusion 3 weights as safetensors";
   weights.parameter = "weights";
@@ -183,7 +190,8 @@ LabEntry Sd3::describe() {
   embeddings.parameter = "embeddings";
   embeddings.also = {{"show", "block"s}};
   embeddings.score = [](const FileReport& report) {
-    const bool named = std::any_of(report.tensors.begin(), report.tensors.end(), [](const TensorSummary& t) { return t.name == "text" || t.name == "image"; });
+    const bool named = std::any_of(report.tensors.begin(), report.tensors.end(),
+                                   [](const TensorSummary& t) { return t.name == "text" || t.name == "image"; });
     return (report.kind == "safetensors" || report.kind == "npz") && named && report.tensors.size() <= 3 ? 60 : 0;
   };
   Acceptance picture;

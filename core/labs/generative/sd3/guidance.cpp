@@ -90,16 +90,14 @@ Guidance::Ends Guidance::endsOf(const State& x) const {
 }
 
 Expected<void> Guidance::update(LabContext& context) {
-  // What is walked depends on everything but the moment shown.
+  // The moment shown changes nothing that is walked.
   const std::string& id = context.text("classes");
-  const auto wanted = fmt::format("{} {} {} {} {} {} {} {}", id, context.integer("class"), context.number("guidance"), context.text("sampler"),
-                                  context.integer("steps"), context.number("shift"), context.integer("particles"), context.integer("seed"));
-  const auto sweptFor = fmt::format("{} {} {} {} {} {}", id, context.integer("class"), context.text("sampler"), context.integer("steps"),
-                                    context.number("shift"), context.integer("seed"));
+  const std::string sweptFor = keyOf(context, {"classes", "class", "sampler", "steps", "shift", "seed"}),
+                    plainFor = sweptFor + keyOf(context, {"particles"}), walkedFor = plainFor + keyOf(context, {"guidance"});
   moment_ = context.number("moment");
-  if (walkedFor_ == wanted + "|" + sweptFor) return {};
-  const bool sweepStands = walkedFor_.size() > sweptFor.size() && walkedFor_.substr(walkedFor_.find('|') + 1) == sweptFor;
-  walkedFor_.clear();
+  if (walkedFor_ == walkedFor) return {};
+  const bool plainStands = plainFor_ == plainFor, sweepStands = sweptFor_ == sweptFor;
+  walkedFor_.clear(), plainFor_.clear(), sweptFor_.clear();
 
   // The classes: the blobs of a scene, or one Gaussian against another.
   const auto number = static_cast<std::size_t>(context.integer("class"));
@@ -113,7 +111,8 @@ Expected<void> Guidance::update(LabContext& context) {
     auto scene = planeScene(id);
     if (!scene) return scene.error();
     if (number >= scene->density.components.size()) {
-      return makeError(ErrorCode::usage, trf("There are the classes 0 to {}, class {} was asked for", scene->density.components.size() - 1, number));
+      return makeError(ErrorCode::usage,
+                       trf("There are the classes 0 to {}, class {} was asked for", scene->density.components.size() - 1, number));
     }
     scene_ = *std::move(scene);
     own_ = alone(scene_.density, number);
@@ -135,7 +134,7 @@ Expected<void> Guidance::update(LabContext& context) {
     into = *std::move(walked);
     return {};
   };
-  if (!sweepStands || plain_.visits.empty() || plain_.visits[0].x.size() != 2 * particles) {
+  if (!plainStands) {
     if (auto done = walkInto(without_, 0); !done) return done;
     if (auto done = walkInto(plain_, 1); !done) return done;
   }
@@ -149,7 +148,7 @@ Expected<void> Guidance::update(LabContext& context) {
       sweepW_.push_back(w), sweep_.push_back(walked->ends);
     }
   }
-  walkedFor_ = wanted + "|" + sweptFor;
+  walkedFor_ = walkedFor, plainFor_ = plainFor, sweptFor_ = sweptFor;
   return {};
 }
 
@@ -162,9 +161,7 @@ Panel Guidance::canvas(const char* id, const Walk& walk, bool trails) const {
   Panel panel = planePanel(id, half());
   const auto& now = visitOf(walk);
   const double t = now.level / (1 + now.level);
-  panel.title = walk.w == 0   ? tr("No class, w = 0")
-                : walk.w == 1 ? tr("The class alone, w = 1")
-                              : trf("Guided, w = {:.3g}", walk.w);
+  panel.title = walk.w == 0 ? tr("No class, w = 0") : walk.w == 1 ? tr("The class alone, w = 1") : trf("Guided, w = {:.3g}", walk.w);
   panel.note = moment_ < 1 ? trf("t = {:.3f}", t) : trf("outside of the class's 99 %: {:.0f} %", 100 * walk.ends.outside);
   if (walk.w == 0 && moment_ >= 1) panel.note.clear();
   panel.marks.push_back(hostDensityMark(walk.w == 0 ? scene_ : own_, 1, 0, half()));
@@ -218,8 +215,10 @@ Panel Guidance::sweepPanel() const {
   };
   if (pair_) {
     panel.y.label = tr("data units");
-    add("mean", [](const Ends& e) { return e.meanX; }, Paint::of(Role::estimate), tr("mean of the samples"));
-    add("deviation", [](const Ends& e) { return std::sqrt(e.varianceX); }, Paint::series(5), tr("their deviation"));
+    add(
+        "mean", [](const Ends& e) { return e.meanX; }, Paint::of(Role::estimate), tr("mean of the samples"));
+    add(
+        "deviation", [](const Ends& e) { return std::sqrt(e.varianceX); }, Paint::series(5), tr("their deviation"));
     auto exact = curveOf("exact", {0, 15}, {0, 15 * pairMean}, Paint::of(Role::data), tr("w m"));
     exact->dash = {3, 2};
     exact->directLabel = false;
@@ -227,9 +226,12 @@ Panel Guidance::sweepPanel() const {
   } else {
     panel.y.label = tr("share or ratio");
     panel.y.range = Range{0, 1.12};
-    add("certainty", [](const Ends& e) { return e.certainty; }, Paint::of(Role::good), tr("p(class | sample)"));
-    add("outside", [](const Ends& e) { return e.outside; }, Paint::of(Role::falsePositive), tr("outside of the class's 99 %"));
-    add("spread", [](const Ends& e) { return e.spread; }, Paint::of(Role::muted), tr("spread / the class's own"), true);
+    add(
+        "certainty", [](const Ends& e) { return e.certainty; }, Paint::of(Role::good), tr("p(class | sample)"));
+    add(
+        "outside", [](const Ends& e) { return e.outside; }, Paint::of(Role::falsePositive), tr("outside of the class's 99 %"));
+    add(
+        "spread", [](const Ends& e) { return e.spread; }, Paint::of(Role::muted), tr("spread / the class's own"), true);
   }
   auto rule = std::make_shared<RuleMark>("w");
   rule->at = w_;

@@ -46,8 +46,8 @@ class Guidance : public Part {
   diffusion::SamplerOptions options_;
   std::vector<double> levels_;
   std::uint64_t seed_ = 0;
-  Walk without_, plain_, guided_;  // w = 0, 1 and the chosen one
-  std::string walkedFor_;          // what they were walked for
+  Walk without_, plain_, guided_;                // w = 0, 1 and the chosen one
+  std::string walkedFor_, plainFor_, sweptFor_;  // what the guided walk, the other two and the sweep stand for
   std::vector<double> sweepW_;
   std::vector<Ends> sweep_;
 };

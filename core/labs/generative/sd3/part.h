@@ -1,7 +1,9 @@
 #pragma once
 // What the parts of the lab generative/sd3 have in common: each shows one published change, in isolation.
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/session/lab.h"
@@ -21,6 +23,18 @@ class Part {
 
   bool stale = true;  // to be computed before it is shown
 };
+
+// The values of parameters as one text: what a result was computed for. A part that is not shown misses changes, so LabContext::changed()
+// does not tell whether its result still stands.
+inline std::string keyOf(const LabContext& context, std::initializer_list<std::string_view> ids) {
+  std::string key;
+  for (const std::string_view id : ids) {
+    const Value& value = context.values().find(id)->second;
+    key += toText(value) + "\n";
+    if (const auto* asset = std::get_if<Asset>(&value)) key += asset->sha256 + "\n";
+  }
+  return key;
+}
 
 // A panel at a place of a figure.
 inline void place(Figure& figure, Panel panel, int row, int column, int rowSpan = 1, int columnSpan = 1) {

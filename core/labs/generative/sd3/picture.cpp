@@ -19,9 +19,9 @@ Mosaic::Mosaic(int rows, int columns, int side, int gap)
 void Mosaic::put(int row, int column, const std::vector<double>& values, int width, int height, double unit) {
   for (int y = 0; y < side_; ++y) {
     for (int x = 0; x < side_; ++x) {
-      const auto from = (static_cast<std::size_t>(y * height / side_) * static_cast<std::size_t>(width) +
-                         static_cast<std::size_t>(x * width / side_)) *
-                        3;
+      const auto from =
+          (static_cast<std::size_t>(y * height / side_) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x * width / side_)) *
+          3;
       std::uint8_t* pixel = &rgba_[(static_cast<std::size_t>(row * (side_ + gap_) + y) * static_cast<std::size_t>(width_) +
                                     static_cast<std::size_t>(column * (side_ + gap_) + x)) *
                                    4];

@@ -31,6 +31,7 @@ Tensor rgbaOf(const std::vector<double>& values, int width, int height);
 
 // A panel in pixels without axes, row 0 on top, with room above, beside and below.
 Panel picturePanel(const char* id, double width, double height, double above, double beside, double below);
-std::shared_ptr<ImageMark> pictureMark(const char* id, const Tensor& pixels, double x = 0, double y = 0, double width = 0, double height = 0);
+std::shared_ptr<ImageMark> pictureMark(const char* id, const Tensor& pixels, double x = 0, double y = 0, double width = 0,
+                                       double height = 0);
 
 }  // namespace orrery::generative::sd3

@@ -11,9 +11,10 @@ constexpr int multiple = 16;  // 8 of the autoencoder, 2 of the patches
 
 Expected<PictureSize> fitting(int width, int height, bool cut, bool fromFile) {
   if (!cut && (width % multiple != 0 || height % multiple != 0)) {
-    return makeError(ErrorCode::usage, trf("The picture is {} × {}: both sides must be multiples of 16 (8 of the autoencoder times patches of "
-                                           "2); take {} × {}, or choose to cut the picture",
-                                           width, height, width / multiple * multiple, height / multiple * multiple));
+    return makeError(ErrorCode::usage,
+                     trf("The picture is {} × {}: both sides must be multiples of 16 (8 of the autoencoder times patches of "
+                         "2); take {} × {}, or choose to cut the picture",
+                         width, height, width / multiple * multiple, height / multiple * multiple));
   }
   const int w = width / multiple * multiple, h = height / multiple * multiple;
   if (w < multiple || h < multiple) {

@@ -38,7 +38,10 @@ std::string nameOf(PositionKind kind) {
 }  // namespace
 
 PositionKind positionKind(const std::string& id) {
-  return id == "none" ? PositionKind::none : id == "raster" ? PositionKind::raster : id == "rescale" ? PositionKind::rescale : PositionKind::crop;
+  return id == "none"      ? PositionKind::none
+         : id == "raster"  ? PositionKind::raster
+         : id == "rescale" ? PositionKind::rescale
+                           : PositionKind::crop;
 }
 
 std::array<double, 2> PositionGrid::placeOf(double row, double column) const {
@@ -64,7 +67,8 @@ std::array<std::int64_t, 2> PositionGrid::trainedToken(std::int64_t row, std::in
   if (kind == PositionKind::none) return {-1, -1};
   if (kind == PositionKind::raster) {
     const std::int64_t number = std::llround(place[1]);
-    return number < trained * trained ? std::array<std::int64_t, 2>{number / trained, number % trained} : std::array<std::int64_t, 2>{-1, -1};
+    return number < trained * trained ? std::array<std::int64_t, 2>{number / trained, number % trained}
+                                      : std::array<std::int64_t, 2>{-1, -1};
   }
   const std::int64_t first = (table - trained) / 2, r = std::llround(place[0]) - first, c = std::llround(place[1]) - first;
   if (r < 0 || c < 0 || r >= trained || c >= trained) return {-1, -1};
@@ -106,15 +110,17 @@ Expected<void> Positions::update(LabContext& context) {
   grid.table = context.integer("table");
   grid.trained = std::min(context.integer("trained"), grid.table);
   if (grid.rows > grid.table || grid.columns > grid.table) {
-    return makeError(ErrorCode::usage, trf("A picture of {} × {} has {} × {} tokens, the position table has {} × {}: take a smaller picture or a "
-                                           "larger table",
-                                           size->width, size->height, grid.columns, grid.rows, grid.table, grid.table));
+    return makeError(ErrorCode::usage,
+                     trf("A picture of {} × {} has {} × {} tokens, the position table has {} × {}: take a smaller picture or a "
+                         "larger table",
+                         size->width, size->height, grid.columns, grid.rows, grid.table, grid.table));
   }
   grid_ = grid;
   pixelsWide_ = size->width, pixelsHigh_ = size->height;
   width_ = 64 * context.integer("depth");
   // Picked by its share of the way, so that another grid keeps it.
-  row_ = std::clamp<std::int64_t>(static_cast<std::int64_t>(context.number("token-row") * static_cast<double>(grid.rows)), 0, grid.rows - 1);
+  row_ =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(context.number("token-row") * static_cast<double>(grid.rows)), 0, grid.rows - 1);
   column_ = std::clamp<std::int64_t>(static_cast<std::int64_t>(context.number("token-column") * static_cast<double>(grid.columns)), 0,
                                      grid.columns - 1);
   similarity_ = similarityTo(grid_.kind, row_, column_);
@@ -215,7 +221,10 @@ Panel Positions::reachPanel() const {
       if (r < 0 || c < 0 || r >= grid_.rows || c >= grid_.columns) continue;
       x.push_back(static_cast<double>(d)), y.push_back(static_cast<double>(all[static_cast<std::size_t>(r * grid_.columns + c)]));
     }
-    auto mark = curveOf(fmt::format("{}-{}", kind == PositionKind::raster ? "raster" : kind == PositionKind::crop ? "crop" : "rescale",
+    auto mark = curveOf(fmt::format("{}-{}",
+                                    kind == PositionKind::raster ? "raster"
+                                    : kind == PositionKind::crop ? "crop"
+                                                                 : "rescale",
                                     down ? "column" : "row"),
                         x, y, paint, name);
     if (dashed) mark->dash = {4, 2};
@@ -334,7 +343,8 @@ void Positions::addMetrics(std::vector<Metric>& metrics) const {
       if (from[0] < 0) continue;
       const auto share = [&](std::int64_t token, std::int64_t side, std::int64_t there) {
         const double scale = static_cast<double>(grid_.trained);
-        return std::abs((static_cast<double>(token) + 0.5) / static_cast<double>(side) * scale - 0.5 - static_cast<double>(there)) <= 0.5 + 1e-9;
+        return std::abs((static_cast<double>(token) + 0.5) / static_cast<double>(side) * scale - 0.5 - static_cast<double>(there)) <=
+               0.5 + 1e-9;
       };
       right += share(r, grid_.rows, from[0]) && share(c, grid_.columns, from[1]) ? 1 : 0;
     }
@@ -342,7 +352,8 @@ void Positions::addMetrics(std::vector<Metric>& metrics) const {
   metrics.push_back({"positions.depends-on-place", apart, ""});
   metrics.push_back({"positions.length-error", length, ""});
   metrics.push_back({"positions.tokens", static_cast<double>(grid_.rows * grid_.columns), ""});
-  metrics.push_back({"positions.where-training-had-them", static_cast<double>(right) / static_cast<double>(grid_.rows * grid_.columns), ""});
+  metrics.push_back(
+      {"positions.where-training-had-them", static_cast<double>(right) / static_cast<double>(grid_.rows * grid_.columns), ""});
 }
 
 Changes Positions::pointer(const PointerEvent& event, const Values&) const {

@@ -85,7 +85,7 @@ Expected<void> ResolutionShift::update(LabContext& context) {
   side_ = std::sqrt(context.number("width") * context.number("height"));
   mean_ = context.number("mean"), deviation_ = context.number("deviation");
 
-  // The same picture at two sizes, at the same time and at the shifted one; below, all as seen in 32 x 32 cells.
+  // The same picture at two sizes, at the same time and at the shifted one; below, without noise, and as seen in 32 x 32 cells.
   const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
   shapeworld::Options options;
   options.split = shapeworld::Split::demo, options.profile = shapeworld::Profile::scene;
@@ -100,7 +100,7 @@ Expected<void> ResolutionShift::update(LabContext& context) {
     const auto& picture = pictures[static_cast<std::size_t>(i)];
     const int side = i == 0 ? smallSide : largeSide;
     mosaic.put(0, i, picture, side, side, spreadOf(picture));
-    const auto seen = i == 0 ? picture : averaged(picture, largeSide, largeSide / smallSide);
+    const auto seen = i == 0 ? small : averaged(picture, largeSide, largeSide / smallSide);
     mosaic.put(1, i, seen, smallSide, smallSide, spreadOf(seen));
   }
   mosaic_ = mosaic.pixels();
@@ -145,14 +145,15 @@ Panel ResolutionShift::rulerPanel() const {
       const double high = i % 5 == 0 || i == 1 || i == 19 ? 0.14 : 0.07;
       x.insert(x.end(), {at, at, gap}), y.insert(y.end(), {row.y - high, row.y + high, gap});
       if (i % 5 == 0 || i == 1 || i == 19) {
-        words->words.push_back({at, row.y - 0.2, formatNumber(std::round(100 * shiftedTime(t, row.kappa)) / 100), row.paint,
-                                HAlign::center, VAlign::top, 7});
+        words->words.push_back(
+            {at, row.y - 0.2, formatNumber(std::round(100 * shiftedTime(t, row.kappa)) / 100), row.paint, HAlign::center, VAlign::top, 7});
       }
     }
     auto line = curveOf(fmt::format("row-{:.0f}", row.y), x, y, row.paint, {});
     line->width = 1;
     panel.marks.push_back(std::move(line));
-    words->words.push_back({0.5 * (first + last), row.y + 0.22, row.name, row.paint, HAlign::center, VAlign::baseline, 8, Weight::semibold});
+    words->words.push_back(
+        {0.5 * (first + last), row.y + 0.22, row.name, row.paint, HAlign::center, VAlign::baseline, 8, Weight::semibold});
   }
   auto links = curveOf("links", linkX, linkY, Paint::of(Role::data, 0.3f), {});
   links->width = 0.5f;
@@ -285,9 +286,9 @@ Panel ResolutionShift::picturesPanel() const {
   const std::string names[] = {trf("{}² pixels, t = {:.2f}", smallSide, time_), trf("{}² pixels, t = {:.2f}", largeSide, time_),
                                trf("{}² pixels, t = {:.2f}", largeSide, shiftedTime(time_, kappa_))};
   for (int i = 0; i < 3; ++i) {
-    words->words.push_back({i * cell + largeSide / 2.0, -6, names[i], Paint::of(i == 2 ? Role::estimate : Role::ink), HAlign::center,
-                            VAlign::baseline, 7.5f});
-    words->words.push_back({i * cell + largeSide / 2.0, mosaicRows_ + 4.0, i == 0 ? std::string() : tr("means of 4 × 4 pixels"),
+    words->words.push_back(
+        {i * cell + largeSide / 2.0, -6, names[i], Paint::of(i == 2 ? Role::estimate : Role::ink), HAlign::center, VAlign::baseline, 7.5f});
+    words->words.push_back({i * cell + largeSide / 2.0, mosaicRows_ + 4.0, i == 0 ? tr("without noise") : tr("means of 4 × 4 pixels"),
                             Paint::of(Role::muted), HAlign::center, VAlign::top, 7});
   }
   panel.marks.push_back(std::move(words));

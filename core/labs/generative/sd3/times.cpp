@@ -28,7 +28,8 @@ constexpr std::uint32_t drawStream = 61;
 Tensor draw(gpu::Stream& stream, const diffusion::TimeLaw& law, double mean, double scale, std::int64_t count, std::uint64_t seed) {
   const kernels::RandomKey key{seed, drawStream, 0};
   const auto f = [](double v) { return static_cast<float>(v); };
-  if (law.id == "logit-normal") return kernels::unary(stream, Unary::sigmoid, kernels::normal(stream, Shape{count}, key, f(mean), f(scale)));
+  if (law.id == "logit-normal")
+    return kernels::unary(stream, Unary::sigmoid, kernels::normal(stream, Shape{count}, key, f(mean), f(scale)));
   const Tensor u = kernels::uniform(stream, Shape{count}, key);
   constexpr double pi = std::numbers::pi;
   if (law.id == "mode") {
@@ -58,9 +59,7 @@ double varianceOf(const LineMixture& data) {
   return squares - mean * mean;
 }
 
-Paint lawPaint(std::string_view id) {
-  return Paint::series(id == "uniform" ? 6 : id == "logit-normal" ? 4 : id == "mode" ? 2 : 0);
-}
+Paint lawPaint(std::string_view id) { return Paint::series(id == "uniform" ? 6 : id == "logit-normal" ? 4 : id == "mode" ? 2 : 0); }
 
 }  // namespace
 
@@ -96,9 +95,10 @@ Expected<void> Times::update(LabContext& context) {
   const auto* law = diffusion::timeLaw(context.text("law"));
   const double scale = law->id == "mode" ? context.number("mode-scale") : context.number("deviation");
   if (law->id == "mode" && !(scale >= diffusion::leastModeScale && scale <= diffusion::largestModeScale)) {
-    return makeError(ErrorCode::usage, trf("Mode law: at s = {:.4g} the map is not invertible, some times would be drawn from two places; s "
-                                           "lies between −1 and 2 / (π − 2) = 1.7519",
-                                           scale));
+    return makeError(ErrorCode::usage,
+                     trf("Mode law: at s = {:.4g} the map is not invertible, some times would be drawn from two places; s "
+                         "lies between −1 and 2 / (π − 2) = 1.7519",
+                         scale));
   }
   law_ = law, scale_ = scale;
   mean_ = context.number("mean");

@@ -31,7 +31,7 @@ class Times : public Part {
 
   const diffusion::TimeLaw* law_ = nullptr;
   double mean_ = 0, scale_ = 1;
-  Tensor counts_;                                  // u32 [bins]
+  Tensor counts_;  // u32 [bins]
   std::int64_t draws_ = 0;
   std::vector<double> lossAt_, least_, straight_;  // over t
 };

@@ -51,7 +51,8 @@ SymmetricEigen symmetricEigen(const std::vector<double>& matrix, std::size_t n) 
   SymmetricEigen result;
   for (const std::size_t i : order) {
     result.values.push_back(a[i * n + i]);
-    result.vectors.insert(result.vectors.end(), v.begin() + static_cast<std::ptrdiff_t>(i * n), v.begin() + static_cast<std::ptrdiff_t>((i + 1) * n));
+    result.vectors.insert(result.vectors.end(), v.begin() + static_cast<std::ptrdiff_t>(i * n),
+                          v.begin() + static_cast<std::ptrdiff_t>((i + 1) * n));
   }
   return result;
 }
