@@ -398,6 +398,37 @@ TEST_CASE("a part that was not shown when its parameters changed is computed ane
   CHECK(metricsAt(*session, 0).at("codec.error") > 2 * before);
 }
 
+TEST_CASE("what can be grabbed changes its parameter") {
+  auto session = orrery::testing::openLab("generative/sd3");
+  metricsAt(*session, 0);
+  const auto drag = [&](const char* panel, const char* handle, double x, double y) {
+    PointerEvent event;
+    event.kind = PointerEvent::Kind::drag;
+    event.panel = panel, event.handle = handle;
+    event.x = x, event.y = y;
+    session->pointer(event);
+    REQUIRE(session->wait());
+  };
+  drag("density", "mean", 1 / (1 + std::exp(-0.8)), 0);
+  CHECK(std::get<double>(session->value("mean")) == Approx(0.8));
+  // The middle of the shifted ruler stands at ln kappa - ln side.
+  drag("ruler", "shift", std::log(2.0) - std::log(1024.0), 0);
+  CHECK(std::get<double>(session->value("shift")) == Approx(2));
+  drag("similarity", "token", 40, 10);
+  CHECK(std::get<double>(session->value("token-column")) == Approx(40.5 / 64));
+  CHECK(arrayNamed(*session, "similarity.picked.xy") == std::vector<float>{40, 10});
+  drag("joint", "query", 0, 70);
+  CHECK(std::get<std::int64_t>(session->value("query")) == 70);
+  REQUIRE(session->set({{"show", text("guidance")}}));
+  metricsAt(*session, 0);
+  drag("sweep", "w", 7.52, 0);
+  CHECK(std::get<double>(session->value("guidance")) == Approx(7.5));
+  REQUIRE(session->set({{"show", text("codec")}}));
+  metricsAt(*session, 0);
+  drag("error", "channels", 23.4, 0);
+  CHECK(std::get<std::int64_t>(session->value("channels")) == 23);
+}
+
 TEST_CASE("every preset opens, and so does the overview, with a metric of every part") {
   for (const char* preset : {"middle-matters", "shift-three", "logits-run-away", "over-guided", "joint-block", "another-shape",
                              "four-channels", "two-gaussians"}) {

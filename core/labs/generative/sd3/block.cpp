@@ -165,7 +165,9 @@ Expected<void> JointBlock::embed(LabContext& context) {
   const std::int64_t d = block_.width;
   const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
   words_ = context.integer("text-tokens"), pictures_ = context.integer("image-tokens");
-  columns_ = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(pictures_))));
+  // A grid of the picture's shape.
+  const double shape = static_cast<double>(codec_.width()) / static_cast<double>(codec_.height());
+  columns_ = std::clamp<std::int64_t>(std::llround(std::sqrt(static_cast<double>(pictures_) * shape)), 1, pictures_);
   rows_ = (pictures_ + columns_ - 1) / columns_;
   text_ = words_ > 0 ? kernels::normal(stream, Shape{words_, d}, {seed, 71, 0}) : Tensor();
   told_ = kernels::normal(stream, Shape{d}, {seed, 72, 0});
