@@ -25,7 +25,7 @@ namespace {
 constexpr std::uint32_t batchStream = 0x620, noiseStream = 0x622, latentStream = 0x623, heldOutStream = 0x624, firstStream = 0x625;
 constexpr std::int64_t heldOutPictures = 32, sampleCount = 25, rowColumns = 6;
 
-constexpr std::string_view pictureOnly[] = {"way", "direction", "temperature", "step", "rows", "attribute"};
+constexpr std::string_view pictureOnly[] = {"way", "direction", "temperature", "step", "rows", "attribute", "matrix", "w11", "w12", "w21", "w22"};
 
 flows::Mixing mixingOf(std::string_view id) {
   return id == "reverse"   ? flows::Mixing::reverse
@@ -110,6 +110,7 @@ Expected<void> Glow::update(LabContext& context) {
   step_ = context.integer("step");
   rows_ = context.text("rows");
   attribute_ = context.text("attribute");
+  if (auto read = readPlaneMix(context); !read) return read;
   if (keepsTime(context)) {
     if (rows_ == "attribute") {
       if (auto labels = labelsOf(pictures_, attribute_, 1); !labels) return labels.error();
@@ -189,7 +190,7 @@ Expected<void> Glow::begin(LabContext& context) {
   Glow fresh;
   fresh.stream_ = stream_;
   fresh.share_ = share_, fresh.temperature_ = temperature_, fresh.towardsData_ = towardsData_, fresh.step_ = step_;
-  fresh.rows_ = rows_, fresh.attribute_ = attribute_;
+  fresh.rows_ = rows_, fresh.attribute_ = attribute_, fresh.planeMix_ = planeMix_, fresh.showPlaneMix_ = showPlaneMix_;
   fresh.seed_ = seed, fresh.bits_ = bits, fresh.batch_ = batch;
   fresh.pictures_ = std::move(set);
   fresh.train_ = quantized(fresh.pictures_.train, side, bits);
@@ -375,6 +376,26 @@ void Glow::evaluateInverse(gpu::Stream& stream, nn::Tape& tape, std::span<const 
         }
       });
     }
+  } else if (rows_ == "levels") {
+    // The latents of a picture, flat: what moved through all levels, then what left last, ..., what left first. One part is drawn anew.
+    const auto levels = static_cast<std::size_t>(flow().options().levels);
+    for (std::size_t r = 0; r <= levels; ++r) {
+      row(r == 0 ? tr("as it was") : trf("level {}", r), [&](std::size_t c) {
+        std::vector<double> kept, drawn;
+        for (std::size_t i = 0; i < d; ++i) {
+          kept.push_back(static_cast<double>(found[c % held * d + i]));
+          drawn.push_back(temperature_ * static_cast<double>(fresh[c * d + i]));
+        }
+        flow().fromPicture(kept, stageCount());
+        if (r > 0) {
+          const std::size_t end = d >> (r - 1), begin = r == levels ? 0 : d >> r;
+          std::copy(drawn.begin() + static_cast<std::ptrdiff_t>(begin), drawn.begin() + static_cast<std::ptrdiff_t>(end),
+                    kept.begin() + static_cast<std::ptrdiff_t>(begin));
+        }
+        flow().toPicture(kept, stageCount());
+        for (const double v : kept) rows.push_back(static_cast<float>(v));
+      });
+    }
   } else {
     const std::vector<double> direction = attributeDirection(stream, tape, weights);
     for (std::size_t r = 0; r < 4; ++r) {
@@ -411,7 +432,7 @@ void Glow::evaluateInverse(gpu::Stream& stream, nn::Tape& tape, std::span<const 
   for (std::size_t i = 0; i < states.size(); ++i) up_[stageCount() - 1 - i] = states[i].value();
 }
 
-double Glow::attributeStrength(std::int64_t column) { return 2.4 * static_cast<double>(column) / static_cast<double>(rowColumns - 1) - 1.2; }
+double Glow::attributeStrength(std::int64_t column) { return 1.5 * static_cast<double>(column) / static_cast<double>(rowColumns - 1) - 0.75; }
 
 // The mean latent of pictures with the attribute less that of pictures with its opposite.
 std::vector<double> Glow::attributeDirection(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights) const {
@@ -502,6 +523,7 @@ std::size_t Glow::stageOf(std::size_t step, Kind kind) const {
 }
 
 Changes Glow::pointer(const PointerEvent& event, const Values&) const {
+  if (event.panel == "matrix" && event.kind != PointerEvent::Kind::click) return planeMixChanges(event);
   if (event.kind != PointerEvent::Kind::click || runs_.empty()) return {};
   if (event.panel == "strip") {
     const auto stages = stripStages();

@@ -12,6 +12,7 @@
 #include "tests/support/lab_session.h"
 
 using namespace orrery;
+using orrery::testing::arrayNamed;
 using orrery::testing::device;
 using orrery::testing::metricsAt;
 using orrery::testing::openLab;
@@ -140,8 +141,55 @@ TEST_CASE("glow: a click in the strip goes to that stage and shows that step's m
   CHECK(found);
 }
 
+TEST_CASE("glow: redrawing the latents of one level leaves a picture otherwise as it was") {
+  auto session = openLab("generative/glow", small(10));
+  REQUIRE(session->set({{"rows", text("levels")}, {"way", 0.0}, {"temperature", 0.0}}));
+  metricsAt(*session, 1);
+  for (std::int64_t c = 0; c < 3; ++c) {
+    // Nothing redrawn: the inverse of forward, up to 1e-3 of a pixel's range, so one of 255 after rounding.
+    const auto there = cellOf(*session, "stage", 8, 0, c), back = cellOf(*session, "rows", 8, 0, c);
+    for (std::size_t i = 0; i < there.size(); ++i) CHECK(std::abs(there[i] - back[i]) <= 1);
+    // Another picture for each level.
+    CHECK(cellOf(*session, "rows", 8, 1, c) != back);
+    CHECK(cellOf(*session, "rows", 8, 2, c) != back);
+    CHECK(cellOf(*session, "rows", 8, 2, c) != cellOf(*session, "rows", 8, 1, c));
+  }
+  // With both levels at 0 it would be the one picture of temperature 0; with one of them it is not.
+  CHECK(cellOf(*session, "rows", 8, 1, 0) != cellOf(*session, "samples", 8, 0, 0));
+}
+
+TEST_CASE("glow: two channels in the hand: a column follows the pointer, and a matrix without an inverse is refused") {
+  Changes changes = small(10);
+  changes.push_back({"matrix", text("plane")});
+  auto session = openLab("generative/glow", changes, {}, true);
+  metricsAt(*session, 0);
+  const auto noteOf = [&] {
+    for (const Panel& panel : session->picture()->figure.panels) {
+      if (panel.id == "matrix") return panel.note;
+    }
+    return std::string();
+  };
+  CHECK(noteOf() == "s = (0.80, 1.25), ln |det W| = 0.000");  // a rotation: 0.8 * 1.25 = 1
+  PointerEvent drag;
+  drag.kind = PointerEvent::Kind::drag;
+  drag.panel = "matrix", drag.handle = "first";
+  drag.x = 1, drag.y = 2;
+  session->pointer(drag);
+  REQUIRE(session->wait());
+  CHECK(arrayNamed(*session, "matrix.first.x").back() == 1);
+  CHECK(arrayNamed(*session, "matrix.first.y").back() == 2);
+  // W = [1 -0.6; 2 0.8]: the second row is the pivot, s = (2, -0.6 - 0.5 * 0.8), det = 2.
+  CHECK(noteOf() == "s = (2.00, -1.00), ln |det W| = 0.693");
+  REQUIRE(session->set({{"w12", 0.5}, {"w22", 1.0}}));
+  const auto singular = session->wait();
+  REQUIRE_FALSE(singular);
+  CHECK(singular.error().message.find("The mixing matrix is singular (det W = 0.0e+00); the flow is not invertible") != std::string::npos);
+  REQUIRE(session->set("matrix", text("step")));
+  REQUIRE(session->wait());
+}
+
 TEST_CASE("glow: a mixing that learns tells held-out pictures in fewer bits than a fixed one") {
-  Changes changes = small(40);
+  Changes changes = small(30);
   changes.push_back({"compare", text("mixings")});
   auto session = openLab("generative/glow", changes);
   const auto last = metricsAt(*session, 2);
@@ -207,6 +255,7 @@ TEST_CASE("glow: a learning rate that is far too large is stopped with a sentenc
 
 TEST_CASE("glow: every choice and preset runs") {
   Changes changes = small(10, 10);
+  changes.push_back({"batch", whole(4)});
   auto session = openLab("generative/glow", changes);
   for (const auto& parameter : session->lab().parameters) {
     const auto* choice = std::get_if<Choice>(&parameter.domain);

@@ -55,7 +55,7 @@ Panel Glow::bitsPanel() const {
     const auto best = std::min_element(now->heldOut.begin(), now->heldOut.end()) - now->heldOut.begin();
     panel.title = trf("Fewest bits: {}", runs_[static_cast<std::size_t>(best)].name);
   } else if (now != nullptr) {
-    panel.title = trf("{:.2f} of {} bits are left to say", now->heldOut.front(), bits_);
+    panel.title = trf("A value costs {:.2f} of its {} bits", now->heldOut.front(), bits_);
   }
   if (now != nullptr) panel.note = trf("{:.3f} bits/dim", now->heldOut.front());
   panel.x.label = tr("step");
@@ -128,10 +128,14 @@ Panel Glow::matrixPanel() const {
   heat->quantity = tr("weight");
   panel.marks.push_back(heat);
   panel.title = trf("The mixing matrix W of step {}", stepName(stage));
-  panel.note = trf("ln |det W| = {:.3f}", flow().mixingLogDet(host_, index));
+  const double logDet = flow().mixingLogDet(host_, index);
+  panel.note = trf("ln |det W| = {:.3f}", std::abs(logDet) < 5e-4 ? 0.0 : logDet);  // no minus before a zero
   panel.equalAspect = true;
   panel.y.reversed = true;
   panel.x.range = panel.y.range = heat->x;
+  const std::int64_t every = std::max<std::int64_t>(1, stage.channels / 6);
+  for (std::int64_t c = 0; c < stage.channels; c += every) panel.x.ticks.push_back({static_cast<double>(c) + 0.5, std::to_string(c + 1)});
+  panel.y.ticks = panel.x.ticks;
   panel.x.label = tr("channel in"), panel.y.label = tr("channel out");
   panel.colorBar = ColorBar{heat->map, heat->range, false, tr("weight")};
   return panel;

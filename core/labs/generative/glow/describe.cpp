@@ -7,6 +7,7 @@ namespace orrery::generative {
 namespace {
 
 bool is(const Values& values, const char* id, std::string_view wanted) { return std::get<std::string>(values.at(id)) == wanted; }
+bool inHand(const Values& values) { return is(values, "matrix", "plane"); }
 
 }  // namespace
 
@@ -46,7 +47,7 @@ LabEntry Glow::describe() {
       {"hidden", "Hidden channels h", "Of each coupling's network.", "Flow", whole(32), Integer{16, 512, true}},
       {"compare", "Train beside it", "Further flows on the same batches, for the chart of bits.", "Flow", "none"s,
        Choice{{{"none", "Nothing"}, {"mixings", "The other mixings"}, {"couplings", "The other coupling"}}}},
-      {"learning-rate", "Learning rate η", "Length of Adam's steps; it falls along a cosine.", "Training", 4e-3, LogReal{1e-5, 1e-1}},
+      {"learning-rate", "Learning rate η", "Length of Adam's steps; it falls along a cosine.", "Training", 6e-3, LogReal{1e-5, 1e-1}},
       {"batch", "Batch size", "Pictures per step.", "Training", whole(32), Integer{4, 512, true}},
       {"steps", "Steps", "Length of the run.", "Training", whole(600), Integer{10, 20000, true}},
       {"steps-per-frame", "Steps per frame", "Steps between two pictures.", "Training", whole(10), Integer{1, 200, true}},
@@ -56,8 +57,14 @@ LabEntry Glow::describe() {
        Choice{{{"to-latents", "Pictures to latents"}, {"to-data", "Latents to pictures"}}}},
       {"temperature", "Temperature T", "Multiplies the latents that samples are made from.", "Picture", 0.7, Real{0, 1.2, 0.01}},
       {"step", "Step shown", "Whose mixing matrix and actnorm are shown, counted through all levels.", "Picture", whole(1), Integer{1, 128}},
+      {"matrix", "Matrix shown", "The mixing matrix of the step, or one of two channels as a map of the plane.", "Picture", "step"s,
+       Choice{{{"step", "Of the step"}, {"plane", "Two channels in the hand"}}}},
+      {"w11", "W, row 1 column 1", "Drag the first column.", "Picture", 0.8, Real{-5, 5, 0.01}, "", inHand},
+      {"w21", "W, row 2 column 1", "Drag the first column.", "Picture", 0.6, Real{-5, 5, 0.01}, "", inHand},
+      {"w12", "W, row 1 column 2", "Drag the second column.", "Picture", -0.6, Real{-5, 5, 0.01}, "", inHand},
+      {"w22", "W, row 2 column 2", "Drag the second column.", "Picture", 0.8, Real{-5, 5, 0.01}, "", inHand},
       {"rows", "Rows of pictures", "What is done to latents in the rows beside the samples.", "Picture", "temperature"s,
-       Choice{{{"temperature", "Temperature ladder"}, {"interpolation", "Between two pictures"}, {"attribute", "More of an attribute"}}}},
+       Choice{{{"temperature", "Temperature ladder"}, {"interpolation", "Between two pictures"}, {"levels", "One level drawn anew"}, {"attribute", "More of an attribute"}}}},
       {"attribute", "Attribute", "The mean latent with it less the mean latent without it is added, more and more.", "Picture",
        "brightness"s, Choice{{{"brightness", "Brightness"}, {"size", "Size of the shape"}, {"warmth", "Warm colour"}}}, "",
        [](const Values& v) { return is(v, "rows", "attribute"); }},
@@ -75,15 +82,23 @@ LabEntry Glow::describe() {
       {"ladder",
        "Temperature ladder",
        "One picture at T = 0; then smooth, varied, noisy.",
-       {{"rows", "temperature"s}, {"temperature", 1.0}, {"direction", "to-data"s}, {"way", 0.0}}},
+       {{"rows", "temperature"s}, {"temperature", 1.0}, {"direction", "to-data"s}, {"way", 0.27}}},
       {"volumes",
        "Where the log-determinant comes from",
        "Additive couplings contribute exactly nothing: all of the volume is actnorm's and the mixing's.",
        {{"coupling", "additive"s}, {"compare", "couplings"s}, {"hidden", whole(16)}}},
+      {"levels",
+       "One level drawn anew",
+       "Held-out pictures whose latents of a single level are replaced: what left first holds detail, what stayed longest holds the layout.",
+       {{"rows", "levels"s}, {"temperature", 1.0}}},
       {"attribute",
        "More of an attribute",
        "Held-out pictures along the mean difference between bright and dark pictures, among the latents.",
        {{"rows", "attribute"s}, {"attribute", "brightness"s}}},
+      {"two-channels",
+       "Two channels in the hand",
+       "A mixing of two channels as a map of the plane: a rotation keeps areas; stretch a column and ln |det W| pays for it.",
+       {{"matrix", "plane"s}, {"steps-per-level", whole(2)}, {"hidden", whole(16)}}},
       {"scenes",
        "Scenes of many shapes",
        "Several shapes at once, 24 pixels a side and three levels: slower, and harder.",

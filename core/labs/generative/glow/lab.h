@@ -1,7 +1,8 @@
 #pragma once
-// The lab generative/glow: its state, shared by training and measuring (glow.cpp), the pictures (mosaics.cpp) and the charts (charts.cpp);
-// what it offers is in describe.cpp.
+// The lab generative/glow: its state, shared by training and measuring (glow.cpp), the pictures (mosaics.cpp), the charts (charts.cpp)
+// and a mixing of two channels (plane_mix.cpp); what it offers is in describe.cpp.
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -92,6 +93,10 @@ class Glow : public Lab {
   Panel matrixPanel() const;
   Panel actnormPanel() const;
   Panel inversePanel() const;
+  // plane_mix.cpp
+  Expected<void> readPlaneMix(const LabContext& context);  // Error: a matrix without an inverse
+  Panel planeMixPanel() const;
+  static Changes planeMixChanges(const PointerEvent& event);
 
   PictureSet pictures_;
   int bits_ = 5;
@@ -108,6 +113,8 @@ class Glow : public Lab {
   double share_ = 1, temperature_ = 0.7;
   bool towardsData_ = false;
   std::int64_t step_ = 1;
+  std::array<double, 4> planeMix_{1, 0, 0, 1};      // the matrix in the hand, row-major
+  bool showPlaneMix_ = false;
   std::string rows_, attribute_;                    // what the rows of small pictures show; which attribute
   std::vector<double> heldOutBits_;                 // per run
   std::vector<Tensor> down_, up_;                   // states behind k stages of the held-out pictures; of the samples, [n, 3, side, side]

@@ -141,10 +141,12 @@ Panel Glow::rowsPanel() const {
     panel.title = tr("The same latents times T");
   } else if (rows_ == "interpolation") {
     panel.title = tr("Between the latents of two held-out pictures");
+  } else if (rows_ == "levels") {
+    panel.title = tr("Held-out pictures, the latents of one level drawn anew");
   } else {
     panel.title = attribute_ == "size" ? tr("Held-out pictures with more size") : attribute_ == "warmth" ? tr("Held-out pictures with more warmth")
                                                                                                         : tr("Held-out pictures with more brightness");
-    panel.note = fmt::format("{:+.1f} … {:+.1f}", attributeStrength(0), attributeStrength(5));
+    panel.note = fmt::format("{:+.2f} … {:+.2f}", attributeStrength(0), attributeStrength(5));
   }
   std::vector<float> all;
   auto names = std::make_shared<TextMark>("names");
@@ -155,7 +157,7 @@ Panel Glow::rowsPanel() const {
   const std::size_t columns = all.size() / (small_.size() * static_cast<std::size_t>(flow().dimensions()));
   panel.marks.push_back(imageOf(mosaic(all, columns), columns, small_.size()));
   panel.marks.push_back(names);
-  panel.x.range = Range{rows_ == "temperature" ? -1.3 : -0.4, static_cast<double>(columns)};
+  panel.x.range = Range{rows_ == "temperature" ? -1.3 : rows_ == "levels" ? -1.6 : -0.4, static_cast<double>(columns)};
   panel.y.range = Range{0, static_cast<double>(small_.size())};
   return panel;
 }
@@ -215,7 +217,7 @@ Figure Glow::figure() const {
   place(rowsPanel(), 0, 6, 3);
   place(bitsPanel(), 0, 9, 3);
   place(stripPanel(), 1, 0, 8);
-  place(matrixPanel(), 1, 8, 4);
+  place(showPlaneMix_ ? planeMixPanel() : matrixPanel(), 1, 8, 4);
   place(volumesPanel(), 2, 0, 5);
   place(actnormPanel(), 2, 5, 4);
   place(inversePanel(), 2, 9, 3);
