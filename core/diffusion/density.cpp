@@ -166,16 +166,20 @@ double PlaneMixture::logDensity(double x, double y, double level) const {
   return largest + std::log(sum / (2 * std::numbers::pi * total));
 }
 
-State PlaneMixture::reference(const State& start, double from, double to, int steps) const {
+State referencePath(const Denoiser& denoiser, const State& start, double from, double to, int steps) {
   State x = start;
   const double h = std::log(from / to) / steps;
-  const auto slope = [&](const State& at, double place) { return denoise(at, from * std::exp(-place * h)) - at; };
+  const auto slope = [&](const State& at, double place) { return denoiser(at, from * std::exp(-place * h)) - at; };
   for (int i = 0; i < steps; ++i) {
     const State k1 = slope(x, i), k2 = slope(x + 0.5 * h * k1, i + 0.5), k3 = slope(x + 0.5 * h * k2, i + 0.5),
                 k4 = slope(x + h * k3, i + 1);
     x += h / 6 * (k1 + 2 * k2 + 2 * k3 + k4);
   }
   return x;
+}
+
+State PlaneMixture::reference(const State& x, double from, double to, int steps) const {
+  return referencePath([this](const State& at, double level) { return denoise(at, level); }, x, from, to, steps);
 }
 
 State PointSet::denoise(const State& x, double level, const std::vector<std::size_t>& among) const {

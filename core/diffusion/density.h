@@ -13,6 +13,9 @@ namespace orrery::diffusion {
 
 using Denoiser = std::function<State(const State& x, double level)>;
 
+// The path of the probability-flow ODE by classic Runge-Kutta of `steps` steps uniform in ln(level): error falls as steps^-4.
+State referencePath(const Denoiser& denoiser, const State& x, double from, double to, int steps);
+
 // One Gaussian of mean mu and variance c^2 on every coordinate: the probability-flow ODE has a closed solution.
 struct Gaussian {
   double mean = 0, deviation = 1;
@@ -47,8 +50,7 @@ struct PlaneMixture {
 
   State denoise(const State& x, double level) const;
   double logDensity(double x, double y, double level) const;
-  // The path of the probability-flow ODE by classic Runge-Kutta of `steps` steps uniform in ln(level): error falls as steps^-4.
-  State reference(const State& x, double from, double to, int steps) const;
+  State reference(const State& x, double from, double to, int steps) const;  // referencePath() under this denoiser
 };
 
 // Points of equal weight in any number of dimensions: the ideal denoiser of a training set, D = sum_k softmax_k(-|x - y_k|^2 / (2 s^2)) y_k

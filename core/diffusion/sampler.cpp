@@ -43,6 +43,11 @@ void Run::visit(double level, const State& x) {
   if (record) visits.push_back({level, evaluations_, x});
 }
 
+void Run::tried(const Attempt& attempt) {
+  if (!attempt.taken) ++rejected;
+  if (record) attempts.push_back(attempt);
+}
+
 Sampler describeSampler(std::string id, std::string title, std::string source, double order, double weakOrder, double evaluations,
                         State (*run)(Run&, State), std::string diffusers, std::string kDiffusion, std::string comfy, bool adaptive) {
   Sampler s;

@@ -50,6 +50,12 @@ struct Visit {
   State x;
 };
 
+// What an adaptive sampler tried: a step between two levels, its error against the tolerance (1 is as large as allowed), and the verdict.
+struct Attempt {
+  double from = 0, to = 0, error = 0;
+  bool taken = true;
+};
+
 class Run {
  public:
   Run(Denoiser denoiser, std::vector<double> levels, std::uint64_t seed, std::size_t coordinates, SamplerOptions options = {});
@@ -68,7 +74,9 @@ class Run {
   void visit(double level, const State& x);  // after each step
 
   int evaluations() const { return evaluations_; }
-  int rejected = 0;           // steps an adaptive sampler took back
+  void tried(const Attempt& attempt);
+  int rejected = 0;               // steps an adaptive sampler took back
+  std::vector<Attempt> attempts;  // filled when `record` is set
   std::vector<Visit> visits;  // filled when `record` is set
   bool record = false;
 

@@ -259,7 +259,9 @@ State dormandPrince(Run& run, State x) {
     for (std::size_t j = 0; j < 7; ++j)
       if (E[j] != 0) error += h * E[j] * k[j];
     const double size = std::max(1e-10, scaledError(error, x, next, run.options().absolute, run.options().relative));
-    if (size <= 1 || h < 1e-9 * whole) {
+    const bool taken = size <= 1 || h < 1e-9 * whole;
+    run.tried({levelAt(place), levelAt(place + h), size, taken});
+    if (taken) {
       place += h;
       x = next;
       k[0] = k[6];
@@ -267,7 +269,6 @@ State dormandPrince(Run& run, State x) {
       h *= std::clamp(0.9 * std::pow(size, -0.7 / 5) * std::pow(before, 0.4 / 5), 0.2, 5.0);
       before = size;
     } else {
-      ++run.rejected;
       h *= std::clamp(0.9 * std::pow(size, -1.0 / 5), 0.2, 1.0);
     }
   }
@@ -301,13 +302,13 @@ State dpmAdaptive(Run& run, State x) {
     }
     const double size = std::sqrt(sum / static_cast<double>(x.size()));
     const double factor = 1 + std::atan(std::pow(1 / (size + 1e-8), 1.0 / 3) - 1);
-    if (factor >= 0.81 || h < 1e-9 * whole) {
+    const bool taken = factor >= 0.81 || h < 1e-9 * whole;
+    run.tried({a, b, size, taken});
+    if (taken) {
       low = second;
       x = third;
       place += h;
       run.visit(b, x);
-    } else {
-      ++run.rejected;
     }
     h *= factor;
   }

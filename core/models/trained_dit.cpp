@@ -15,37 +15,12 @@ namespace orrery::models {
 
 namespace {
 
-using diffusion::Prediction;
 using kernels::Binary;
 
 // a x + b y
 Tensor combined(gpu::Stream& stream, double a, const Tensor& x, double b, const Tensor& y) {
   return kernels::binary(stream, Binary::add, kernels::affine(stream, x, static_cast<float>(a), 0),
                          kernels::affine(stream, y, static_cast<float>(b), 0));
-}
-
-// The moment of the network's process at which the relative level is `level`.
-struct Place {
-  double t = 0;  // 0 ... 1
-  diffusion::Moment moment;
-};
-
-Place placeOf(const TrainedDit& network, double level) {
-  if (network.process == nullptr) return {0, {1, level, 0, 1}};
-  const double t = diffusion::timeOf(*network.process, level);
-  return {t, network.process->at(t)};
-}
-
-double toldAt(const TrainedDit& network, double level, double t) {
-  switch (network.time) {
-    case ToldTime::logLevel:
-      return ditTimeOf(level, network.config);
-    case ToldTime::steps:
-      return std::max(1000 * t - 1, 0.0);  // step i of 1 ... 1000 is told as i - 1
-    case ToldTime::unit:
-      return t;
-  }
-  return t;
 }
 
 // The pictures of a DiT's layout that a file holds, from the shapes of its tensors; heads are not among them.
@@ -84,40 +59,6 @@ Expected<DitConfig> configOf(const modelfile::TensorFile& file, const std::strin
   return c;
 }
 
-template <class T>
-struct Named {
-  const char* name;
-  T value;
-};
-// Our own words and those of other libraries' configurations.
-constexpr Named<Prediction> predictions[] = {
-    {"F", Prediction::edm},          {"epsilon", Prediction::epsilon},   {"x0", Prediction::data},
-    {"sample", Prediction::data},    {"score", Prediction::score},       {"v", Prediction::v},
-    {"v_prediction", Prediction::v}, {"velocity", Prediction::velocity}, {"flow_prediction", Prediction::velocity}};
-constexpr Named<ToldTime> times[] = {{"log-level", ToldTime::logLevel}, {"steps", ToldTime::steps}, {"unit", ToldTime::unit}};
-
-// The value that `config[key]` names. Error: it names none.
-template <class T, std::size_t n>
-Expected<std::optional<T>> choice(const SavedModel& saved, const char* key, const Named<T> (&list)[n]) {
-  const auto found = saved.config.find(key);
-  if (found == saved.config.end()) return std::optional<T>();
-  std::string all;
-  for (const Named<T>& one : list) {
-    if (found->is_string() && found->template get<std::string>() == one.name) return std::optional<T>(one.value);
-    all += (all.empty() ? "" : ", ") + std::string(one.name);
-  }
-  return makeError(ErrorCode::badInput,
-                   trf("{}: '{}' should be one of {}, found {}", saved.folder + "/config.json", key, all, found->dump()));
-}
-
-Expected<const diffusion::Process*> processNamed(const std::string& id, const std::string& where) {
-  if (id.empty() || id == "edm") return static_cast<const diffusion::Process*>(nullptr);
-  if (const auto* found = findRegistered<diffusion::Process>(id)) return found;
-  std::string all;
-  for (const auto& one : registered<diffusion::Process>()) all += (all.empty() ? "" : ", ") + one.id;
-  return makeError(ErrorCode::badInput, trf("{}: there is no noise schedule '{}'; known are {}", where, id, all));
-}
-
 // What config.json says of the network and of how it is meant.
 Expected<void> readConfig(const SavedModel& saved, TrainedDit& dit) {
   DitConfig& c = dit.config;
@@ -127,22 +68,7 @@ Expected<void> readConfig(const SavedModel& saved, TrainedDit& dit) {
   const auto real = [&](const char* name, double& into) {
     if (const auto found = saved.config.find(name); found != saved.config.end() && found->is_number()) into = found->get<double>();
   };
-  real("time_scale", c.timeScale), real("sigma_data", c.sigmaData), real("layer_norm_eps", c.epsilon);
-  if (!(c.sigmaData > 0)) {
-    return makeError(ErrorCode::badInput, trf("{}: 'sigma_data' should be above 0, found {}", saved.folder + "/config.json", c.sigmaData));
-  }
-  const auto prediction = choice(saved, "prediction_type", predictions);
-  if (!prediction) return prediction.error();
-  const auto told = choice(saved, "time", times);
-  if (!told) return told.error();
-  if (*prediction) dit.prediction = **prediction;
-  if (*told) dit.time = **told;
-  const auto schedule = saved.config.find("noise_schedule");
-  if (schedule != saved.config.end() && schedule->is_string()) {
-    const auto process = processNamed(schedule->get<std::string>(), saved.folder + "/config.json");
-    if (!process) return process.error();
-    dit.process = *process;
-  }
+  real("layer_norm_eps", c.epsilon);
   if (const auto names = saved.config.find("id2label"); names != saved.config.end() && names->is_object()) {
     for (std::int64_t i = 0; i < c.classes; ++i) {
       const auto found = names->find(std::to_string(i));
@@ -176,21 +102,20 @@ Expected<TrainedDit> TrainedDit::open(gpu::Stream& stream, const std::string& pa
     saved = *std::move(opened);
   }
   const bool ours = saved.config.is_object() && saved.config.contains("sigma_data");
+  NetworkMeaning meaning;
+  meaning.dataDeviation = dit.config.sigmaData, meaning.timeScale = dit.config.timeScale;
   if (!ours) {
-    dit.prediction = Prediction::epsilon, dit.time = ToldTime::steps;
-    dit.process = findRegistered<diffusion::Process>("ddpm-linear");
+    meaning.prediction = diffusion::Prediction::epsilon, meaning.time = ToldTime::steps;
+    meaning.process = findRegistered<diffusion::Process>("ddpm-linear");
   }
   if (saved.config.is_object() && saved.config.contains("num_heads")) {
     if (auto read = readConfig(saved, dit); !read) return read.error();
+    if (auto read = meaning.read(saved.config, saved.folder + "/config.json"); !read) return read.error();
   }
-  if (stated.prediction) dit.prediction = *stated.prediction;
-  if (stated.time) dit.time = *stated.time;
+  if (auto taken = meaning.take(stated, weightsPath); !taken) return taken.error();
+  dit.prediction = meaning.prediction, dit.time = meaning.time, dit.process = meaning.process;
+  dit.config.sigmaData = meaning.dataDeviation, dit.config.timeScale = meaning.timeScale;
   if (stated.heads > 0) dit.config.heads = stated.heads;
-  if (!stated.process.empty()) {
-    const auto process = processNamed(stated.process, weightsPath);
-    if (!process) return process.error();
-    dit.process = *process;
-  }
 
   DitConfig& c = dit.config;
   if (c.channels != 1 && c.channels != 3) {
@@ -210,14 +135,15 @@ Expected<TrainedDit> TrainedDit::open(gpu::Stream& stream, const std::string& pa
   return dit;
 }
 
+NetworkMeaning TrainedDit::meaning() const { return {prediction, time, process, config.sigmaData, config.timeScale}; }
+
 Tensor TrainedDit::predict(gpu::Stream& stream, const Tensor& patches, double level, const Tensor& classes) const {
-  const Place place = placeOf(*this, level);
-  const double scale = prediction == Prediction::edm ? diffusion::preconditioning(level, config.sigmaData).in : place.moment.alpha;
+  const NetworkMeaning means = meaning();
   const auto batch = static_cast<std::size_t>(patches.shape()[0]);
   nn::Tape tape(stream);
   const auto constants = nn::constants(tape, weights);
-  const nn::Variable input = tape.constant(kernels::affine(stream, patches, static_cast<float>(scale), 0));
-  const Tensor times = ditTimes(std::vector<double>(batch, toldAt(*this, level, place.t)), config);
+  const nn::Variable input = tape.constant(kernels::affine(stream, patches, static_cast<float>(means.inputScale(level)), 0));
+  const Tensor times = ditTimes(std::vector<double>(batch, means.told(level)), config);
   return ditFromOutput(stream, ditForward(constants, input, times, classes, config).value(), config);
 }
 
@@ -228,9 +154,8 @@ Tensor TrainedDit::denoise(gpu::Stream& stream, const Tensor& patches, double le
     const Tensor unguided = predict(stream, patches, level, Tensor::from(classes.shape(), nothing));
     output = combined(stream, guidance, output, 1 - guidance, unguided);
   }
-  const diffusion::Moment moment = placeOf(*this, level).moment;
-  const diffusion::Linear linear = diffusion::dataFrom(prediction, moment, config.sigmaData);
-  return combined(stream, linear.x * moment.alpha, patches, linear.y, output);
+  const diffusion::Linear linear = meaning().denoised(level);
+  return combined(stream, linear.x, patches, linear.y, output);
 }
 
 Tensor ditSample(gpu::Stream& stream, const TrainedDit& network, const std::vector<std::uint32_t>& classes, const DitSampling& sampling) {

@@ -2,29 +2,18 @@
 // A diffusion transformer as a denoiser D(x; level), whatever its network predicts and however it is told the time: what samplers drive
 // (core/diffusion). States are scaled (x_t / alpha) against the relative noise level sigma / alpha, see core/diffusion/prediction.h.
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/expected.h"
-#include "core/diffusion/process.h"
 #include "core/models/dit.h"
+#include "core/models/network_meaning.h"
 
 namespace orrery::models {
 
-// How a network is told the time.
-enum class ToldTime {
-  logLevel,  // timeScale ln(level) / 4, EDM's c_noise
-  steps,     // 0 ... 999, the step of a chain of 1000
-  unit,      // 0 ... 1, the time of the process itself
-};
-
 // What a user says of a file that does not say it itself; what is left out is read from config.json, or is as in the authors' code of DiT:
 // noise is predicted, on the linear chain of 1000 steps, with heads of 64.
-struct DitStated {
-  std::optional<diffusion::Prediction> prediction;
-  std::optional<ToldTime> time;
-  std::string process;     // id of a diffusion::Process
+struct DitStated : NetworkStated {
   std::int64_t heads = 0;  // 0: not stated
 };
 
@@ -41,6 +30,7 @@ struct TrainedDit {
   // channels that are no picture's.
   static Expected<TrainedDit> open(gpu::Stream& stream, const std::string& path, const DitStated& stated = {});
 
+  NetworkMeaning meaning() const;
   // D for patches [B, tokens, channels P P] at one level of the whole batch, classes u32 [B]. With guidance w other than 1: D_none + w
   // (D_class - D_none) (Ho and Salimans 2022, in their section 3.2 with w = 1 + their w).
   Tensor denoise(gpu::Stream& stream, const Tensor& patches, double level, const Tensor& classes, double guidance) const;

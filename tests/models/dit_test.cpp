@@ -356,8 +356,8 @@ TEST_CASE("any file of the authors' layout opens; what it is not is said in a se
     REQUIRE_FALSE(result);
     return result.error().message;
   };
-  CHECK(message(TrainedDit::open(stream, path, {{}, {}, "", 3})).find("3 heads") != std::string::npos);
-  CHECK(message(TrainedDit::open(stream, path, {{}, {}, "quadratic", 0})).find("'quadratic'") != std::string::npos);
+  CHECK(message(TrainedDit::open(stream, path, {{{}, {}, ""}, 3})).find("3 heads") != std::string::npos);
+  CHECK(message(TrainedDit::open(stream, path, {{{}, {}, "quadratic"}, 0})).find("'quadratic'") != std::string::npos);
 
   // A config.json beside it.
   const auto configure = [&](const std::string& text) { std::ofstream(folder / "config.json") << text; };

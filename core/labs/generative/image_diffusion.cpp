@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "core/labs/generative/image_diffusion/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -80,16 +81,7 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
     return makeError(ErrorCode::usage, tr("no network yet: drop a DiT's safetensors file ('orrery train tiny-dit' makes one), or choose "
                                           "perfect memory as the denoiser"));
   }
-  models::DitStated stated;
-  for (const diffusion::Prediction p : diffusion::allPredictions) {
-    if (context.text("prediction") == diffusion::idOf(p)) stated.prediction = p;
-  }
-  if (context.text("schedule") != "file") stated.process = context.text("schedule");
-  const std::string& told = context.text("told-time");
-  if (told == "steps") stated.time = models::ToldTime::steps;
-  if (told == "unit") stated.time = models::ToldTime::unit;
-  if (told == "log-level") stated.time = models::ToldTime::logLevel;
-  stated.heads = context.integer("heads");
+  const models::DitStated stated{statedNetwork(context), context.integer("heads")};
   auto opened = networkDenoiser(context.stream(), path, stated);
   if (!opened) return opened.error();
   denoiser_ = *std::move(opened);

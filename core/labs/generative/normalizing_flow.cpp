@@ -68,7 +68,7 @@ LabEntry NormalizingFlow::describe() {
       {"solver", "Solver", "How one step follows the velocity; its calls per step are in brackets.", "Flow", "midpoint"s,
        Choice{{{"euler", "Euler (1)"}, {"midpoint", "Midpoint (2)"}, {"rk4", "Runge–Kutta 4 (4)"}}}, "", flowing},
       {"trace", "Trace in training", "The divergence of the velocity: exact, or Hutchinson's estimate from one random probe per row.",
-       "Flow", "exact"s, Choice{{{"exact", "Exact"}, {"hutchinson", "Hutchinson"}}}, "", flowing},
+       "Flow", "exact"s, Choice{{{"exact", "Exact"}, {"hutchinson", "Hutchinson's estimate"}}}, "", flowing},
       {"energy-penalty", "Energy penalty λ", "Weight of the integral of |v|² in the loss: straighter ways, fewer steps.", "Flow", 0.01,
        Real{0, 1, 0.005}, "", flowing},
   });

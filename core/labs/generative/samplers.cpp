@@ -2,7 +2,8 @@
 // core/diffusion (generative.md C5, C6). On the line the exact path keeps its quantile, x(s) = F_s^-1(F_T(x_T)); in the plane it is classic
 // Runge-Kutta with 4096 steps in ln(level). Stochastic samplers have no such path: on one Gaussian their law is followed exactly (the
 // update is linear, so the final variance is a sum over the start and every z), elsewhere on the line 1024 particles are sorted against
-// the exact quantiles. Double precision on the host. Units: data units; levels are relative noise levels sigma.
+// the exact quantiles. A user's own network replaces the denoiser; then the reference is its own path by Runge-Kutta with 4096 evaluations.
+// Double precision on the host. Units: data units; levels are relative noise levels sigma.
 // Random numbers, key = seed: core/diffusion/noise.h; starts in the plane are its draws off the path, purpose 0.
 
 #include "core/labs/generative/samplers/lab.h"
@@ -10,8 +11,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <sstream>
 
 #include "core/labs/generative/shared/planar_density.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -23,8 +26,11 @@ using diffusion::State;
 namespace {
 
 constexpr std::size_t lineStarts = 24, lawParticles = 1024;
-constexpr int referenceSteps = 4096, pathPoints = 64;
-constexpr int pictureSteps = 1024;   // of the reference where only the picture shows it: errors below 1e-8
+constexpr int pathPoints = 64;
+constexpr int pictureSteps = 1024, networkPictureSteps = 256;  // of the reference where only the picture shows it: errors below 1e-8
+constexpr int mapSteps = 256;                                  // of the reference under the map of starts: errors below 1e-6
+constexpr std::size_t mapCells = 40, mapQuantiles = 96;
+constexpr double mapReach = 3;  // deviations of the start cloud
 constexpr double almostZero = 1e-6;  // the plane's reference ends here instead of at 0: what remains moves a particle by less than 1e-5
 
 }  // namespace
@@ -53,11 +59,30 @@ std::vector<double> parseLevels(const std::string& text) {
   return levels;
 }
 
-State BenchScene::denoise(const State& x, double level) const { return dimension == 1 ? line.denoise(x, level) : plane.denoise(x, level); }
+State BenchScene::denoise(const State& x, double level) const {
+  return network ? network->denoise(x, level) : dimension == 1 ? line.denoise(x, level) : plane.denoise(x, level);
+}
 
-Expected<void> SamplerBench::readScene(const std::string& id) {
+State BenchScene::path(const State& x, double from, double to, int steps) const {
+  if (onLine()) return line.exact(x, from, to);
+  return diffusion::referencePath([this](const State& at, double level) { return denoise(at, level); }, x, from, to, steps);
+}
+
+Expected<void> SamplerBench::readScene(const LabContext& context) {
+  const std::string& id = context.text("scene");
   BenchScene scene;
-  if (id == "1d-tri") {
+  if (id == "network") {
+    const std::string& path = context.file("network").path;
+    if (path.empty()) {
+      return makeError(ErrorCode::usage, tr("no network yet: drop a safetensors file whose matrices are the layers of a perceptron from a point "
+                                            "and a time to what it predicts, or choose another shape"));
+    }
+    auto opened = models::MlpDenoiser::open(path, statedNetwork(context), context.text("activation") == "file" ? "" : context.text("activation"));
+    if (!opened) return opened.error();
+    scene.network = std::make_shared<models::MlpDenoiser>(*std::move(opened));
+    scene.dimension = scene.network->dimension();
+    scene.reach = 2.6;
+  } else if (id == "1d-tri") {
     scene.line = diffusion::threeModes();
     scene.reach = 2.6;
   } else if (id == "1d-gauss") {
@@ -106,28 +131,28 @@ Expected<Contestant> SamplerBench::contestant(const std::string& id, const LabCo
 }
 
 State SamplerBench::startAt(double level) const {
-  if (scene_.dimension == 1) {
+  if (scene_.onLine()) {
     State x(lineStarts);
     for (std::size_t i = 0; i < lineStarts; ++i)
       x[i] = scene_.line.quantile(0.03 + 0.94 * static_cast<double>(i) / (lineStarts - 1), level);
     return x;
   }
-  return level * diffusion::Noise(seed_, 2 * particles_).fresh(0, 0);
+  return level * diffusion::Noise(seed_, scene_.dimension * particles_).fresh(0, 0);
 }
 
 State SamplerBench::exactAt(double level) const {
-  if (scene_.dimension == 1) return startAt(level);
+  if (scene_.onLine()) return startAt(level);
   const double from = levels_.front(), to = std::max(level, almostZero);
   if (to >= from) return startAt(from);
   // As many steps as keep the reference's own step.
   const double share = std::log(from / to) / std::log(from / std::min(to, std::max(levels_.back(), almostZero)));
-  return scene_.plane.reference(startAt(from), from, to, std::max(16, static_cast<int>(std::lround(share * referenceSteps))));
+  return scene_.path(startAt(from), from, to, std::max(16, static_cast<int>(std::lround(share * scene_.referenceSteps()))));
 }
 
 const State& SamplerBench::exactEnd(double from, double to) const {
   const auto found = ends_.find({from, to});
   if (found != ends_.end()) return found->second;
-  State end = scene_.dimension == 1 ? startAt(to) : scene_.plane.reference(startAt(from), from, std::max(to, almostZero), referenceSteps);
+  State end = scene_.onLine() ? startAt(to) : scene_.path(startAt(from), from, std::max(to, almostZero), scene_.referenceSteps());
   return ends_.emplace(std::pair{from, to}, std::move(end)).first->second;
 }
 
@@ -137,7 +162,7 @@ double SamplerBench::distance(const State& a, const State& b) const {
     most = std::max(most, std::abs(a[i] - b[i]));
     sum += (a[i] - b[i]) * (a[i] - b[i]);
   }
-  return scene_.dimension == 1 ? most : std::sqrt(sum / static_cast<double>(particles_));
+  return scene_.onLine() ? most : std::sqrt(sum * static_cast<double>(scene_.dimension) / static_cast<double>(a.size()));
 }
 
 Expected<std::vector<double>> SamplerBench::levelsFor(int steps) const {
@@ -185,9 +210,10 @@ Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, LabContext& co
   curve.contestant = one;
   const auto denoise = [this](const State& x, double level) { return scene_.denoise(x, level); };
   const bool law = one.sampler->stochastic;
-  if (law && scene_.dimension != 1) return curve;
+  if (law && !scene_.onLine()) return curve;
   double lastSteps = 0;
-  for (int i = 0; i < 8; ++i) {
+  const int doublings = scene_.network ? 6 : 8;
+  for (int i = 0; i < doublings; ++i) {
     if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
     SamplerOptions options = one.options;
     // The adaptive samplers go through tolerances instead of step counts.
@@ -200,8 +226,9 @@ Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, LabContext& co
     if (law) {
       error = errorInLaw(one, *levels, evaluations);
     } else {
-      Run run(denoise, *levels, seed_, lineStarts, options);
-      const auto end = diffusion::sample(*one.sampler, run, startAt(levels->front()));
+      const State start = startAt(levels->front());
+      Run run(denoise, *levels, seed_, start.size(), options);
+      const auto end = diffusion::sample(*one.sampler, run, start);
       if (!end) return end.error();
       evaluations = run.evaluations();
       error = distance(*end, exactEnd(levels->front(), levels->back()));
@@ -221,8 +248,7 @@ Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, LabContext& co
 Expected<SamplerBench::Trajectory> SamplerBench::trajectoryOf(const Contestant& one) const {
   Trajectory result;
   result.contestant = one;
-  const int steps = std::max(1, static_cast<int>(std::lround(budget_ / one.sampler->evaluations)));
-  const auto levels = levelsFor(steps);
+  const auto levels = levelsFor(std::max(1, static_cast<int>(std::lround(budget_ / one.sampler->evaluations))));
   if (!levels) return levels.error();
   const State start = startAt(levels->front());
   Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, *levels, seed_, start.size(), one.options);
@@ -232,23 +258,97 @@ Expected<SamplerBench::Trajectory> SamplerBench::trajectoryOf(const Contestant& 
   result.evaluations = run.evaluations();
   result.rejected = run.rejected;
   result.visits = std::move(run.visits);
+  result.attempts = std::move(run.attempts);
   result.error = distance(*end, exactEnd(levels->front(), levels->back()));
-  // Follow the exact path from visit to visit.
-  State exact = start;
-  double before = levels->front();
-  const double whole = std::log(before / std::max(levels->back(), almostZero));
+  // Follow the exact path from visit to visit, and from each visit to where the next should have been.
+  const double whole = std::log(levels->front() / std::max(levels->back(), almostZero));
+  const int steps = scene_.network ? networkPictureSteps : pictureSteps;
+  const auto onwards = [&](const State& x, double from, double to) {
+    return scene_.path(x, from, to, std::max(1, static_cast<int>(std::lround(steps * std::log(from / to) / whole))));
+  };
+  State exact = start, before = start;
+  double from = levels->front();
   for (const diffusion::Visit& visit : result.visits) {
-    const double level = std::max(visit.level, almostZero);
-    if (scene_.dimension == 1) {
-      exact = startAt(visit.level);
-    } else if (level < before) {
-      exact = scene_.plane.reference(exact, before, level,
-                                     std::max(1, static_cast<int>(std::lround(pictureSteps * std::log(before / level) / whole))));
+    const double to = std::max(visit.level, almostZero), scale = std::sqrt(1 + to * to);
+    State kept = before;
+    if (to < from) {
+      exact = scene_.onLine() ? startAt(visit.level) : onwards(exact, from, to);
+      kept = onwards(before, from, to);
     }
-    before = level;
-    result.away.push_back(distance(visit.x, exact) / std::sqrt(1 + level * level));
+    result.away.push_back(distance(visit.x, exact) / scale);
+    result.own.push_back(distance(visit.x, kept) / scale);
+    before = visit.x;
+    from = to;
   }
   return result;
+}
+
+Expected<SamplerBench::StartMap> SamplerBench::startMap(const Contestant& one) const {
+  StartMap map;
+  const auto levels = levelsFor(std::max(1, static_cast<int>(std::lround(budget_ / one.sampler->evaluations))));
+  if (!levels) return levels.error();
+  const double from = levels->front(), to = std::max(levels->back(), almostZero);
+  State start;
+  if (scene_.onLine()) {
+    start = State(mapQuantiles);
+    for (std::size_t i = 0; i < mapQuantiles; ++i) {
+      map.start.push_back((static_cast<double>(i) + 0.5) / mapQuantiles);
+      start[i] = scene_.line.quantile(map.start.back(), from);
+    }
+  } else {
+    // The first two coordinates go through the grid; further ones start at 0.
+    map.cells = mapCells;
+    start = State(mapCells * mapCells * scene_.dimension);
+    for (std::size_t i = 0; i < mapCells * mapCells; ++i) {
+      const auto at = [](std::size_t k) { return mapReach * (2 * (static_cast<double>(k) + 0.5) / mapCells - 1); };
+      start[i * scene_.dimension] = from * at(i % mapCells);
+      if (scene_.dimension > 1) start[i * scene_.dimension + 1] = from * at(i / mapCells);
+    }
+  }
+  SamplerOptions options = one.options;
+  options.exact = {};  // its path is that of the bench's own starts
+  Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, *levels, seed_, start.size(), options);
+  const auto end = diffusion::sample(*one.sampler, run, start);
+  if (!end) return end.error();
+  const State exact = scene_.path(start, from, to, scene_.network ? mapSteps / 4 : mapSteps);
+  for (std::size_t i = 0; i < start.size(); i += scene_.dimension) {
+    double sum = 0;
+    for (std::size_t k = i; k < i + scene_.dimension; ++k) sum += ((*end)[k] - exact[k]) * ((*end)[k] - exact[k]);
+    map.error.push_back(std::sqrt(sum));
+  }
+  return map;
+}
+
+// At the largest level nothing of the data is left in x: what the network calls noise has the deviation of the noise, 1.
+std::string SamplerBench::complaint() const {
+  if (!scene_.network) return {};
+  const double level = levels_.front();
+  const State x = startAt(level), clean = scene_.denoise(x, level);
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) sum += (x[i] - clean[i]) * (x[i] - clean[i]) / (level * level);
+  const double deviation = std::sqrt(sum / static_cast<double>(x.size()));
+  if (deviation > 0.7 && deviation < 1.4) return {};
+  return trf("its noise at σ = {} has deviation {}, not about 1: is what is said of the network true?", fmt::format("{:.3g}", level),
+             fmt::format("{:.2g}", deviation));
+}
+
+Expected<std::vector<std::string>> SamplerBench::chosen(const LabContext& context) const {
+  if (context.text("contestants") != "own") return contestantsOf(context.text("contestants"));
+  std::vector<std::string> ids;
+  std::istringstream text(context.text("compared"));
+  for (std::string id; std::getline(text, id, ',');) {
+    std::erase(id, ' ');
+    if (id.empty()) continue;
+    SamplerOptions ignored;
+    if (diffusion::namedSampler(id, ignored) == nullptr || id == "ddim-inversion") {
+      std::string all;
+      for (const auto& name : diffusion::samplerNames()) all += (all.empty() ? "" : ", ") + name.id;
+      return makeError(ErrorCode::usage, trf("There is no sampler '{}'; there are {}", id, all));
+    }
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
+  if (ids.empty()) return makeError(ErrorCode::usage, tr("No samplers to compare: write their ids, separated by commas"));
+  return ids;
 }
 
 Expected<void> SamplerBench::update(LabContext& context) {
@@ -257,8 +357,10 @@ Expected<void> SamplerBench::update(LabContext& context) {
     *this = before;
     return error;
   };
-  if (context.text("scene") != sceneId_) {
-    if (auto read = readScene(context.text("scene")); !read) return read.error();
+  const bool told = context.anyChanged({"network", "prediction", "schedule", "told-time", "activation"});
+  if (context.text("scene") != sceneId_ || (context.text("scene") == "network" && told)) {
+    if (auto read = readScene(context); !read) return read.error();
+    ends_.clear();
   }
   grid_ = findRegistered<diffusion::Grid>(context.text("grid"));
   request_ = {};
@@ -277,8 +379,14 @@ Expected<void> SamplerBench::update(LabContext& context) {
   if (context.anyChanged({"scene", "seed", "particles"})) ends_.clear();
   seed_ = static_cast<std::uint64_t>(context.integer("seed"));
   particles_ = static_cast<std::size_t>(context.integer("particles"));
-  drawn_ = contestantsOf(context.text("contestants"));
-  inLaw_ = context.text("contestants") == "stochastic";
+  third_ = context.text("third");
+  auto drawn = chosen(context);
+  if (!drawn) return kept(drawn.error());
+  drawn_ = *std::move(drawn);
+  inLaw_ = std::all_of(drawn_.begin(), drawn_.end(), [](const std::string& id) {
+    SamplerOptions ignored;
+    return diffusion::namedSampler(id, ignored)->stochastic;
+  });
 
   // The left sampler's levels and the exact path they stand against.
   const auto left = contestant(context.text("left"), context), right = contestant(context.text("right"), context);
@@ -297,10 +405,10 @@ Expected<void> SamplerBench::update(LabContext& context) {
   State x = startAt(from);
   for (int i = 0; i <= pathPoints; ++i) {
     const double level = from * std::pow(to / from, static_cast<double>(i) / pathPoints);
-    if (scene_.dimension == 1) {
+    if (scene_.onLine()) {
       x = startAt(i == pathPoints ? levels_.back() : level);
     } else if (i > 0) {
-      x = scene_.plane.reference(x, exactPath_.back().level, level, pictureSteps / pathPoints);
+      x = scene_.path(x, exactPath_.back().level, level, (scene_.network ? networkPictureSteps : pictureSteps) / pathPoints);
     }
     exactPath_.push_back({level, 0, x});
   }
@@ -320,14 +428,27 @@ Expected<void> SamplerBench::update(LabContext& context) {
     }
   }
 
+  if (scene_.network) {
+    // The canvas shows where the exact paths end.
+    scene_.reach = 0.1;
+    for (const double v : exactPath_.back().x) scene_.reach = std::max(scene_.reach, 1.1 * std::abs(v));
+  }
+  map_ = {};
+  complaint_ = complaint();
+  if (third_ == "map" && !left->sampler->stochastic) {
+    auto map = startMap(*left);
+    if (!map) return kept(map.error());
+    map_ = *std::move(map);
+  }
+
   // The chart; on the line, where it costs little, also the contestants that are not drawn, for their measured orders.
-  static constexpr std::string_view sidesOnly[] = {"left", "right", "nfe"};
+  static constexpr std::string_view sidesOnly[] = {"left", "right", "nfe", "third"};
   bool anew = context.restarting() || curves_.empty();
   for (const auto& [id, value] : context.values())
     anew = anew || (context.changed(id) && std::find(std::begin(sidesOnly), std::end(sidesOnly), id) == std::end(sidesOnly));
   if (!anew) return {};
   std::vector<std::string> ids = drawn_;
-  if (scene_.dimension == 1) {
+  if (scene_.onLine()) {
     for (const char* id :
          {"euler", "heun", "dpm-2", "dpm-3", "dpm++2s", "dpm++2m", "dpm++3m",       "dpm++3m-consistent", "unipc-1", "unipc-2", "unipc-3",
           "lms",   "plms", "pndm",  "ipndm", "deis",    "res-2s",  "res-multistep", "exp-heun",           "rk4",     "rk4-log", "rk45"})

@@ -1,7 +1,13 @@
 // generative/samplers: its Must-hold lines as the lab's own metrics give them, its presets, and what it refuses.
 
-#include <cmath>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "core/diffusion/noise.h"
+#include "core/modelfile/safetensors_write.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
@@ -145,6 +151,106 @@ TEST_CASE("every grid and every sampler of the lists runs") {
     }
     REQUIRE(session->set({{"grid", text("exponential")}}));
   }
+}
+
+TEST_CASE("a user's network is driven by every sampler, and what is said of it is held against its answers") {
+  // Weights of 0, read as EDM's F, are an exact denoiser: D = c_skip x is that of one Gaussian of deviation sigma_data = 1/2.
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("orrery-samplers-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const std::string path = (folder / "zero.safetensors").string();
+  const auto write = [](const std::string& to, const std::vector<std::pair<std::string, Shape>>& shapes) {
+    std::vector<std::pair<std::string, Tensor>> tensors;
+    for (const auto& [name, shape] : shapes)
+      tensors.emplace_back(name, Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), 0.0f)));
+    REQUIRE(modelfile::writeSafetensors(to, tensors));
+  };
+  write(path, {{"net.0.weight", Shape{8, 3}}, {"net.0.bias", Shape{8}}, {"net.2.weight", Shape{2, 8}}, {"net.2.bias", Shape{2}}});
+  auto session = openLab({{"scene", text("network")},
+                          {"network", Asset{path, ""}},
+                          {"prediction", text("F")},
+                          {"schedule", text("edm")},
+                          {"told-time", text("log-level")},
+                          {"particles", whole(16)},
+                          {"nfe", whole(32)}});
+  const auto m = metricsAt(*session, 0);
+  // Of one Gaussian the paths are known: x(s) = x(s_0) sqrt((c^2 + s^2) / (c^2 + s_0^2)), so the exact end is too.
+  const auto exact = arrayNamed(*session, "left.exact-end.xy");
+  const double expected = std::sqrt((0.25 + 0.02 * 0.02) / (0.25 + 400)) / std::sqrt(1 + 0.02 * 0.02);
+  const auto start = 20 * diffusion::Noise(20261120, 32).fresh(0, 0);
+  REQUIRE(exact.size() == 32);
+  for (std::size_t i = 0; i < exact.size(); ++i) CHECK(static_cast<double>(exact[i]) == Approx(expected * start[i]).margin(1e-6));
+  CHECK(m.at("order.heun") == Approx(2).margin(0.15));
+  CHECK(m.at("order.dpm-3") == Approx(3).margin(0.2));
+  CHECK(m.at("error.left") > 0);
+  const auto complained = [&] {
+    for (const Panel& panel : session->picture()->figure.panels)
+      if (panel.id == "error") return !panel.note.empty();
+    return false;
+  };
+  CHECK_FALSE(complained());
+  // The same network said to predict eps denies all noise.
+  REQUIRE(session->set("prediction", text("epsilon")));
+  REQUIRE(session->wait());
+  CHECK(complained());
+
+  const auto refused = [&](const std::vector<std::pair<std::string, Shape>>& shapes, const char* word) {
+    const std::string bad = (folder / "bad.safetensors").string();
+    write(bad, shapes);
+    auto other = openLab();
+    REQUIRE(other->wait());
+    (void)other->set({{"scene", text("network")}, {"network", Asset{bad, ""}}});
+    const auto done = other->wait();
+    REQUIRE_FALSE(done.hasValue());
+    INFO(done.error().message);
+    CHECK(done.error().message.find(word) != std::string::npos);
+  };
+  refused({{"a", Shape{8, 2}}, {"b", Shape{2, 8}}}, "no room for the time");
+  refused({{"a", Shape{8, 3}}, {"b", Shape{2, 9}}}, "no chain of layers");
+  refused({{"a", Shape{8, 3}}}, "at least two");
+  refused({{"a", Shape{8, 6}}, {"b", Shape{2, 8}}}, "frequencies");
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a choice of one's own is compared, and an unknown name is refused with the known ones") {
+  auto session = openLab({{"contestants", text("own")}, {"compared", text("deis, plms ,euler")}});
+  const auto m = metricsAt(*session, 0);
+  const auto& chart = session->picture()->figure.panels.front();
+  REQUIRE(chart.marks.size() == 4);  // and the budget
+  CHECK(chart.marks[0]->id() == "deis");
+  CHECK(chart.marks[2]->id() == "euler");
+  (void)session->set("compared", text("deis, eular"));
+  const auto done = session->wait();
+  REQUIRE_FALSE(done.hasValue());
+  CHECK(done.error().message.find("'eular'") != std::string::npos);
+  CHECK(done.error().message.find("euler-a") != std::string::npos);
+}
+
+TEST_CASE("the sampler's errors are shown by step, by start and by attempt") {
+  auto session = openLab({}, "hard-starts");
+  metricsAt(*session, 0);
+  auto map = arrayNamed(*session, "map.error.value");
+  REQUIRE(map.size() == 1600);
+  std::sort(map.begin(), map.end());
+  CHECK(map.back() > 5 * map[map.size() / 2]);  // the preset's claim
+
+  // Steps of one Gaussian with an exact sampler of its own: the errors of Euler's steps add up to no less than its end's.
+  auto steps = openLab({{"scene", text("1d-gauss")}, {"left", text("euler")}, {"third", text("own")}, {"nfe", whole(12)}});
+  metricsAt(*steps, 0);
+  const auto own = arrayNamed(*steps, "own.own.y");
+  REQUIRE(own.size() == 12);
+  const auto away = arrayNamed(*steps, "apart.left.y");
+  REQUIRE(away.size() == 13);
+  CHECK(static_cast<double>(own[0]) == Approx(static_cast<double>(away[1])).epsilon(1e-5));  // the first step starts on the exact path
+
+  auto adaptive = openLab({}, "adaptive-steps");
+  metricsAt(*adaptive, 0);
+  const auto taken = arrayNamed(*adaptive, "attempts.taken.xy"), back = arrayNamed(*adaptive, "attempts.taken-back.xy");
+  REQUIRE(taken.size() >= 6);
+  CHECK_FALSE(back.empty());
+  // The lengths taken add up to the whole way in ln sigma.
+  double way = 0;
+  for (std::size_t i = 1; i < taken.size(); i += 2) way += static_cast<double>(taken[i]);
+  CHECK(way == Approx(std::log(80 / 0.002)).epsilon(1e-5));
 }
 
 TEST_CASE("dragging a step on the ruler draws the grid") {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/diffusion/names.h"
 #include "core/labs/generative/image_diffusion/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -12,20 +12,6 @@ namespace {
 const std::string& textOf(const Values& values, const char* id) { return std::get<std::string>(values.find(id)->second); }
 bool is(const Values& values, const char* id, std::initializer_list<std::string_view> any) {
   return std::find(any.begin(), any.end(), textOf(values, id)) != any.end();
-}
-
-// Functions, because the registration of the lab runs before this file's own statics exist.
-Choice choiceOf(const std::vector<diffusion::Name>& names, std::vector<Choice::Option> before = {}) {
-  Choice choice{std::move(before)};
-  for (const diffusion::Name& name : names) choice.options.push_back({name.id, name.title});
-  return choice;
-}
-
-Choice solvers() {
-  Choice choice = choiceOf(diffusion::samplerNames());
-  // It runs from data to noise: the experiment "There and back" uses it.
-  std::erase_if(choice.options, [](const Choice::Option& option) { return option.id == "ddim-inversion"; });
-  return choice;
 }
 
 }  // namespace
@@ -44,21 +30,6 @@ LabEntry ImageDiffusion::describe() {
        "Denoiser", "memory"s, Choice{{{"memory", "Perfect memory"}, {"file", "Your network"}}}},
       {"network", "Network file", "A safetensors file with the tensors of the authors' DiT; a config.json beside it is read.", "Denoiser",
        Asset{}, FileWell{{"safetensors"}, false}, "", dropped},
-      {"prediction", "It predicts", "What the network's output means.", "Denoiser", "file"s,
-       Choice{{{"file", "As its config.json says"},
-               {"epsilon", "Noise ε"},
-               {"x0", "Data x₀"},
-               {"v", "v"},
-               {"score", "Score"},
-               {"velocity", "Velocity"},
-               {"F", "EDM's F"}}},
-       "", dropped},
-      {"schedule", "Its noise schedule", "Whose x_t the network takes.", "Denoiser", "file"s,
-       choiceOf(diffusion::processNames(), {{"file", "As its config.json says"}}), "", dropped},
-      {"told-time", "It is told", "How the network is told the time.", "Denoiser", "file"s,
-       Choice{
-           {{"file", "As its config.json says"}, {"steps", "The step, 0 to 999"}, {"unit", "The time, 0 to 1"}, {"log-level", "ln σ / 4"}}},
-       "", dropped},
       {"heads", "Its heads", "Attention heads; 0 is what config.json says, or one per 64 of the width.", "Denoiser", whole(0),
        Integer{0, 64}, "", dropped},
       {"memory", "Pictures in memory", "How many ShapeWorld pictures the ideal denoiser knows.", "Denoiser", whole(512),
@@ -86,7 +57,7 @@ LabEntry ImageDiffusion::describe() {
        [](const Values& v) { return is(v, "experiment", {"guidance"}); }},
       {"budgets", "Evaluations compared", "One row each, separated by commas.", "Experiment", "2, 4, 8, 16, 32"s, Text{}, "",
        [](const Values& v) { return is(v, "experiment", {"budget"}); }},
-      {"sampler", "Sampler", "The same forty as on the sampler bench.", "Sampling", "dpm++2m"s, solvers(), "",
+      {"sampler", "Sampler", "The same forty as on the sampler bench.", "Sampling", "dpm++2m"s, samplerChoice(), "",
        [](const Values& v) { return !is(v, "experiment", {"samplers"}); }},
       {"nfe", "Evaluations", "How many times a sampler may ask the denoiser; steps = evaluations / evaluations per step.", "Sampling",
        whole(16), Integer{1, 256, true}, "", [](const Values& v) { return !is(v, "experiment", {"budget"}); }},
@@ -112,6 +83,8 @@ LabEntry ImageDiffusion::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(7), Seed{}},
       {"chosen", "Chosen picture", "Its place in the grid, row by row; click a picture.", "View", whole(0), Integer{0, 255}},
   };
+  const auto stated = statedNetworkParameters(dropped);
+  entry.parameters.insert(entry.parameters.begin() + 2, stated.begin(), stated.end());  // after the network's file
   entry.presets = {
       {"classes", "Four shapes from the same noise", "Columns share their noise, rows ask for another shape.", {}},
       {"samplers",

@@ -1,7 +1,7 @@
 // What the lab samplers offers: its parameters, presets and views.
 
-#include "core/diffusion/names.h"
 #include "core/labs/generative/samplers/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -13,19 +13,7 @@ bool uses(const Values& values, std::string_view part) {
 }
 bool gridIs(const Values& values, std::string_view id) { return textOf(values, "grid") == id; }
 
-// Functions, because the registration of the lab runs before this file's own statics exist.
-Choice choiceOf(const std::vector<diffusion::Name>& names) {
-  Choice choice;
-  for (const diffusion::Name& name : names) choice.options.push_back({name.id, name.title});
-  return choice;
-}
-
-Choice solvers() {
-  Choice choice = choiceOf(diffusion::samplerNames());
-  // It runs from data to noise: not a contestant.
-  std::erase_if(choice.options, [](const Choice::Option& option) { return option.id == "ddim-inversion"; });
-  return choice;
-}
+bool networked(const Values& values) { return textOf(values, "scene") == "network"; }
 
 }  // namespace
 
@@ -44,12 +32,23 @@ LabEntry SamplerBench::describe() {
                {"tri", "Three ellipses"},
                {"gauss", "One Gaussian"},
                {"grid25", "Grid of 25"},
-               {"ncsn-toy", "Two far blobs"}}}},
+               {"ncsn-toy", "Two far blobs"},
+               {"network", "Your network"}}}},
+      {"network", "Network file", "A safetensors file of a multilayer perceptron from a point and a time; a config.json beside it is read.",
+       "Denoiser", Asset{}, FileWell{{"safetensors", "npz"}, false}, "", networked},
+      {"activation", "Between its layers", "The function between the network's layers.", "Denoiser", "file"s,
+       Choice{{{"file", "As its config.json says"},
+               {"silu", "SiLU"},
+               {"relu", "ReLU"},
+               {"tanh", "tanh"},
+               {"gelu", "GELU"},
+               {"softplus", "Softplus"}}},
+       "", networked},
       {"particles", "Particles", "Starts in the plane; on the line there are 24, at the quantiles 0.03 to 0.97.", "Density", whole(64),
        Integer{8, 512, true}, "", [](const Values& v) { return !textOf(v, "scene").starts_with("1d"); }},
-      {"left", "Sampler left", "Runs beside the right one on the same start and the same Brownian path.", "Samplers", "heun"s, solvers()},
+      {"left", "Sampler left", "Runs beside the right one on the same start and the same Brownian path.", "Samplers", "heun"s, samplerChoice()},
       {"right", "Sampler right", "Runs beside the left one on the same start and the same Brownian path.", "Samplers", "dpm++2m"s,
-       solvers()},
+       samplerChoice()},
       {"nfe", "Evaluations", "How many times each of the two may ask the denoiser; steps = evaluations / evaluations per step.", "Samplers",
        whole(16), Integer{1, 1024, true}},
       {"contestants", "Chart shows", "Which samplers the error chart compares.", "Samplers", "classics"s,
@@ -58,7 +57,10 @@ LabEntry SamplerBench::describe() {
                {"multistep", "Multistep"},
                {"third", "Second or third order?"},
                {"adaptive", "Adaptive steps"},
-               {"stochastic", "Stochastic, in law"}}}},
+               {"stochastic", "Stochastic, in law"},
+               {"own", "Your choice"}}}},
+      {"compared", "Samplers compared", "Their ids, separated by commas, as orrery show generative/samplers lists them.", "Samplers",
+       "euler, heun, dpm++2m, unipc-2, rk45"s, Text{}, "", [](const Values& v) { return textOf(v, "contestants") == "own"; }},
       {"grid", "Grid", "How the noise levels are spaced.", "Step grid", "exponential"s, choiceOf(diffusion::gridNames())},
       {"sigma-min", "Smallest noise level σ", "Where the last step, or the one before 0, ends.", "Step grid", 0.02, LogReal{1e-4, 1}},
       {"sigma-max", "Largest noise level σ", "Where the samplers start.", "Step grid", 20.0, LogReal{1.001, 500}},
@@ -113,6 +115,11 @@ LabEntry SamplerBench::describe() {
        [](const Values& v) { return uses(v, "langevin"); }},
       {"corrector-ratio", "Corrector signal to noise", "Sets the size of a Langevin step.", "Options", 0.16, Real{0.01, 0.5, 0.01}, "",
        [](const Values& v) { return uses(v, "langevin"); }},
+      {"third", "Lower right", "What the lower right panel shows of the left sampler.", "Picture", "ruler"s,
+       Choice{{{"ruler", "Where the steps are"},
+               {"own", "Error of each step"},
+               {"map", "Error by start"},
+               {"attempts", "Accepted and rejected"}}}},
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
   };
   entry.presets = {
@@ -165,9 +172,46 @@ LabEntry SamplerBench::describe() {
         {"churn-from", 0.0},
         {"churn-to", 500.0},
         {"churn-noise", 1.0}}},
+      {"hard-starts",
+       "Hard starts",
+       "A few starts carry most of the error: those whose paths pass between two rows of blobs.",
+       {{"scene", "grid25"s},
+        {"grid", "karras"s},
+        {"sigma-min", 0.002},
+        {"sigma-max", 80.0},
+        {"nfe", whole(20)},
+        {"left", "dpm++2m"s},
+        {"right", "heun"s},
+        {"third", "map"s}}},
+      {"adaptive-steps",
+       "Steps that adapt",
+       "Two samplers that choose their own steps: short ones where the paths turn, and some taken back where they turned too soon.",
+       {{"scene", "ring8"s},
+        {"sigma-min", 0.002},
+        {"sigma-max", 80.0},
+        {"left", "dpm-adaptive"s},
+        {"right", "rk45"s},
+        {"contestants", "adaptive"s},
+        {"third", "attempts"s}}},
   };
+  const auto stated = statedNetworkParameters(networked);
+  entry.parameters.insert(entry.parameters.begin() + 2, stated.begin(), stated.end());  // after the network's file
   entry.views = {{"error", "Error against evaluations"}, {"left", "Left sampler"},         {"right", "Right sampler"},
-                 {"apart", "Where they part"},           {"ruler", "Where the steps are"}, {"names", "As libraries name them"}};
+                 {"apart", "Where they part"},           {"ruler", "Where the steps are"}, {"names", "As libraries name them"},
+                 {"own", "Error of each step"},          {"map", "Error by start"},       {"attempts", "Accepted and rejected"}};
+  Acceptance network;
+  network.kinds = "a multilayer perceptron as safetensors";
+  network.parameter = "network";
+  network.also = {{"scene", "network"s}};
+  network.score = [](const FileReport& report) {
+    std::vector<std::vector<std::int64_t>> matrices;
+    for (const TensorSummary& tensor : report.tensors) {
+      if (tensor.shape.size() > 2) return 0;
+      if (tensor.shape.size() == 2) matrices.push_back(tensor.shape);
+    }
+    return report.kind == "safetensors" && models::MlpDenoiser::fits(matrices) ? 70 : 0;
+  };
+  entry.accepts = {network};
   entry.make = [] { return std::make_unique<SamplerBench>(); };
   return entry;
 }

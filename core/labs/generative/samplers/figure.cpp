@@ -21,14 +21,15 @@ constexpr double gap = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t mostShown = 48;  // particles whose paths are drawn in the plane
 
 // The paths of all particles as one broken line, at the VP scale: against the level on the line, in the plane otherwise.
+// Of more than two coordinates the first two are shown.
 void pathsOf(const std::vector<Visit>& visits, std::size_t dimension, double lowest, std::vector<double>& x, std::vector<double>& y) {
   if (visits.empty()) return;
   const std::size_t count = std::min(visits.front().x.size() / dimension, mostShown);
   for (std::size_t i = 0; i < count; ++i) {
     for (const Visit& visit : visits) {
       const double scale = 1 / std::sqrt(1 + visit.level * visit.level);
-      x.push_back(dimension == 1 ? std::max(visit.level, lowest) : scale * visit.x[2 * i]);
-      y.push_back(scale * (dimension == 1 ? visit.x[i] : visit.x[2 * i + 1]));
+      x.push_back(dimension == 1 ? std::max(visit.level, lowest) : scale * visit.x[dimension * i]);
+      y.push_back(scale * (dimension == 1 ? visit.x[i] : visit.x[dimension * i + 1]));
     }
     x.push_back(gap);
     y.push_back(gap);
@@ -65,9 +66,9 @@ Panel SamplerBench::chartPanel() const {
   panel.x.label = tr("evaluations of the denoiser");
   panel.x.scale = panel.y.scale = ScaleKind::log;
   panel.y.label = inLaw_ ? (scene_.gaussian ? tr("error of the deviation") : tr("distance of the quantiles (rms)"))
-                         : (scene_.dimension == 1 ? tr("largest error of 24 starts") : tr("error (rms)"));
+                         : (scene_.onLine() ? tr("largest error of 24 starts") : tr("error (rms)"));
   panel.y.grid = panel.x.grid = true;
-  if (inLaw_ && scene_.dimension != 1) {
+  if (inLaw_ && !scene_.onLine()) {
     panel.message = tr("Stochastic samplers are judged in law on the line: choose a shape on a line");
     return panel;
   }
@@ -86,6 +87,7 @@ Panel SamplerBench::chartPanel() const {
     mark->yName = tr("error");
     panel.marks.push_back(mark);
   }
+  panel.note = complaint_;
   auto now = std::make_shared<RuleMark>("budget");
   now->at = budget_;
   now->tag = tr("budget");
@@ -127,14 +129,15 @@ Panel SamplerBench::pathPanel(int side) const {
     return panel;
   }
   panel.equalAspect = true;
-  const double half = std::max(scene_.reach, 1.2) * 1.1;
+  const double half = (scene_.network ? scene_.reach : std::max(scene_.reach, 1.2)) * 1.1;
   panel.x.range = panel.y.range = Range{-half, half};
   panel.x.label = tr("first coordinate");
   panel.y.label = tr("second coordinate");
   const auto ends = [&](const char* id, const Visit& visit, Paint paint, PointShape shape, std::string label) {
     std::vector<float> xy;
     const double scale = 1 / std::sqrt(1 + visit.level * visit.level);
-    for (const double value : visit.x) xy.push_back(static_cast<float>(scale * value));
+    for (std::size_t i = 0; i < visit.x.size(); i += scene_.dimension)
+      xy.insert(xy.end(), {static_cast<float>(scale * visit.x[i]), static_cast<float>(scale * visit.x[i + 1])});
     auto points = std::make_shared<PointsMark>(id);
     points->xy = Tensor::from(Shape{static_cast<std::int64_t>(xy.size() / 2), 2}, xy);
     points->paint = paint;
@@ -222,6 +225,123 @@ Panel SamplerBench::rulerPanel() const {
   return panel;
 }
 
+Panel SamplerBench::stepErrorPanel() const {
+  const Trajectory& run = sides_[0];
+  Panel panel;
+  panel.id = "own";
+  panel.row = 1;
+  panel.column = 2;
+  panel.title = tr("Error of each step by itself");
+  panel.note = tr("against the exact path from where it began");
+  panel.x.label = tr("step");
+  panel.y.label = tr("error, scaled to unit variance");
+  panel.y.scale = ScaleKind::log;
+  std::vector<double> step, error;
+  double least = 1e300, most = 0;
+  for (std::size_t i = 1; i < run.own.size(); ++i) {  // the first visit is the start
+    step.push_back(static_cast<double>(i));
+    error.push_back(run.own[i] > 1e-15 ? run.own[i] : gap);
+    if (run.own[i] > 1e-15) least = std::min(least, run.own[i]), most = std::max(most, run.own[i]);
+  }
+  if (most == 0) {
+    panel.message = tr("Every step is exact");
+    return panel;
+  }
+  panel.x.range = Range{0.25, static_cast<double>(run.own.size()) - 0.25};
+  panel.y.range = Range{least / 2, most * 2};
+  auto line = generative::curveOf("own", step, error, paintOf(0), run.contestant.title);
+  line->markers = true;
+  line->directLabel = false;
+  line->xName = tr("step"), line->yName = tr("error");
+  panel.marks.push_back(line);
+  return panel;
+}
+
+Panel SamplerBench::attemptPanel() const {
+  const Trajectory& run = sides_[0];
+  Panel panel;
+  panel.id = "attempts";
+  panel.row = 1;
+  panel.column = 2;
+  panel.title = run.rejected == 1 ? tr("One step was taken back") : trf("{} steps were taken back", run.rejected);
+  panel.note = trf("of {} tried", run.attempts.size());
+  if (run.attempts.empty()) {
+    panel.title = tr("Accepted and rejected");
+    panel.note.clear();
+    panel.message = tr("Only adaptive samplers take steps back: choose Dormand-Prince 5(4) or DPM-adaptive on the left");
+    return panel;
+  }
+  panel.x.label = tr("noise level σ");
+  panel.x.scale = panel.y.scale = ScaleKind::log;
+  panel.x.reversed = true;
+  panel.y.label = tr("length of the step in ln σ");
+  panel.x.range = Range{std::max(exactPath_.back().level, 1e-4), exactPath_.front().level};
+  for (const bool taken : {true, false}) {
+    std::vector<float> xy;
+    for (const diffusion::Attempt& attempt : run.attempts) {
+      if (attempt.taken == taken)
+        xy.insert(xy.end(), {static_cast<float>(attempt.from), static_cast<float>(std::log(attempt.from / attempt.to))});
+    }
+    if (xy.empty()) continue;
+    auto points = std::make_shared<PointsMark>(taken ? "taken" : "taken-back");
+    points->xy = Tensor::from(Shape{static_cast<std::int64_t>(xy.size() / 2), 2}, xy);
+    points->paint = taken ? paintOf(0) : Paint::of(Role::danger);
+    points->shape = taken ? PointShape::disc : PointShape::cross;
+    points->radius = taken ? 2.2f : 3;
+    points->label = taken ? tr("taken") : tr("taken back");
+    points->directLabel = false;
+    panel.marks.push_back(points);
+  }
+  return panel;
+}
+
+Panel SamplerBench::mapPanel() const {
+  Panel panel;
+  panel.id = "map";
+  panel.row = 1;
+  panel.column = 2;
+  panel.title = trf("Error of {} by start", sides_[0].contestant.title);
+  if (map_.error.empty()) {
+    panel.message = tr("A stochastic sampler has no path of its own to be judged by");
+    return panel;
+  }
+  double least = 1e300, most = 0;
+  for (const double e : map_.error)
+    if (e > 1e-15) least = std::min(least, e), most = std::max(most, e);
+  if (most == 0) {
+    panel.message = tr("Every start ends exactly");
+    return panel;
+  }
+  if (map_.cells == 0) {
+    panel.x.label = tr("quantile of the start");
+    panel.y.label = tr("error");
+    panel.y.scale = ScaleKind::log;
+    panel.x.range = Range{0, 1};
+    auto line = generative::curveOf("error", map_.start, map_.error, paintOf(0));
+    line->xName = tr("quantile"), line->yName = tr("error");
+    panel.marks.push_back(line);
+    return panel;
+  }
+  const auto cells = static_cast<std::int64_t>(map_.cells);
+  std::vector<float> values;
+  for (const double e : map_.error) values.push_back(static_cast<float>(std::max(e, least)));
+  auto heat = std::make_shared<HeatMapMark>("error");
+  heat->value = Tensor::from(Shape{cells, cells}, values);
+  heat->x = heat->y = Range{-3, 3};
+  heat->map = ColorMap::viridis;
+  heat->range = {std::max(least, most * 1e-5), most};
+  heat->logScale = true;
+  heat->matrix = false;
+  heat->quantity = tr("error at the end");
+  panel.marks.push_back(heat);
+  panel.colorBar = ColorBar{ColorMap::viridis, heat->range, true, tr("error at the end")};
+  panel.equalAspect = true;
+  panel.x.range = panel.y.range = Range{-3, 3};
+  panel.x.label = tr("start, first coordinate (σ)");
+  panel.y.label = tr("second coordinate (σ)");
+  return panel;
+}
+
 Panel SamplerBench::namesPanel() const {
   Panel panel;
   panel.id = "names";
@@ -250,7 +370,8 @@ Figure SamplerBench::figure() const {
   Figure figure;
   figure.title = tr("Sampler bench");
   if (grid_ == nullptr || sides_[0].visits.empty()) return figure;
-  figure.panels = {chartPanel(), partPanel(), pathPanel(0), pathPanel(1), rulerPanel(), namesPanel()};
+  const Panel third = third_ == "own" ? stepErrorPanel() : third_ == "map" ? mapPanel() : third_ == "attempts" ? attemptPanel() : rulerPanel();
+  figure.panels = {chartPanel(), partPanel(), pathPanel(0), pathPanel(1), third, namesPanel()};
   figure.rowWeights = {1.25f, 1.0f, 0.2f};
   return figure;
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "core/diffusion/grid.h"
 #include "core/diffusion/sampler.h"
 #include "core/figure/marks/marks.h"
+#include "core/models/mlp_denoiser.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -30,14 +32,20 @@ struct BenchCurve {
   std::optional<double> order;  // of the last doubling; none for adaptive samplers
 };
 
-// A density the bench knows exactly: of the line (dimension 1) or of the plane.
+// What the samplers ask: the exact denoiser of a density of the line or of the plane, or a user's network.
 struct BenchScene {
   std::size_t dimension = 1;
   bool gaussian = false;
   diffusion::LineMixture line;
   diffusion::PlaneMixture plane;
+  std::shared_ptr<const models::MlpDenoiser> network;
   double reach = 2.2;
+
+  bool onLine() const { return dimension == 1 && !network; }  // quantiles say where every path ends
+  int referenceSteps() const { return network ? 1024 : 4096; }  // over the whole way; a network is asked 4096 times
   diffusion::State denoise(const diffusion::State& x, double level) const;
+  // The path of the exact ODE: quantiles on the line, else classic Runge-Kutta with `steps`.
+  diffusion::State path(const diffusion::State& x, double from, double to, int steps) const;
 };
 
 class SamplerBench : public Lab {
@@ -55,9 +63,19 @@ class SamplerBench : public Lab {
     int evaluations = 0, rejected = 0;
     double error = 0;          // at the end, against the exact path
     std::vector<double> away;  // at every visit, at the VP scale
+    std::vector<double> own;   // what each step adds: from the visit before on the exact path, at the VP scale
+    std::vector<diffusion::Attempt> attempts;  // of an adaptive sampler
+  };
+  // The left sampler's error by where it starts: over quantiles of the line, or over the plane in deviations of the start cloud.
+  struct StartMap {
+    std::vector<double> start, error;
+    std::size_t cells = 0;  // per side, in the plane
   };
 
-  Expected<void> readScene(const std::string& id);
+  Expected<void> readScene(const LabContext& context);
+  Expected<std::vector<std::string>> chosen(const LabContext& context) const;
+  std::string complaint() const;  // what is suspicious about a network's answers; empty when nothing is
+  Expected<StartMap> startMap(const Contestant& one) const;
   Expected<Contestant> contestant(const std::string& id, const LabContext& context) const;
   diffusion::State startAt(double level) const;
   diffusion::State exactAt(double level) const;                                 // of the left sampler's start
@@ -73,11 +91,15 @@ class SamplerBench : public Lab {
   Panel pathPanel(int side) const;
   Panel partPanel() const;
   Panel rulerPanel() const;
+  Panel stepErrorPanel() const;
+  Panel attemptPanel() const;
+  Panel mapPanel() const;
   Panel namesPanel() const;
   Paint paintOf(int side, float alpha = 1) const;  // that of the same contestant on the chart
 
   BenchScene scene_;
-  std::string sceneId_;
+  std::string sceneId_, third_, complaint_;
+  StartMap map_;
   diffusion::GridRequest request_;
   const diffusion::Grid* grid_ = nullptr;
   bool finalZero_ = false, exactStart_ = false, inLaw_ = false;
