@@ -50,9 +50,9 @@ double colourTop(std::vector<float> values) {
 }  // namespace
 
 bool JointBlock::touched(const LabContext& context) const {
-  return context.anyChanged({"depth", "text-tokens", "image-tokens", "qk-norm",    "weight-scale", "last-block", "gates",
-                             "alike", "weights",     "block",        "embeddings", "head",         "query",      "positions",
-                             "table", "trained",     "picture",      "fit",        "channels",     "seed"});
+  return context.anyChanged({"show",      "depth", "text-tokens", "image-tokens", "qk-norm",    "weight-scale", "last-block",
+                             "gates",     "alike", "weights",     "block",        "embeddings", "head",         "query",
+                             "positions", "table", "trained",     "picture",      "fit",        "channels",     "seed"});
 }
 
 Expected<void> JointBlock::update(LabContext& context) {
@@ -79,7 +79,12 @@ Expected<void> JointBlock::update(LabContext& context) {
       if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
       meter(context);
     }
-    if (!sameInputs) sweep(context);
+    // The overview does not show the curves over the scale.
+    if (context.text("show") == "block" && sweptFor_ != inputs) {
+      sweptFor_.clear();
+      sweep(context);
+      sweptFor_ = inputs;
+    }
     if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
     head_ = std::min(context.integer("head"), block_.heads);
     query_ = std::min(context.integer("query"), tokens() - 1);

@@ -40,7 +40,7 @@ class JointBlock : public Part {
 
   const LatentCodec& codec_;
   models::MmditBlock block_;
-  std::string readFrom_, inputsFor_, ranFor_;  // what block_ was made from; what the embeddings and the run stand for
+  std::string readFrom_, inputsFor_, ranFor_, sweptFor_;  // what block_ was made from; what embeddings, run and sweep stand for
   std::optional<models::MmditFile> file_;
   std::int64_t index_ = 0;  // of the block in the file
   models::QkNorm norm_ = models::QkNorm::rms;

@@ -186,7 +186,7 @@ Panel LatentCodec::picturesPanel(bool withError) const {
   if (withError) panel.marks.push_back(pictureMark("difference", difference_, 2 * step, 0, w, h));
   auto words = std::make_shared<TextMark>("names");
   const double psnr = 10 * std::log10(4 / std::max(pictureError_, 1e-12));
-  const std::string names[] = {trf("picture, {} × {}", width_, height_), trf("from {} channels, PSNR {:.1f} dB", channels_, psnr),
+  const std::string names[] = {trf("picture, {} × {}", width_, height_), trf("{} channels, {:.1f} dB", channels_, psnr),
                                trf("difference × {:.0f}", mostShown)};
   for (int i = 0; i < (withError ? 3 : 2); ++i) {
     words->words.push_back({i * step + w / 2, 1.03 * h, names[i], Paint::of(Role::muted), HAlign::center, VAlign::top, 7.5f});

@@ -34,7 +34,7 @@ PlaneScene alone(const PlanarDensity& density, std::size_t component) {
 }  // namespace
 
 bool Guidance::touched(const LabContext& context) const {
-  return context.anyChanged({"classes", "class", "guidance", "sampler", "steps", "shift", "particles", "moment", "seed"});
+  return context.anyChanged({"show", "classes", "class", "guidance", "sampler", "steps", "shift", "particles", "moment", "seed"});
 }
 
 State Guidance::denoise(const State& x, double level, double w) const {
@@ -95,9 +95,11 @@ Expected<void> Guidance::update(LabContext& context) {
   const std::string sweptFor = keyOf(context, {"classes", "class", "sampler", "steps", "shift", "seed"}),
                     plainFor = sweptFor + keyOf(context, {"particles"}), walkedFor = plainFor + keyOf(context, {"guidance"});
   moment_ = context.number("moment");
-  if (walkedFor_ == walkedFor) return {};
-  const bool plainStands = plainFor_ == plainFor, sweepStands = sweptFor_ == sweptFor;
-  walkedFor_.clear(), plainFor_.clear(), sweptFor_.clear();
+  // The overview does not show the curves over w.
+  const bool walked = walkedFor_ == walkedFor, plainStands = plainFor_ == plainFor,
+             sweepStands = sweptFor_ == sweptFor || context.text("show") != "guidance";
+  if (walked && sweepStands) return {};
+  walkedFor_.clear(), plainFor_.clear();
 
   // The classes: the blobs of a scene, or one Gaussian against another.
   const auto number = static_cast<std::size_t>(context.integer("class"));
@@ -129,26 +131,29 @@ Expected<void> Guidance::update(LabContext& context) {
   const auto particles = static_cast<std::size_t>(context.integer("particles"));
   const auto walkInto = [&](Walk& into, double w) -> Expected<void> {
     if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
-    auto walked = walk(w, particles, true);
-    if (!walked) return walked.error();
-    into = *std::move(walked);
+    auto one = walk(w, particles, true);
+    if (!one) return one.error();
+    into = *std::move(one);
     return {};
   };
   if (!plainStands) {
     if (auto done = walkInto(without_, 0); !done) return done;
     if (auto done = walkInto(plain_, 1); !done) return done;
   }
-  if (auto done = walkInto(guided_, w_); !done) return done;
+  if (!walked) {
+    if (auto done = walkInto(guided_, w_); !done) return done;
+  }
   if (!sweepStands) {
-    sweepW_.clear(), sweep_.clear();
+    sweptFor_.clear(), sweepW_.clear(), sweep_.clear();
     for (const double w : {0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0}) {
       if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
-      const auto walked = walk(w, sweepParticles, false);
-      if (!walked) return walked.error();
-      sweepW_.push_back(w), sweep_.push_back(walked->ends);
+      const auto one = walk(w, sweepParticles, false);
+      if (!one) return one.error();
+      sweepW_.push_back(w), sweep_.push_back(one->ends);
     }
+    sweptFor_ = sweptFor;
   }
-  walkedFor_ = walkedFor, plainFor_ = plainFor, sweptFor_ = sweptFor;
+  walkedFor_ = walkedFor, plainFor_ = plainFor;
   return {};
 }
 
@@ -244,7 +249,7 @@ Panel Guidance::sweepPanel() const {
 // What guidance adds to the class's own velocity: towards the data, (w - 1)(D_class - D_none) / t.
 Panel Guidance::pushPanel() const {
   Panel panel = planePanel("push", half());
-  const double level = std::clamp(visitOf(guided_).level, 0.15, 20.0), t = level / (1 + level);
+  const double level = std::clamp(visitOf(guided_).level, 0.5, 20.0), t = level / (1 + level);
   panel.title = tr("Where guidance pushes");
   panel.note = trf("t = {:.2f}", t);
   constexpr int cells = 15;

@@ -115,7 +115,7 @@ Panel ResolutionShift::rulerPanel() const {
   panel.title = tr("The same time destroys less of a large picture");
   panel.note = trf("κ = {:.3g}, exact {:.3g}", kappa_, exact());
   panel.legend = false;
-  panel.x.label = tr("uncertainty of a constant picture, ln (t / (1 − t)) − ½ ln pixels");
+  panel.x.label = tr("ln uncertainty of a constant picture");
   panel.y.visible = false;
   panel.y.range = Range{-0.75, 2.75};
   struct Row {

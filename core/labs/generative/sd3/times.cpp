@@ -164,7 +164,18 @@ Panel Times::densityPanel(bool withLoss) const {
   return panel;
 }
 
-// The two losses, and how much of what lies between them a sample of each law meets on average.
+// How much of what only a network can learn a time of this law meets on average; of a uniform one it is 1.
+double Times::learnableShare(const diffusion::TimeLaw& law, double mean, double scale) const {
+  double gained = 0, uniform = 0;
+  for (std::size_t i = 0; i < lossAt_.size(); ++i) {
+    const double gap = straight_[i] - least_[i];
+    gained += gap * law.density(lossAt_[i], mean, scale);
+    uniform += gap;
+  }
+  return gained / uniform;
+}
+
+// The two losses of the velocity over time.
 Panel Times::lossPanel() const {
   Panel panel;
   panel.id = "loss";
@@ -194,7 +205,8 @@ Panel Times::lossPanel() const {
 Panel Times::lawsPanel() const {
   Panel panel;
   panel.id = "laws";
-  panel.title = tr("The four laws, as in the paper");
+  panel.title = tr("How much of it does a time of each law meet?");
+  panel.note = tr("a uniform one: × 1");
   panel.x.label = tr("time t (data at 0)");
   panel.x.range = Range{0, 1};
   panel.y.label = tr("density");
@@ -205,7 +217,8 @@ Panel Times::lawsPanel() const {
     std::vector<double> y;
     for (const double t : x) y.push_back(law.density(t, law.id == law_->id ? mean_ : 0, scale));
     top = std::max(top, std::min(*std::max_element(y.begin(), y.end()), 6.0));
-    auto curve = curveOf(law.id, x, y, lawPaint(law.id), tr(law.title));
+    const double met = learnableShare(law, law.id == law_->id ? mean_ : 0, scale);
+    auto curve = curveOf(law.id, x, y, lawPaint(law.id), trf("{} × {:.2f}", tr(law.title), met));
     curve->width = law.id == law_->id ? 1.8f : 0.9f;
     curve->directLabel = false;
     panel.marks.push_back(std::move(curve));
@@ -214,7 +227,7 @@ Panel Times::lawsPanel() const {
   return panel;
 }
 
-// How much of the band of lossPanel() a drawn time meets on average, against uniform times.
+// The laws as maps of a uniform number.
 Panel Times::mapPanel() const {
   Panel panel;
   panel.id = "map";
@@ -253,18 +266,10 @@ Figure Times::detail() const {
 void Times::addMetrics(std::vector<Metric>& metrics) const {
   // By the midpoint rule in the logit, where every law here decays: dt = t (1 - t) d logit.
   constexpr int cells = 20000;
-  double mass = 0, below = 0, gained = 0, uniform = 0;
-  const auto gapAt = [&](double t) {
-    const double place = std::clamp((t - lossAt_.front()) / (lossAt_[1] - lossAt_[0]), 0.0, lossPoints - 1.001);
-    const auto i = static_cast<std::size_t>(place);
-    const double share = place - static_cast<double>(i);
-    return (1 - share) * (straight_[i] - least_[i]) + share * (straight_[i + 1] - least_[i + 1]);
-  };
+  double mass = 0, below = 0;
   for (int i = 0; i < cells; ++i) {
     const double t = diffusion::timeOfLogit(-36 + 72 * (i + 0.5) / cells), dt = t * (1 - t) * 72 / cells, p = density(t);
     mass += p * dt;
-    gained += p * gapAt(t) * dt;
-    uniform += gapAt(t) * dt;
   }
   const double middle = diffusion::logitOf(median());
   for (int i = 0; i < cells; ++i) {
@@ -291,7 +296,7 @@ void Times::addMetrics(std::vector<Metric>& metrics) const {
   metrics.push_back({"times.peaks", static_cast<double>(peaks), ""});
   metrics.push_back({"times.histogram-error", apart, ""});
   metrics.push_back({"times.drawn-inside", all, ""});
-  metrics.push_back({"times.gain-over-uniform", gained / uniform, ""});
+  metrics.push_back({"times.gain-over-uniform", learnableShare(*law_, mean_, scale_), ""});
 }
 
 Changes Times::pointer(const PointerEvent& event, const Values&) const {

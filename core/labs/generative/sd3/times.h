@@ -27,6 +27,7 @@ class Times : public Part {
   Panel lawsPanel() const;
   Panel mapPanel() const;
   double median() const;
+  double learnableShare(const diffusion::TimeLaw& law, double mean, double scale) const;
   double density(double t) const { return law_->density(t, mean_, scale_); }
 
   const diffusion::TimeLaw* law_ = nullptr;
