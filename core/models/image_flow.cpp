@@ -174,9 +174,13 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
   const Told told = tell(stage, weights, passing);
   nn::Variable logDet;
   if (options_.affine) {
-    // s = sigmoid(l + 2), ln s = -softplus(-(l + 2)).
-    moved = nn::mul(moved, nn::sigmoid(nn::affine(told.logit, 1, 2)));
-    logDet = nn::affine(perPicture(nn::softplus(nn::affine(told.logit, -1, -2))), -1, 0);
+    const double m = options_.leastScale;
+    const nn::Variable open = nn::sigmoid(nn::affine(told.logit, 1, 2));
+    const nn::Variable scale = m > 0 ? nn::affine(open, 1 - m, m) : open;
+    moved = nn::mul(moved, scale);
+    // ln sigmoid(a) = -softplus(-a), which stays finite where the sigmoid is 0.
+    logDet = m > 0 ? perPicture(nn::apply(Unary::log, scale))
+                   : nn::affine(perPicture(nn::softplus(nn::affine(told.logit, -1, -2))), -1, 0);
   }
   moving.h = nn::concat({passing, nn::add(moved, told.shift)}, 1);
   return logDet;
@@ -205,8 +209,13 @@ void ImageFlow::inverseStage(const Stage& stage, std::span<const nn::Variable> w
   const nn::Variable passing = nn::slice(moving.h, 1, 0, c / 2);
   const Told told = tell(stage, weights, passing);  // what passes is the same on both sides: the network sees the same
   nn::Variable moved = nn::sub(nn::slice(moving.h, 1, c / 2, c), told.shift);
-  // 1 / sigmoid(a) = 1 + e^-a
-  if (options_.affine) moved = nn::mul(moved, nn::affine(nn::apply(Unary::exp, nn::affine(told.logit, -1, -2)), 1, 1));
+  if (options_.affine && options_.leastScale > 0) {
+    const double m = options_.leastScale;
+    moved = nn::div(moved, nn::affine(nn::sigmoid(nn::affine(told.logit, 1, 2)), 1 - m, m));
+  } else if (options_.affine) {
+    // 1 / sigmoid(a) = 1 + e^-a
+    moved = nn::mul(moved, nn::affine(nn::apply(Unary::exp, nn::affine(told.logit, -1, -2)), 1, 1));
+  }
   moving.h = nn::concat({passing, moved}, 1);
 }
 

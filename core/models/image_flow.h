@@ -4,7 +4,8 @@
 //   level l:  squeeze [C, H, W] -> [4 C, H / 2, W / 2];  K steps;  all but the last level: half of the channels leave for the latents
 //   step:     actnorm   y = e^logs (x + b) per channel                       ln |det| = H W sum logs
 //             mixing    y_ij = W x_ij at every pixel                         ln |det| = H W ln |det W|
-//             coupling  y_b = x_b,  y_a = s x_a + t,  (l, t) = network(x_b)  ln |det| = sum ln s,   s = sigmoid(l + 2)
+//             coupling  y_b = x_b,  y_a = s x_a + t,  (l, t) = network(x_b)  ln |det| = sum ln s,   s = m + (1 - m) sigmoid(l + 2)
+// (the authors have m = 0; a least scale m > 0 bounds what the inverse multiplies by, 1 / s: Behrmann et al. 2021, section 4.2)
 // and ln p(x) = ln N(z; 0, I) + the sum of ln |det|. The latents of every level are standard normal (the authors learn their means and
 // deviations from what stays). Log-determinants are per picture, in nats.
 //
@@ -30,6 +31,7 @@ struct ImageFlowOptions {
   std::int64_t hidden = 64;            // channels of the couplings' networks
   Mixing mixing = Mixing::lu;          // reverse and shuffle are fixed; dense and lu start as a random rotation and learn
   bool affine = true;                  // off: s = 1, ln |det| = 0
+  double leastScale = 0;               // m of affine couplings, 0 ... 1
   bool squeeze = true;                 // off: no level changes the size
 };
 

@@ -216,8 +216,12 @@ Expected<void> ImageFlow::initializeActnorm(gpu::Stream& stream, nn::Weights& we
   return {};
 }
 
-// s and t of a coupling for one picture's passing half.
 namespace {
+
+// s of a coupling, positive in double precision for every l above -700.
+double scaleOf(double l, double least) { return least + (1 - least) / (1 + std::exp(-l - 2)); }
+
+// What a coupling's network says of one picture's passing half.
 
 struct HostTold {
   Doubles heads;  // [1, C or C / 2, H, W]: t, then l
@@ -267,9 +271,8 @@ double ImageFlow::forward(const HostWeights& weights, std::vector<double>& state
         for (std::size_t k = 0; k < half; ++k) {
           double scale = 1;
           if (options_.affine) {
-            const double a = told.heads.values[half + k] + 2;
-            scale = 1 / (1 + std::exp(-a));
-            logDet -= std::max(-a, 0.0) + std::log1p(std::exp(-std::abs(a)));  // softplus(-a)
+            scale = scaleOf(told.heads.values[half + k], options_.leastScale);
+            logDet += std::log(scale);
           }
           h[half + k] = h[half + k] * scale + told.heads.values[k];
         }
@@ -306,7 +309,7 @@ void ImageFlow::inverse(const HostWeights& weights, std::vector<double>& state, 
         const HostTold told = tellHost(stage, weights, options_.hidden, options_.affine, h.first(half));
         for (std::size_t k = 0; k < half; ++k) {
           h[half + k] -= told.heads.values[k];
-          if (options_.affine) h[half + k] *= 1 + std::exp(-told.heads.values[half + k] - 2);
+          if (options_.affine) h[half + k] /= scaleOf(told.heads.values[half + k], options_.leastScale);
         }
         break;
       }

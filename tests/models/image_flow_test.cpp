@@ -86,7 +86,9 @@ TEST_CASE("image flow: the log-determinant is that of autograd's Jacobian, devic
   for (const Mixing mixing : allMixings) {
     for (const bool affine : {true, false}) {
       INFO(nameOf(mixing) << (affine ? ", affine" : ", additive"));
-      const ImageFlow flow = made(small(mixing, affine));
+      ImageFlowOptions options = small(mixing, affine);
+      options.leastScale = mixing == Mixing::shuffle ? 0.3 : 0;  // once with a least scale
+      const ImageFlow flow = made(options);
       const auto d = static_cast<std::size_t>(flow.dimensions());
       const nn::Weights weights = moved(stream, flow);
       const HostWeights host = toHost(weights);
@@ -317,6 +319,35 @@ TEST_CASE("image flow: a coupling that starts at zero scales by sigmoid(2), an a
       const double expected = 0.5 * static_cast<double>(stage.channels * stage.height * stage.width) * std::log(0.8807970779778823);
       for (const float v : trace.logDets[i].value().toFloats()) CHECK(static_cast<double>(v) == Approx(expected).epsilon(1e-5));
     }
+  }
+}
+
+TEST_CASE("image flow: a least scale bounds what the inverse multiplies by") {
+  gpu::Stream stream = openStream();
+  for (const double least : {0.0, 0.5}) {
+    ImageFlowOptions options = small(Mixing::reverse);
+    options.levels = options.steps = 1, options.leastScale = least;
+    const ImageFlow flow = made(options);
+    nn::Initializer draw(stream, 1);
+    nn::Weights weights = flow.initial(draw);
+    // A network that closes every scale: l = -30, s = m or e^-28.
+    for (nn::NamedTensor& w : weights) {
+      if (w.name.find("coupling.4.bias") == std::string::npos) continue;
+      std::vector<float> bias(12, 0.0f);
+      std::fill(bias.begin() + 6, bias.end(), -30.0f);
+      w.value = Tensor::from(Shape{12}, bias);
+    }
+    nn::Tape tape(stream);
+    const auto constants = nn::constants(tape, weights);
+    const Tensor z = pictures(stream, flow, 1);
+    double size = 0, made = 0;
+    for (const float v : z.toFloats()) size = std::max(size, static_cast<double>(std::abs(v)));
+    for (const float v : flow.inverse(constants, tape.constant(z)).value().toFloats()) made = std::max(made, static_cast<double>(std::abs(v)));
+    if (least > 0) CHECK(made <= size / least * (1 + 1e-5));
+    if (least == 0) CHECK(made > 1e10 * size);
+    // ln |det| of the 24 moved values, finite for both.
+    const double logDet = static_cast<double>(flow.forward(constants, tape.constant(z)).logDet.value().toFloats()[0]);
+    CHECK(logDet == Approx(24 * (least > 0 ? std::log(least) : -28.0)).epsilon(1e-5));
   }
 }
 

@@ -128,6 +128,7 @@ Expected<std::vector<Glow::Run>> Glow::plan(LabContext& context) const {
   options.hidden = context.integer("hidden");
   options.mixing = mixingOf(context.text("mixing"));
   options.affine = context.text("coupling") == "affine";
+  options.leastScale = context.number("least-scale");
 
   struct Wanted {
     std::string id, name;
