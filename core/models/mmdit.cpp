@@ -43,7 +43,7 @@ Tensor gated(gpu::Stream& stream, const Tensor& residual, const Tensor& gate, co
   return kernels::modulate(stream, x.reshaped(rows), gate, 0, residual.reshaped(rows)).reshaped(x.shape());
 }
 
-// The vectors a side gets from y: six, or two where it ends. [1, D] each.
+// The vectors a side gets from y: six, two where it ends, nine with an attention of its own. [1, D] each.
 std::vector<Tensor> modulations(gpu::Stream& stream, const MmditSide& side, const Tensor& y) {
   const std::int64_t d = y.shape()[1];
   const Tensor all = apply(stream, side.modulation, kernels::unary(stream, kernels::Unary::silu, y));
@@ -114,8 +114,8 @@ MmditResult mmditBlock(gpu::Stream& stream, const MmditBlock& block, const Tenso
   MmditProjections& p = result.projections;
 
   // Each side on its own: modulate, project, cut into heads.
-  const auto project = [&](const MmditSide& side, const std::vector<Tensor>& m, const Tensor& x, Tensor& q, Tensor& k, Tensor& v) {
-    const Tensor packed = apply(stream, side.qkv, modulatedNorm(stream, x, m[0], m[1], block.epsilon));
+  const auto project = [&](const Dense& qkv, const Tensor& shift, const Tensor& scale, const Tensor& x, Tensor& q, Tensor& k, Tensor& v) {
+    const Tensor packed = apply(stream, qkv, modulatedNorm(stream, x, shift, scale, block.epsilon));
     const Tensor apart = kernels::permute(stream, packed.reshaped(Shape{x.shape()[0], 3, heads, d / heads}), {1, 2, 0, 3});
     const auto part = [&](std::int64_t i) {
       return kernels::slice(stream, apart, 0, i, i + 1).reshaped(Shape{heads, x.shape()[0], d / heads});
@@ -125,21 +125,31 @@ MmditResult mmditBlock(gpu::Stream& stream, const MmditBlock& block, const Tenso
   std::vector<Tensor> textSays, imageSays = modulations(stream, block.image, told);
   if (!text.empty()) {
     textSays = modulations(stream, block.text, told);
-    project(block.text, textSays, text, p.textQ, p.textK, p.textV);
+    project(block.text.qkv, textSays[0], textSays[1], text, p.textQ, p.textK, p.textV);
   }
-  project(block.image, imageSays, image, p.imageQ, p.imageK, p.imageV);
+  project(block.image.qkv, imageSays[0], imageSays[1], image, p.imageQ, p.imageK, p.imageV);
 
   // One attention over both.
   result.heads = joinHeads(stream, block, p, block.norm, options.weightScale);
   result.attention = kernels::attention(stream, result.heads.q, result.heads.k, result.heads.v);
 
   // Each side on its own again.
+  const auto together = [&](const Tensor& perHead, std::int64_t n) {
+    return kernels::permute(stream, perHead, {1, 0, 2}).reshaped(Shape{n, d});
+  };
   const auto finish = [&](const MmditSide& side, const std::vector<Tensor>& m, const Tensor& x, std::int64_t first) {
     const std::int64_t n = x.shape()[0];
-    const Tensor own = kernels::slice(stream, result.attention.output, 1, first, first + n);
-    const Tensor mixed = kernels::permute(stream, own, {1, 0, 2}).reshaped(Shape{n, d});
     const auto gate = [&](const Tensor& g) { return scaled(stream, g, options.gates); };
-    const Tensor between = gated(stream, x, gate(m[2]), apply(stream, side.proj, mixed));
+    const Tensor mixed = together(kernels::slice(stream, result.attention.output, 1, first, first + n), n);
+    Tensor between = gated(stream, x, gate(m[2]), apply(stream, side.proj, mixed));
+    if (side.attendsAlone()) {
+      Tensor q, k, v;
+      project(side.own.qkv, m[6], m[7], x, q, k, v);
+      q = normalized(stream, scaled(stream, q, options.weightScale), side.own.gainQ, side.own.shiftQ, block.norm, block.epsilon);
+      k = normalized(stream, scaled(stream, k, options.weightScale), side.own.gainK, side.own.shiftK, block.norm, block.epsilon);
+      const Tensor alone = together(kernels::attention(stream, q, k, v).output, n);
+      between = gated(stream, between, gate(m[8]), apply(stream, side.own.proj, alone));
+    }
     const Tensor inner = apply(stream, side.up, modulatedNorm(stream, between, m[3], m[4], block.epsilon), kernels::Unary::geluTanh);
     return gated(stream, between, gate(m[5]), apply(stream, side.down, inner));
   };
@@ -284,11 +294,6 @@ Expected<MmditBlock> MmditFile::block(std::int64_t index, double mostBytes) cons
     return makeError(ErrorCode::usage, trf("{} has the joint blocks 0 to {}, block {} was asked for", path, blocks - 1, index));
   }
   const std::string base = prefix + "joint_blocks." + std::to_string(index) + ".";
-  if (file.contains(base + "x_block.attn2.qkv.weight")) {
-    return makeError(ErrorCode::unsupported, trf("{}: block {} has a second attention over the image alone (Stable Diffusion 3.5 medium), "
-                                                 "which is not run here: choose a later block",
-                                                 path, index));
-  }
   if (file.contains(base + "x_block.mlp.w1.weight")) {
     return makeError(ErrorCode::unsupported, trf("{}: block {} has a gated MLP (SwiGLU); one with fc1 and fc2 is needed", path, index));
   }
@@ -307,10 +312,16 @@ Expected<MmditBlock> MmditFile::block(std::int64_t index, double mostBytes) cons
     Reader read(*this, base + name + ".");
     const bool ends = !file.contains(base + name + ".attn.proj.weight");
     const Shape head{width / heads};
-    side.modulation = read.dense("adaLN_modulation.1", width, (ends ? 2 : 6) * width);
+    const bool alone = file.contains(base + name + ".attn2.qkv.weight");
+    side.modulation = read.dense("adaLN_modulation.1", width, (alone ? 9 : ends ? 2 : 6) * width);
     side.qkv = read.dense("attn.qkv", width, 3 * width);
     side.gainQ = read.ifThere("attn.ln_q.weight", head), side.gainK = read.ifThere("attn.ln_k.weight", head);
     side.shiftQ = read.ifThere("attn.ln_q.bias", head), side.shiftK = read.ifThere("attn.ln_k.bias", head);
+    if (alone) {
+      side.own.qkv = read.dense("attn2.qkv", width, 3 * width), side.own.proj = read.dense("attn2.proj", width, width);
+      side.own.gainQ = read.ifThere("attn2.ln_q.weight", head), side.own.gainK = read.ifThere("attn2.ln_k.weight", head);
+      side.own.shiftQ = read.ifThere("attn2.ln_q.bias", head), side.own.shiftK = read.ifThere("attn2.ln_k.bias", head);
+    }
     if (!ends) {
       side.proj = read.dense("attn.proj", width, width);
       const TensorSummary* up = summaryOf(file, base + name + ".mlp.fc1.weight");

@@ -5,8 +5,10 @@
 //   h = norm(x) (1 + scale) + shift,  (q, k, v) = h Wqkv + b, q and k normalised per head with a gain,
 //   one softmax(q k^T / sqrt(dh)) v over the tokens of both sides, text first,
 //   x' = x + gate proj(attention),  x'' = x' + gate' MLP(norm(x') (1 + scale') + shift'), MLP with GELU in its tanh form.
-// Where a side ends (text in the last block) it has shift and scale only and gives keys and values, but no output. Row vectors, weights
-// [out, in]; tensor names and order of rows are those of the authors' code (Stability-AI/sd3-ref).
+// Where a side ends (text in the last block) it has shift and scale only and gives keys and values, but no output. In Stable Diffusion 3.5
+// medium the image side of some blocks also attends to itself alone, with weights and three vectors (shift, scale, gate) of its own; its
+// result is added between the two lines above. Row vectors, weights [out, in]; tensor names and order of rows are those of the authors'
+// code (Stability-AI/sd3-ref, sd3.5).
 
 #include <optional>
 #include <string>
@@ -24,11 +26,18 @@ struct MmditSide {
   struct Dense {
     Tensor weight, bias;  // [out, in]; [out] or empty
   };
-  Dense modulation;                     // [6 D, D], or [2 D, D] where the side ends
+  Dense modulation;                     // [6 D, D], [2 D, D] where the side ends, [9 D, D] with an attention of its own
   Dense qkv;                            // [3 D, D]
   Dense proj, up, down;                 // empty where the side ends
   Tensor gainQ, gainK, shiftQ, shiftK;  // [D / heads]; empty: 1 and 0
+  // The side's attention to itself alone; empty weights: there is none.
+  struct Own {
+    Dense qkv, proj;
+    Tensor gainQ, gainK, shiftQ, shiftK;
+  };
+  Own own;
   bool ends() const { return proj.weight.empty(); }
+  bool attendsAlone() const { return !own.qkv.weight.empty(); }
 };
 
 struct MmditBlock {
@@ -91,7 +100,7 @@ struct MmditFile {
 
   // Error: no joint blocks, a width that 64 or the heads do not divide, tensors of other shapes.
   static Expected<MmditFile> open(const std::string& path);
-  // Error: no such block, a tensor missing, of another shape or not finite, a second attention, more than `mostBytes`.
+  // Error: no such block, a tensor missing, of another shape or not finite, a gated MLP, more than `mostBytes`.
   Expected<MmditBlock> block(std::int64_t index, double mostBytes) const;
 };
 

@@ -63,6 +63,28 @@ Rows modulated(const Rows& x, const Rows& m, std::size_t d, std::size_t shift, s
   return y;
 }
 
+// softmax(q k^T / sqrt(dh)) v for each head of rows [n, d].
+Rows attend(const Rows& q, const Rows& k, const Rows& v, std::size_t d, std::size_t heads) {
+  const std::size_t dh = d / heads;
+  const std::size_t n = q.size() / d;
+  Rows mixed(n * d, 0.0);
+  for (std::size_t h = 0; h < heads; ++h) {
+    for (std::size_t i = 0; i < n; ++i) {
+      Rows p(n);
+      double most = -1e300, sum = 0;
+      for (std::size_t j = 0; j < n; ++j) {
+        for (std::size_t c = 0; c < dh; ++c) p[j] += q[i * d + h * dh + c] * k[j * d + h * dh + c] / std::sqrt(static_cast<double>(dh));
+        most = std::max(most, p[j]);
+      }
+      for (double& value : p) sum += value = std::exp(value - most);
+      for (std::size_t j = 0; j < n; ++j) {
+        for (std::size_t c = 0; c < dh; ++c) mixed[i * d + h * dh + c] += p[j] / sum * v[j * d + h * dh + c];
+      }
+    }
+  }
+  return mixed;
+}
+
 // Both sides' outputs, by the formulas at the head of core/models/mmdit.h.
 std::array<Rows, 2> reference(const MmditBlock& block, const Tensor& text, const Tensor& image, const Tensor& y, double weightScale,
                               double gates) {
@@ -96,22 +118,7 @@ std::array<Rows, 2> reference(const MmditBlock& block, const Tensor& text, const
     q.insert(q.end(), side.q.begin(), side.q.end()), k.insert(k.end(), side.k.begin(), side.k.end()),
         v.insert(v.end(), side.v.begin(), side.v.end());
   }
-  const std::size_t n = q.size() / d;
-  Rows mixed(n * d, 0.0);
-  for (std::size_t h = 0; h < heads; ++h) {
-    for (std::size_t i = 0; i < n; ++i) {
-      Rows p(n);
-      double most = -1e300, sum = 0;
-      for (std::size_t j = 0; j < n; ++j) {
-        for (std::size_t c = 0; c < dh; ++c) p[j] += q[i * d + h * dh + c] * k[j * d + h * dh + c] / std::sqrt(static_cast<double>(dh));
-        most = std::max(most, p[j]);
-      }
-      for (double& value : p) sum += value = std::exp(value - most);
-      for (std::size_t j = 0; j < n; ++j) {
-        for (std::size_t c = 0; c < dh; ++c) mixed[i * d + h * dh + c] += p[j] / sum * v[j * d + h * dh + c];
-      }
-    }
-  }
+  const Rows mixed = attend(q, k, v, d, heads);
   std::array<Rows, 2> result;
   std::size_t first = 0;
   for (int s = 0; s < 2; ++s) {
@@ -122,8 +129,27 @@ std::array<Rows, 2> reference(const MmditBlock& block, const Tensor& text, const
     first += count;
     if (count == 0 || weights[s]->ends()) continue;
     Rows x = side.x;
+    Rows alone(x.size(), 0.0);
+    if (weights[s]->attendsAlone()) {
+      const auto& own2 = weights[s]->own;
+      const Rows packed = dense(own2.qkv, modulated(side.x, side.m, d, 6, 7), d);
+      Rows q2, k2, v2;
+      for (std::size_t r = 0; r < count; ++r) {
+        for (std::size_t i = 0; i < d; ++i) {
+          q2.push_back(weightScale * packed[r * 3 * d + i]), k2.push_back(weightScale * packed[r * 3 * d + d + i]);
+          v2.push_back(packed[r * 3 * d + 2 * d + i]);
+        }
+      }
+      if (block.norm != QkNorm::off) {
+        const bool rms = block.norm == QkNorm::rms;
+        q2 = normed(q2, dh, rms, own2.gainQ, rms ? Tensor() : own2.shiftQ),
+        k2 = normed(k2, dh, rms, own2.gainK, rms ? Tensor() : own2.shiftK);
+      }
+      alone = dense(own2.proj, attend(q2, k2, v2, d, heads), d);
+    }
     const Rows attended = dense(weights[s]->proj, own, d);
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] += gates * side.m[2 * d + i % d] * attended[i];
+    for (std::size_t i = 0; i < x.size(); ++i)
+      x[i] += gates * (side.m[2 * d + i % d] * attended[i] + (weights[s]->attendsAlone() ? side.m[8 * d + i % d] * alone[i] : 0));
     const std::size_t inner = static_cast<std::size_t>(weights[s]->up.weight.shape()[0]);
     Rows hidden = dense(weights[s]->up, modulated(x, side.m, d, 3, 4), d);
     for (double& a : hidden) a = 0.5 * a * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (a + 0.044715 * a * a * a)));
@@ -144,11 +170,18 @@ Tensor some(Shape shape, std::uint32_t number, float mean = 0, float deviation =
 }
 
 // With everything a file may hold: biases, gains, shifts.
-MmditBlock fullBlock(gpu::Stream& stream, QkNorm norm, bool textEnds = false) {
+MmditBlock fullBlock(gpu::Stream& stream, QkNorm norm, bool textEnds = false, bool alone = false) {
   models::RandomMmdit options;
   options.depth = 2, options.norm = norm, options.textEnds = textEnds, options.alike = 0.4, options.seed = 3;
   MmditBlock block = models::randomMmditBlock(stream, options);
   std::uint32_t number = 500;
+  if (alone) {
+    block.image.modulation.weight = some(Shape{9 * 128, 128}, number++, 0, 0.05f);
+    block.image.own.qkv = {some(Shape{3 * 128, 128}, number, 0, 0.09f), some(Shape{3 * 128}, number + 1, 0, 0.2f)};
+    block.image.own.proj = {some(Shape{128, 128}, number + 2, 0, 0.09f), some(Shape{128}, number + 3, 0, 0.2f)};
+    block.image.own.gainQ = some(Shape{64}, number + 4, 1, 0.1f), block.image.own.gainK = some(Shape{64}, number + 5, 1, 0.1f);
+    number += 6;
+  }
   for (MmditSide* side : {&block.text, &block.image}) {
     for (MmditSide::Dense* part : {&side->modulation, &side->qkv, &side->proj, &side->up, &side->down}) {
       if (!part->weight.empty()) part->bias = some(Shape{part->weight.shape()[0]}, number++, 0, 0.2f);
@@ -177,6 +210,21 @@ TEST_CASE("a joint block is what its formulas say, under every norm, and with a 
       CHECK(found.text.empty() == ends);
       if (!ends) CHECK(compare(found.text, expected[0]).worst < classA);
     }
+  }
+}
+
+TEST_CASE("an image side that also attends to itself alone, as in Stable Diffusion 3.5 medium") {
+  gpu::Stream stream = orrery::testing::openStream();
+  const Tensor text = some(Shape{5, 128}, 1), image = some(Shape{9, 128}, 2), y = some(Shape{128}, 3);
+  for (const QkNorm norm : {QkNorm::off, QkNorm::rms}) {
+    const MmditBlock block = fullBlock(stream, norm, false, true);
+    const auto found = models::mmditBlock(stream, block, text, image, y, {1.5, 0.7});
+    const auto expected = reference(block, text, image, y, 1.5, 0.7);
+    CHECK(compare(found.image, expected[1]).worst < classA);
+    CHECK(compare(found.text, expected[0]).worst < classA);
+    MmditBlock without = block;
+    without.image.own = {};
+    CHECK(compare(models::mmditBlock(stream, without, text, image, y, {1.5, 0.7}).image, expected[1]).worst > 0.01);
   }
 }
 
@@ -260,6 +308,10 @@ Tensors fileTensors(const MmditBlock& block, const std::string& prefix, std::int
       };
       add("adaLN_modulation.1", side->modulation), add("attn.qkv", side->qkv), add("attn.proj", side->proj);
       add("mlp.fc1", side->up), add("mlp.fc2", side->down);
+      if (side->attendsAlone()) {
+        add("attn2.qkv", side->own.qkv), add("attn2.proj", side->own.proj);
+        all.emplace_back(at + "attn2.ln_q.weight", side->own.gainQ), all.emplace_back(at + "attn2.ln_k.weight", side->own.gainK);
+      }
       if (block.norm != QkNorm::off)
         all.emplace_back(at + "attn.ln_q.weight", side->gainQ), all.emplace_back(at + "attn.ln_k.weight", side->gainK);
     }
@@ -275,7 +327,7 @@ Tensors fileTensors(const MmditBlock& block, const std::string& prefix, std::int
 TEST_CASE("a file's sizes are read from shapes, and its block runs as it was written") {
   gpu::Stream stream = orrery::testing::openStream();
   const orrery::testing::Scratch folder;
-  const MmditBlock block = fullBlock(stream, QkNorm::rms, true);
+  const MmditBlock block = fullBlock(stream, QkNorm::rms, true, true);
   auto tensors = fileTensors(block, "model.diffusion_model.", 2);
   tensors.emplace_back("first_stage_model.decoder.conv_in.weight", some(Shape{8, 16, 3, 3}, 93));
   const std::string path = folder.path("sd3.safetensors");
@@ -328,7 +380,9 @@ TEST_CASE("files that are no joint blocks, or odd ones, are named in one sentenc
     changed.emplace_back(name, tensor);
     return changed;
   };
-  CHECK(errorOf(with("joint_blocks.0.x_block.attn2.qkv.weight", some(Shape{384, 128}, 1))).find("second attention") != std::string::npos);
+  // A second attention without its projection.
+  CHECK(errorOf(with("joint_blocks.0.x_block.attn2.qkv.weight", some(Shape{384, 128}, 1))).find("[1152, 128] is needed") !=
+        std::string::npos);
   CHECK(errorOf(with("joint_blocks.0.x_block.mlp.w1.weight", some(Shape{384, 128}, 1))).find("SwiGLU") != std::string::npos);
   CHECK(errorOf(with("joint_blocks.0.x_block.attn.proj.weight", some(Shape{128, 64}, 1))).find("[128, 128] is needed") !=
         std::string::npos);

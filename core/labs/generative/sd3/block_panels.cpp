@@ -150,6 +150,7 @@ Panel JointBlock::filePanel() const {
   if (file_->pooledWidth > 0) lines.push_back(trf("pooled text {} wide", file_->pooledWidth));
   if (file_->autoencoderChannels > 0) lines.push_back(trf("an autoencoder with {} channels", file_->autoencoderChannels));
   if (block_.text.ends()) lines.push_back(tr("its text side ends here: no output"));
+  if (block_.image.attendsAlone()) lines.push_back(tr("its image side also attends to itself alone"));
   lines.push_back(dropped_ ? tr("run on your embeddings") : tr("run on random embeddings"));
   auto words = std::make_shared<TextMark>("lines");
   for (std::size_t i = 0; i < lines.size(); ++i) {

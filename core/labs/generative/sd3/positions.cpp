@@ -190,7 +190,7 @@ Panel Positions::similarityPanel() const {
   heat->x = {-0.5, static_cast<double>(grid_.columns) - 0.5}, heat->y = {-0.5, static_cast<double>(grid_.rows) - 0.5};
   double least = 1;
   for (const float v : similarity_) least = std::min(least, static_cast<double>(v));
-  heat->range = {std::floor(10 * least) / 10, 1};
+  heat->range = {std::min(std::floor(10 * least) / 10, 0.9), 1};
   heat->quantity = tr("cosine of the codes");
   panel.colorBar = ColorBar{ColorMap::viridis, heat->range, false, tr("cosine of the codes")};
   panel.marks.push_back(std::move(heat));
