@@ -14,6 +14,7 @@
 
 #include "core/labs/generative/image_diffusion/lab.h"
 #include "core/labs/generative/shared/stated_network.h"
+#include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
 
@@ -287,13 +288,8 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
       return opened.error();
     }
   }
-  grid_ = findRegistered<diffusion::Grid>(context.text("grid"));
-  request_ = {};
-  request_.sigmaMin = context.number("sigma-min");
-  request_.sigmaMax = context.number("sigma-max");
-  request_.process = context.text("process");
-  if (context.text("grid") == "polyexponential") request_.rho = 1;
-  if (const auto levels = numbersIn(context.text("levels"), tr("Levels"), 0, 1000); levels) request_.custom = *levels;
+  grid_ = &chosenGrid(context);
+  request_ = gridRequest(context);
   finalZero_ = context.flag("final-zero");
   seed_ = static_cast<std::uint64_t>(context.integer("seed"));
   experiment_ = context.text("experiment");

@@ -9,12 +9,12 @@
 #include "core/labs/generative/samplers/lab.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <sstream>
 
 #include "core/labs/generative/shared/planar_density.h"
 #include "core/labs/generative/shared/stated_network.h"
+#include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
 
@@ -43,20 +43,6 @@ std::vector<std::string> contestantsOf(const std::string& set) {
   if (set == "adaptive") return {"euler", "rk4-log", "rk45", "dpm-adaptive"};
   if (set == "stochastic") return {"euler-a", "em", "ddpm-large", "dpm++2m-sde", "dpm++3m-sde", "seeds-2", "er-sde", "edm"};
   return {};
-}
-
-std::vector<double> parseLevels(const std::string& text) {
-  std::vector<double> levels;
-  const char *at = text.data(), *end = at + text.size();
-  while (at < end) {
-    double value = 0;
-    const auto [rest, fault] = std::from_chars(at, end, value);
-    if (fault != std::errc()) return {};
-    levels.push_back(value);
-    at = rest;
-    while (at < end && (*at == ' ' || *at == ',' || *at == ';')) ++at;
-  }
-  return levels;
 }
 
 State BenchScene::denoise(const State& x, double level) const {
@@ -362,17 +348,8 @@ Expected<void> SamplerBench::update(LabContext& context) {
     if (auto read = readScene(context); !read) return read.error();
     ends_.clear();
   }
-  grid_ = findRegistered<diffusion::Grid>(context.text("grid"));
-  request_ = {};
-  request_.sigmaMin = context.number("sigma-min");
-  request_.sigmaMax = context.number("sigma-max");
-  request_.rho = context.text("grid") == "polyexponential" ? context.number("poly-rho") : context.number("rho");
-  request_.a = request_.b = context.number("beta-shape");
-  request_.shift = context.number("shift");
-  request_.mean = context.number("level-mean");
-  request_.deviation = context.number("level-deviation");
-  request_.process = context.text("process");
-  request_.custom = parseLevels(context.text("levels"));
+  grid_ = &chosenGrid(context);
+  request_ = gridRequest(context);
   finalZero_ = context.flag("final-zero");
   exactStart_ = context.text("start-up") == "exact";
   budget_ = static_cast<int>(context.integer("nfe"));

@@ -14,11 +14,11 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cmath>
-#include <future>
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
 #include "core/labs/generative/shared/density_file.h"
+#include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
 
@@ -60,7 +60,7 @@ Method methodOf(const std::string& id) {
   return Method::em;
 }
 
-Settings readSettings(const LabContext& context) {
+Expected<Settings> readSettings(const LabContext& context) {
   Settings s;
   s.scene = context.text("scene");
   s.zeta[0] = context.number("noise-share-left");
@@ -71,11 +71,12 @@ Settings readSettings(const LabContext& context) {
   s.particles = context.integer("particles");
   s.trails = std::min(context.integer("trails"), s.particles / 4 * 4);
   s.trailShare = context.number("trail-length");
-  const std::string& grid = context.text("grid");
-  s.grid = grid == "exponential" ? kernels::Grid::exponential : grid == "linear" ? kernels::Grid::linear : kernels::Grid::karras;
-  s.rho = context.number("rho");
-  s.sigmaMin = context.number("sigma-min");
-  s.sigmaMax = context.number("sigma-max");
+  // A grid over timesteps may have fewer levels than steps were asked for.
+  auto levels = diffusion::stepLevels(chosenGrid(context), static_cast<int>(s.steps), true, gridRequest(context));
+  if (!levels) return levels.error();
+  s.levels = *std::move(levels);
+  s.steps = static_cast<std::int64_t>(s.levels.size()) - 1;
+  s.sigmaMax = s.levels.front();
   s.shiftX = context.number("start-shift");
   s.shiftY = context.number("start-shift-y");
   s.startScale = context.number("start-scale");
@@ -113,35 +114,6 @@ Tensor joined(gpu::Stream& stream, const Tensor& first, const Tensor& second, Sh
   return whole;
 }
 
-// Share of points whose likeliest component at this level is k.
-std::vector<double> modeMassOf(std::span<const float> scaled, std::int64_t count, const PlanarDensity& density, double sigma) {
-  struct Quick {
-    double x, y, xx, xy, yy, bias;
-  };
-  std::vector<Quick> components;
-  for (const Component& c : density.components) {
-    const double s1 = c.along + sigma * sigma, s2 = c.across + sigma * sigma, cosine = std::cos(c.angle), sine = std::sin(c.angle);
-    components.push_back({c.x, c.y, 0.5 * (cosine * cosine / s1 + sine * sine / s2), cosine * sine * (1 / s1 - 1 / s2),
-                          0.5 * (sine * sine / s1 + cosine * cosine / s2), std::log(std::max(c.weight, 1e-300)) - 0.5 * std::log(s1 * s2)});
-  }
-  std::vector<double> mass(components.size(), 0);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-    std::size_t best = 0;
-    double largest = -1e308;
-    for (std::size_t k = 0; k < components.size(); ++k) {
-      const Quick& c = components[k];
-      const double dx = static_cast<double>(scaled[2 * i]) - c.x, dy = static_cast<double>(scaled[2 * i + 1]) - c.y;
-      const double logit = c.bias - (c.xx * dx * dx + c.xy * dx * dy + c.yy * dy * dy);
-      if (logit > largest) {
-        largest = logit;
-        best = k;
-      }
-    }
-    mass[best] += 1 / static_cast<double>(count);
-  }
-  return mass;
-}
-
 }  // namespace
 
 Expected<void> SdeVsOde::readDensity(LabContext& context) {
@@ -168,13 +140,9 @@ bool SdeVsOde::keepsTime(const LabContext& context) const {
 Expected<void> SdeVsOde::update(LabContext& context) {
   stream_ = &context.stream();
   const Settings before = settings_;
-  settings_ = readSettings(context);
-  if (settings_.sigmaMin >= settings_.sigmaMax) {
-    const Error error = makeError(ErrorCode::usage,
-                                  trf("The smallest noise level {} must lie below the largest {}", settings_.sigmaMin, settings_.sigmaMax));
-    settings_ = before;
-    return error;
-  }
+  auto settings = readSettings(context);
+  if (!settings) return settings.error();
+  settings_ = *std::move(settings);
   if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert"})) {
     if (auto read = readDensity(context); !read) {
       settings_ = before;
@@ -199,6 +167,13 @@ Expected<void> SdeVsOde::update(LabContext& context) {
                           "rho",
                           "sigma-min",
                           "sigma-max",
+                          "poly-rho",
+                          "beta-shape",
+                          "shift",
+                          "level-mean",
+                          "level-deviation",
+                          "process",
+                          "levels",
                           "start-shift",
                           "start-shift-y",
                           "start-scale",
@@ -240,10 +215,9 @@ void SdeVsOde::begin(gpu::Stream& stream) {
     for (std::size_t k = 0; k < missing && seen.size() > 1; ++k) seen[k].weight *= 1 - s.errorAmount;
     samplerTable_ = kernels::makeMixtureTable(seen);
   }
-  const auto levels = kernels::noiseLevels(s.grid, static_cast<int>(s.steps), s.sigmaMin, s.sigmaMax, s.rho);
   for (std::size_t i = 0; i < 2; ++i) {
     Side& side = sides_[i];
-    side.plan = kernels::planSolver(s.method[i], levels, s.zeta[i]);
+    side.plan = kernels::planSolver(s.method[i], s.levels, s.zeta[i]);
     side.device = kernels::upload(side.plan);
     side.options.seed = s.seed;
     side.options.purpose = i == 1 && !s.sharedNoise ? 11 : 10;
@@ -416,84 +390,6 @@ void SdeVsOde::restore(std::int64_t frame, std::vector<Tensor> state) {
     sides_[i].state = std::move(state[2 * i]);
     sides_[i].history = std::move(state[2 * i + 1]);
   }
-}
-
-// Measures both clouds against the exact density at this frame, once per frame: the same frame always gives the same numbers.
-void SdeVsOde::measure(gpu::Stream&) {
-  const auto known =
-      std::lower_bound(ticks_.begin(), ticks_.end(), frame_, [](const Tick& t, std::int64_t frame) { return t.frame < frame; });
-  if (known != ticks_.end() && known->frame == frame_) return;
-  Tick tick;
-  tick.frame = frame_;
-  const double level = sigma(), scale = measureAlpha(level);
-  const std::size_t measured = exact_[0].size();
-  const std::size_t few = std::min(measured, static_cast<std::size_t>(energyMeasured));
-
-  // Carry the exact samples to this level.
-  std::array<std::vector<float>, 2> exact;
-  for (std::size_t e = 0; e < 2; ++e) {
-    for (const ExactPoint& p : exact_[e]) {
-      for (std::size_t c = 0; c < 2; ++c) exact[e].push_back(static_cast<float>(scale * (p.x[c] + level * p.noise[c])));
-    }
-  }
-  const auto head = [few](const std::vector<float>& points) { return std::span<const float>(points.data(), 2 * few); };
-  Truth truth;
-  if (frame_ == 0 && firstTruth_.level == level) {
-    truth = std::move(firstTruth_);
-  } else {
-    truth.level = level;
-    auto second = std::async(std::launch::async, [&] { return project(exact[1], directionCount); });
-    truth.sample = project(exact[0], directionCount);
-    truth.slicedFloor = slicedWasserstein2(truth.sample, second.get());
-    truth.energyFloor = std::abs(energyDistance(head(exact[0]), head(exact[1])));
-  }
-  tick.slicedFloor = truth.slicedFloor;
-  tick.energyFloor = truth.energyFloor;
-  const std::span<const float> states[2] = {sides_[0].state.as<float>(), sides_[1].state.as<float>()};
-  const auto measureSide = [&](std::size_t i) {
-    const auto state = states[i];
-    std::vector<float> points(2 * measured);
-    for (std::size_t j = 0; j < points.size(); ++j) points[j] = static_cast<float>(scale) * state[j];
-    tick.sliced[i] = slicedWasserstein2(truth.sample, project(points, directionCount));
-    tick.energy[i] = energyDistance(head(points), head(exact[0]));
-    if (density_.named)
-      tick.modeMass[i] =
-          modeMassOf(state, static_cast<std::int64_t>(measured), density_, std::max(level, 1e-4));  // point masses stay finite
-  };
-  auto left = std::async(std::launch::async, [&] { measureSide(0); });
-  measureSide(1);
-  left.get();
-  if (frame_ == 0) firstTruth_ = std::move(truth);
-  ticks_.insert(known, std::move(tick));
-}
-
-const Tick& SdeVsOde::tick() const {
-  const auto after =
-      std::upper_bound(ticks_.begin(), ticks_.end(), frame_, [](std::int64_t frame, const Tick& t) { return frame < t.frame; });
-  return *std::prev(after);
-}
-
-std::vector<Metric> SdeVsOde::metrics() const {
-  if (ticks_.empty()) return {};
-  const Tick& t = tick();
-  std::vector<Metric> result{{"sw2.left", t.sliced[0], ""},
-                             {"sw2.right", t.sliced[1], ""},
-                             {"sw2.floor", t.slicedFloor, ""},
-                             {"energy.left", t.energy[0], ""},
-                             {"energy.right", t.energy[1], ""},
-                             {"energy.floor", t.energyFloor, ""},
-                             {"measured-at", static_cast<double>(t.frame), "step"},
-                             {"sigma", sigma(), ""},
-                             {"time", time(), ""}};
-  const char* names[] = {"left", "right"};
-  for (std::size_t i = 0; i < 2; ++i) {
-    const std::string side = names[i];
-    result.push_back({"separation." + side, sides_[i].separation[static_cast<std::size_t>(frame_)], ""});
-    result.push_back({"evaluations." + side, static_cast<double>(frame_ * sides_[i].plan.evaluationsPerStep), ""});
-    for (std::size_t k = 0; k < t.modeMass[i].size(); ++k)
-      result.push_back({"mode-mass." + side + "." + std::to_string(k), t.modeMass[i][k], ""});
-  }
-  return result;
 }
 
 Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const {

@@ -4,6 +4,7 @@
 
 #include "core/labs/generative/image_diffusion/lab.h"
 #include "core/labs/generative/shared/stated_network.h"
+#include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
 
@@ -69,20 +70,13 @@ LabEntry ImageDiffusion::describe() {
       {"eta", "Noise share η", "Of ancestral samplers and SDE solvers: 0 is the ODE.", "Sampling", 1.0, Real{0, 1.5, 0.01}},
       {"churn", "Churn", "EDM: how much noise is added again, over all steps.", "Sampling", 10.0, Real{0, 100, 1}, "",
        [](const Values& v) { return is(v, "sampler", {"edm"}) || is(v, "experiment", {"samplers"}); }},
-      {"grid", "Grid", "How the noise levels are spaced.", "Step grid", "karras"s, choiceOf(diffusion::gridNames())},
-      {"sigma-min", "Smallest noise level σ", "The last level above 0.", "Step grid", 0.02, LogReal{1e-3, 1}},
-      {"sigma-max", "Largest noise level σ", "Where the samplers start.", "Step grid", 80.0, LogReal{2, 160}},
       {"final-zero", "Final step to 0", "Adds a last step from the smallest level to D.", "Step grid", true, Switch{}},
-      {"levels", "Levels", "Noise levels of the drawn grid, falling, separated by commas.", "Step grid",
-       "80, 40, 20, 10, 5, 2.5, 1.2, 0.6, 0.3, 0.1, 0.02"s, Text{}, "", [](const Values& v) { return is(v, "grid", {"drawn"}); }},
-      {"process", "Noise process", "Whose 1000 levels the grids over timesteps read.", "Step grid", "ddpm-linear"s,
-       choiceOf(diffusion::processNames()), "",
-       [](const Values& v) {
-         return is(v, "grid", {"normal", "leading", "trailing", "quadratic", "simple", "sgm-uniform", "ddim-uniform", "beta"});
-       }},
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(7), Seed{}},
       {"chosen", "Chosen picture", "Its place in the grid, row by row; click a picture.", "View", whole(0), Integer{0, 255}},
   };
+  const auto grid = stepGridParameters("karras", 0.02, 80);
+  const auto after = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "final-zero"; });
+  entry.parameters.insert(after, grid.begin(), grid.end());
   const auto stated = statedNetworkParameters(dropped);
   entry.parameters.insert(entry.parameters.begin() + 2, stated.begin(), stated.end());  // after the network's file
   entry.presets = {

@@ -1,7 +1,10 @@
 // What the lab samplers offers: its parameters, presets and views.
 
+#include <algorithm>
+
 #include "core/labs/generative/samplers/lab.h"
 #include "core/labs/generative/shared/stated_network.h"
+#include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
 
@@ -11,7 +14,6 @@ const std::string& textOf(const Values& values, const char* id) { return std::ge
 bool uses(const Values& values, std::string_view part) {
   return textOf(values, "left").find(part) != std::string::npos || textOf(values, "right").find(part) != std::string::npos;
 }
-bool gridIs(const Values& values, std::string_view id) { return textOf(values, "grid") == id; }
 
 bool networked(const Values& values) { return textOf(values, "scene") == "network"; }
 
@@ -61,31 +63,7 @@ LabEntry SamplerBench::describe() {
                {"own", "Your choice"}}}},
       {"compared", "Samplers compared", "Their ids, separated by commas, as orrery show generative/samplers lists them.", "Samplers",
        "euler, heun, dpm++2m, unipc-2, rk45"s, Text{}, "", [](const Values& v) { return textOf(v, "contestants") == "own"; }},
-      {"grid", "Grid", "How the noise levels are spaced.", "Step grid", "exponential"s, choiceOf(diffusion::gridNames())},
-      {"sigma-min", "Smallest noise level σ", "Where the last step, or the one before 0, ends.", "Step grid", 0.02, LogReal{1e-4, 1}},
-      {"sigma-max", "Largest noise level σ", "Where the samplers start.", "Step grid", 20.0, LogReal{1.001, 500}},
       {"final-zero", "Final step to 0", "Adds a last step from the smallest level to D.", "Step grid", false, Switch{}},
-      {"rho", "Grid exponent ρ", "Larger values put more steps at small noise.", "Step grid", 7.0, Real{1, 10, 0.1}, "",
-       [](const Values& v) { return gridIs(v, "karras"); }},
-      {"poly-rho", "Polynomial exponent ρ", "1 is the exponential grid.", "Step grid", 1.0, Real{0.2, 5, 0.05}, "",
-       [](const Values& v) { return gridIs(v, "polyexponential"); }},
-      {"beta-shape", "Beta a = b", "Below 1, more steps at both ends.", "Step grid", 0.6, Real{0.05, 3, 0.05}, "",
-       [](const Values& v) { return gridIs(v, "beta"); }},
-      {"shift", "Flow shift m", "Multiplies the noise level of a time uniform on the straight path.", "Step grid", 3.0, LogReal{0.1, 20},
-       "", [](const Values& v) { return gridIs(v, "flow-shift"); }},
-      {"level-mean", "Mean of ln σ", "Centre of the logit-normal or Laplace law.", "Step grid", 0.0, Real{-4, 4, 0.05}, "",
-       [](const Values& v) { return gridIs(v, "logit-normal") || gridIs(v, "laplace"); }},
-      {"level-deviation", "Deviation of ln σ", "Width of the logit-normal law; twice the scale of Laplace's.", "Step grid", 1.0,
-       Real{0.1, 4, 0.05}, "", [](const Values& v) { return gridIs(v, "logit-normal") || gridIs(v, "laplace"); }},
-      {"process", "Noise process", "Whose 1000 levels the grids over timesteps read.", "Step grid", "scaled-linear"s,
-       choiceOf(diffusion::processNames()), "",
-       [](const Values& v) {
-         for (const char* id : {"normal", "leading", "trailing", "quadratic", "simple", "sgm-uniform", "ddim-uniform", "beta"})
-           if (gridIs(v, id)) return true;
-         return false;
-       }},
-      {"levels", "Levels", "Noise levels of the drawn grid, falling, separated by commas. Drag a step on the ruler to draw them.",
-       "Step grid", "20, 10, 5, 2.5, 1.2, 0.6, 0.3, 0.1, 0.02"s, Text{}, "", [](const Values& v) { return gridIs(v, "drawn"); }},
       {"start-up", "Start-up", "Multistep samplers begin with lower orders, or with values of the exact path.", "Options", "self"s,
        Choice{{{"self", "On their own"}, {"exact", "From the exact path"}}}},
       {"second-difference", "3M second difference κ", "As commonly coded, the second difference lacks a factor 2 and the order stays 2.",
@@ -194,6 +172,9 @@ LabEntry SamplerBench::describe() {
         {"contestants", "adaptive"s},
         {"third", "attempts"s}}},
   };
+  const auto grid = stepGridParameters("exponential", 0.02, 20);
+  const auto options = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "final-zero"; });
+  entry.parameters.insert(options, grid.begin(), grid.end());
   const auto stated = statedNetworkParameters(networked);
   entry.parameters.insert(entry.parameters.begin() + 2, stated.begin(), stated.end());  // after the network's file
   entry.views = {{"error", "Error against evaluations"}, {"left", "Left sampler"},         {"right", "Right sampler"},

@@ -117,6 +117,5 @@ class SamplerBench : public Lab {
 
 // The contestants of the chart's sets, by the set's id; empty for an unknown one.
 std::vector<std::string> contestantsOf(const std::string& set);
-std::vector<double> parseLevels(const std::string& text);
 
 }  // namespace orrery::generative

@@ -1,6 +1,9 @@
 // What the lab sde-vs-ode offers: its parameters, presets, views and files.
 
+#include <algorithm>
+
 #include "core/labs/generative/sde_vs_ode/lab.h"
+#include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
 
@@ -11,7 +14,6 @@ const std::string& textOf(const Values& values, const char* id) { return std::ge
 bool drawn(const Values& values) { return textOf(values, "scene") == "drawn"; }
 bool dropped(const Values& values) { return textOf(values, "scene") == "dropped"; }
 bool fanShown(const Values& values) { return textOf(values, "lower-left") == "fan" || textOf(values, "lower-right") == "fan"; }
-bool karras(const Values& values) { return textOf(values, "grid") == "karras"; }
 bool never(const Values&) { return false; }
 
 // Functions, because the registration of the lab runs before this file's own statics exist.
@@ -29,6 +31,9 @@ Choice solvers() {
 Choice lowerPanels() {
   return {{{"distance", "Distance to the exact density"},
            {"energy", "Energy distance"},
+           {"discrepancy", "Maximum mean discrepancy"},
+           {"likelihood", "Likelihood under the exact density"},
+           {"table", "All distances now"},
            {"forget", "Who forgets the start"},
            {"modes", "Mode mass"},
            {"fan", "One start, many futures"},
@@ -91,11 +96,6 @@ LabEntry SdeVsOde::describe() {
       {"solver-right", "Solver right", "With a noise share above 0, the ODE solvers run in their ancestral form.", "Samplers", "heun"s,
        solvers()},
       {"steps", "Steps N", "Steps of both samplers; the Brownian path stays the same.", "Samplers", whole(128), Integer{2, 2000, true}},
-      {"grid", "Grid", "How the noise levels are spaced.", "Samplers", "karras"s,
-       Choice{{{"karras", "Karras"}, {"exponential", "Exponential"}, {"linear", "Linear in σ"}}}},
-      {"rho", "Grid exponent ρ", "Larger values put more steps at small noise.", "Samplers", 7.0, Real{1, 20, 0.1}, "", karras},
-      {"sigma-min", "Smallest noise level σ", "The last step goes from here to 0.", "Samplers", 0.002, LogReal{1e-4, 0.5}},
-      {"sigma-max", "Largest noise level σ", "Where the samplers start.", "Samplers", 80.0, LogReal{1, 200}},
       {"start-shift", "Start shifted by", "Moves the start cloud to the right, in units of its own deviation.", "What if", 0.0,
        Real{-1, 1, 0.01}, "σ"},
       {"start-shift-y", "Start shifted up by", "Moves the start cloud up, in units of its own deviation.", "What if", 0.0,
@@ -128,6 +128,9 @@ LabEntry SdeVsOde::describe() {
       {"lower-right", "Lower right", "What the lower right panel shows.", "Picture", "forget"s, lowerPanels()},
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
   };
+  const auto grid = stepGridParameters("karras", 0.002, 80);
+  const auto after = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "start-shift"; });
+  entry.parameters.insert(after, grid.begin(), grid.end());
   entry.presets = {
       {"two-roads",
        "Two roads",
@@ -149,7 +152,8 @@ LabEntry SdeVsOde::describe() {
   entry.views = {{"left", "Left sampler"},           {"right", "Right sampler"},           {"distance", "Distance to the exact density"},
                  {"energy", "Energy distance"},      {"forget", "Who forgets the start"},  {"modes", "Mode mass"},
                  {"fan", "One start, many futures"}, {"marginals", "Marginals at time t"}, {"difference", "Left minus right"},
-                 {"two-time", "Start against now"}};
+                 {"two-time", "Start against now"}, {"discrepancy", "Maximum mean discrepancy"},
+                 {"likelihood", "Likelihood under the exact density"}, {"table", "All distances now"}};
   entry.accepts = {{"points (CSV, npy) or an image as a density", "file", scoreOf, {{"scene", "dropped"s}}}};
   entry.make = [] { return std::make_unique<SdeVsOde>(); };
   return entry;

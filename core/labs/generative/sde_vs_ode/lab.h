@@ -25,7 +25,7 @@ double measureAlpha(double sigma);
 
 constexpr int directionCount = 64;            // of the sliced distance
 constexpr std::int64_t mostMeasured = 16384;  // particles the sliced distance looks at
-constexpr std::int64_t energyMeasured = 512;  // particles the energy distance looks at
+constexpr std::int64_t energyMeasured = 512;  // particles the energy distance and the discrepancy look at
 constexpr std::int64_t imageFrom = 20000;     // from this many particles on a density image replaces the points
 constexpr std::int64_t pairCount = 32;        // pairs of the forgetting panel
 constexpr std::int64_t fanCount = 96;         // continuations of the fan-out panel
@@ -40,8 +40,8 @@ struct Settings {
   kernels::Method method[2] = {kernels::Method::em, kernels::Method::heun};
   std::int64_t steps = 128, particles = 4096, trails = 32;
   double trailShare = 0.5;
-  kernels::Grid grid = kernels::Grid::karras;
-  double rho = 7, sigmaMin = 0.002, sigmaMax = 80;
+  std::vector<double> levels;  // steps + 1, the last 0
+  double sigmaMax = 80;        // the first of them
   double shiftX = 0, shiftY = 0, startScale = 1;
   std::string errorKind;
   double errorAmount = 0;
@@ -71,10 +71,22 @@ struct Side {
   std::vector<double> separation;  // [steps + 1] root mean square distance of the pairs, VP scale
 };
 
+// A distance to the exact density; `floor` is that of a second exact sample, so what chance alone gives.
+struct Distance {
+  double side[2] = {0, 0}, floor = 0;
+};
+enum class DistanceKind { sliced, energy, discrepancy, likelihood };
+constexpr DistanceKind distanceKinds[] = {DistanceKind::sliced, DistanceKind::energy, DistanceKind::discrepancy, DistanceKind::likelihood};
+// Of the discrepancy's kernel, at the VP scale.
+constexpr double discrepancyScale = 0.5;
+
 // What is measured against the exact density at one frame.
 struct Tick {
   std::int64_t frame = 0;
-  double sliced[2] = {0, 0}, slicedFloor = 0, energy[2] = {0, 0}, energyFloor = 0;
+  // sliced W2; energy distance; squared maximum mean discrepancy; mean -ln p_t above that of an exact sample, nats.
+  Distance distances[4];
+  const Distance& of(DistanceKind kind) const { return distances[static_cast<std::size_t>(kind)]; }
+  Distance& of(DistanceKind kind) { return distances[static_cast<std::size_t>(kind)]; }
   std::vector<double> modeMass[2];  // share per component, only for named densities
 };
 
@@ -102,6 +114,7 @@ class SdeVsOde : public Lab {
   const Tick& tick() const;  // the newest measurement at or before the frame
 
   double sigma() const { return sides_[0].plan.levels[static_cast<std::size_t>(frame_)]; }
+  double meanLogDensity(gpu::Stream& stream, const Tensor& scaled) const;  // mean ln p_t of rows of scaled coordinates at this level
   double alpha() const { return displayAlpha(settings_.display, sigma()); }
   double time() const { return displayTime(settings_.display, sigma()); }
 
@@ -110,7 +123,8 @@ class SdeVsOde : public Lab {
   Shown prepare() const;
   Panel canvas(int side, const Shown& shown) const;
   Panel lowerPanel(const std::string& kind, const Shown& shown) const;
-  Panel tracePanel(bool energy) const;
+  Panel tracePanel(DistanceKind kind) const;
+  Panel tablePanel() const;
   Panel forgetPanel() const;
   Panel fanPanel() const;
   Panel modesPanel() const;
@@ -129,9 +143,9 @@ class SdeVsOde : public Lab {
   std::array<std::vector<ExactPoint>, 2> exact_;  // two independent exact samples; the second gives the floor
   std::vector<Tick> ticks_;
   struct Truth {
-    double level = -1;
+    double level = -1, likelihood = 0;
     ProjectedSample sample;
-    double slicedFloor = 0, energyFloor = 0;
+    double floors[4] = {0, 0, 0, 0};
   };
   Truth firstTruth_;  // of frame 0: kept, since every moved slider measures there again
   std::int64_t frame_ = 0;

@@ -102,7 +102,7 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
       shown.image[i] = kernels::convert(stream, kernels::histogram2d(stream, shown.points[i], bins, bins), DType::f32);
       const double cell = 2 * rasterShare * half / static_cast<double>(cells);
       shown.imageHigh = std::max(
-          4.0, 0.8 * peakOf(density_, scale, std::max(level, settings_.sigmaMin)) * cell * cell * static_cast<double>(settings_.particles));
+          4.0, 0.8 * peakOf(density_, scale, std::max(level, settings_.levels[settings_.levels.size() - 2])) * cell * cell * static_cast<double>(settings_.particles));
     }
   }
   const std::size_t components = density_.components.size();
@@ -246,41 +246,92 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   return panel;
 }
 
-Panel SdeVsOde::tracePanel(bool energy) const {
+Panel SdeVsOde::tracePanel(DistanceKind kind) const {
+  static constexpr const char* ids[] = {"distance", "energy", "discrepancy", "likelihood"};
+  // What two exact samples may differ by beyond their floor: the unbiased ones are often near 0.
+  static constexpr double slack[] = {0, 0.002, 0.002, 0.01};
+  const auto index = static_cast<std::size_t>(kind);
+  const bool above = kind == DistanceKind::sliced;  // never below 0
   Panel panel;
-  panel.id = energy ? "energy" : "distance";
-  std::vector<double> x, value[2], floor, zero;
-  double high = 0;
+  panel.id = ids[index];
+  std::vector<double> x, value[2], floor, lowest;
+  double high = 0, low = 0;
   for (const Tick& tick : ticks_) {
-    high = std::max({high, energy ? tick.energy[0] : tick.sliced[0], energy ? tick.energy[1] : tick.sliced[1],
-                     1.5 * (energy ? tick.energyFloor : tick.slicedFloor)});
+    const Distance& d = tick.of(kind);
+    high = std::max({high, d.side[0], d.side[1], 1.5 * d.floor});
+    low = std::min({low, d.side[0], d.side[1]});
     if (tick.frame > frame_) continue;
     x.push_back(displayTime(settings_.display, sides_[0].plan.levels[static_cast<std::size_t>(tick.frame)]));
-    for (std::size_t i = 0; i < 2; ++i) value[i].push_back(energy ? tick.energy[i] : tick.sliced[i]);
-    floor.push_back(energy ? tick.energyFloor : tick.slicedFloor);
-    zero.push_back(0);
+    for (std::size_t i = 0; i < 2; ++i) value[i].push_back(d.side[i]);
+    floor.push_back(d.floor);
+    lowest.push_back(above ? 0 : -d.floor);
   }
   // Say what the newest measurement shows. Twice the floor: two exact samples differ by it, too, with room for chance.
-  const Tick& now = tick();
-  const double limit = 2 * (energy ? now.energyFloor + 0.002 : now.slicedFloor);
-  const bool off[2] = {(energy ? now.energy[0] : now.sliced[0]) > limit, (energy ? now.energy[1] : now.sliced[1]) > limit};
+  const Distance& now = tick().of(kind);
+  const double limit = 2 * (now.floor + slack[index]);
+  const bool off[2] = {std::abs(now.side[0]) > limit, std::abs(now.side[1]) > limit};
   if (off[0] != off[1]) {
     panel.title = trf("The {} matches the exact density, the {} does not", nameOf(off[0] ? 1 : 0), nameOf(off[0] ? 0 : 1));
   } else {
     panel.title = off[0] ? tr("Neither matches the exact density at t") : tr("Both match the exact density at t");
   }
-  panel.note = energy ? tr("energy distance") : tr("sliced W₂");
+  const std::string notes[] = {tr("sliced W₂"), tr("energy distance"), trf("MMD², kernel width {}", decimals(discrepancyScale, 1)),
+                               tr("−ln p above exact samples (nats)")};
+  panel.note = notes[index];
   panel.x = timeAxis();
-  panel.y.range = Range{energy ? std::min(0.0, -0.1 * high) : 0.0, 1.1 * std::max(high, 1e-3)};
+  panel.y.range = Range{above ? 0.0 : std::min(1.1 * low, -0.1 * high), 1.1 * std::max(high, 1e-3)};
   panel.y.grid = true;
   auto band = std::make_shared<BandMark>("floor");
   band->x = column(x);
-  band->low = column(zero);
+  band->low = column(lowest);
   band->high = column(floor);
   band->label = tr("sampling noise");
   panel.marks.push_back(band);
   panel.marks.push_back(curve("left", x, value[0], paintOf(0), nameOf(0)));
   panel.marks.push_back(curve("right", x, value[1], paintOf(1), nameOf(1)));
+  return panel;
+}
+
+Panel SdeVsOde::tablePanel() const {
+  Panel panel;
+  panel.id = "table";
+  const Tick& now = tick();
+  panel.title = now.frame == settings_.steps ? tr("At the end, against the exact density") : trf("At step {}, against the exact density", now.frame);
+  panel.frameless = true;
+  panel.x.range = Range{0, 1};
+  panel.y.range = Range{0, 7};
+  auto words = std::make_shared<TextMark>("table");
+  const auto row = [&](double y, const std::string& name, const std::string& left, const std::string& right, const std::string& noise, bool head) {
+    const Weight weight = head ? Weight::semibold : Weight::regular;
+    const float size = 8.5f;
+    words->words.push_back({0.01, y, name, Paint::of(head ? Role::muted : Role::ink), HAlign::left, VAlign::middle, size, weight});
+    words->words.push_back({0.6, y, left, head ? paintOf(0) : Paint::of(Role::ink), HAlign::right, VAlign::middle, size, weight});
+    words->words.push_back({0.79, y, right, head ? paintOf(1) : Paint::of(Role::ink), HAlign::right, VAlign::middle, size, weight});
+    words->words.push_back({0.98, y, noise, Paint::of(Role::muted), HAlign::right, VAlign::middle, size, weight});
+  };
+  row(6.4, tr("distance"), nameOf(0), nameOf(1), tr("sampling noise"), true);
+  const std::string names[] = {tr("sliced W₂"), tr("energy distance"), tr("MMD²"), tr("−ln p above exact (nats)")};
+  for (const DistanceKind kind : distanceKinds) {
+    const auto index = static_cast<std::size_t>(kind);
+    const Distance& d = now.of(kind);
+    row(5.3 - static_cast<double>(index), names[index], decimals(d.side[0], 4), decimals(d.side[1], 4), decimals(d.floor, 4), false);
+  }
+  if (density_.named && !now.modeMass[0].empty()) {
+    double total = 0, worst[2] = {0, 0};
+    for (const auto& c : density_.components) total += c.weight;
+    for (std::size_t k = 0; k < now.modeMass[0].size(); ++k) {
+      const double share = density_.components[k].weight / total;
+      for (std::size_t i = 0; i < 2; ++i) worst[i] = std::max(worst[i], std::abs(now.modeMass[i][k] - share));
+    }
+    // Of a share w of n particles the deviation is sqrt(w (1 - w) / n); the largest share's.
+    const double n = static_cast<double>(exact_[0].size());
+    double noise = 0;
+    for (const auto& c : density_.components) noise = std::max(noise, std::sqrt(c.weight / total * (1 - c.weight / total) / n));
+    row(1.3, tr("mode mass, largest gap"), decimals(worst[0], 4), decimals(worst[1], 4), decimals(noise, 4), false);
+  }
+  row(0.3, tr("evaluations per particle"), std::to_string(frame_ * sides_[0].plan.evaluationsPerStep),
+      std::to_string(frame_ * sides_[1].plan.evaluationsPerStep), "", false);
+  panel.marks.push_back(words);
   return panel;
 }
 
@@ -388,14 +439,17 @@ Panel SdeVsOde::modesPanel() const {
 }
 
 Panel SdeVsOde::lowerPanel(const std::string& kind, const Shown& shown) const {
-  if (kind == "energy") return tracePanel(true);
+  if (kind == "energy") return tracePanel(DistanceKind::energy);
+  if (kind == "discrepancy") return tracePanel(DistanceKind::discrepancy);
+  if (kind == "likelihood") return tracePanel(DistanceKind::likelihood);
+  if (kind == "table") return tablePanel();
   if (kind == "forget") return forgetPanel();
   if (kind == "modes") return modesPanel();
   if (kind == "fan") return fanPanel();
   if (kind == "marginals") return marginalsPanel(shown);
   if (kind == "difference") return differencePanel(shown);
   if (kind == "two-time") return twoTimePanel(shown);
-  return tracePanel(false);
+  return tracePanel(DistanceKind::sliced);
 }
 
 Figure SdeVsOde::figure() const {

@@ -14,7 +14,7 @@ Panel SdeVsOde::marginalsPanel(const Shown& shown) const {
   Panel panel;
   panel.id = "marginals";
   const Tick& measured = tick();
-  const bool same = std::max(measured.sliced[0], measured.sliced[1]) <= 2 * measured.slicedFloor;
+  const bool same = std::max(measured.of(DistanceKind::sliced).side[0], measured.of(DistanceKind::sliced).side[1]) <= 2 * measured.of(DistanceKind::sliced).floor;
   panel.title = same ? tr("The same marginal at every t, by different paths") : tr("Marginals at t against the exact density");
   panel.note = fmt::format("t = {}", decimals(time()));
   panel.x.label = tr("first coordinate of x");
