@@ -237,10 +237,15 @@ void Device::State::wait(std::uint64_t submission) {
   info.semaphoreCount = 1;
   info.pSemaphores = &timeline;
   info.pValues = &submission;
+  // Patience is for one submission: while earlier ones still finish, a slow or busy device is not a lost one.
+  std::uint64_t seen = completed.load();
   for (int i = 0; i < patienceSeconds; ++i) {
     const VkResult result = vkWaitSemaphores(handles.device, &info, second);
     if (result == VK_TIMEOUT) {
       throwIfLost();
+      std::uint64_t now = 0;
+      check(vkGetSemaphoreCounterValue(handles.device, timeline, &now), "vkGetSemaphoreCounterValue");
+      if (now > seen) seen = now, i = -1;
       continue;
     }
     if (result == VK_ERROR_DEVICE_LOST) lost.store(true);
