@@ -167,7 +167,7 @@ TEST_CASE("the lab's block keeps logits below 8 with norms at every weight scale
 // 6
 TEST_CASE("the product of two position codes depends on their difference alone, and a code's length on nothing") {
   for (const char* kind : {"raster", "crop", "rescale"}) {
-    const auto found = metricsOf("positions", {{"positions", text(kind)}, {"width", whole(832)}, {"height", whole(1216)}});
+    const auto found = metricsOf("positions", {{"positions", text(kind)}, {"columns", whole(52)}, {"rows", whole(76)}});
     INFO(kind);
     CHECK(found.at("positions.depends-on-place") < 1e-12);  // double precision, angles up to 200
     CHECK(found.at("positions.length-error") < 1e-12);
@@ -180,7 +180,7 @@ TEST_CASE("the product of two position codes depends on their difference alone, 
     for (std::size_t i = 0; i < 64; ++i) CHECK(code[i] == Approx(table[static_cast<std::size_t>(place) * 64 + i]).margin(1e-6));
   }
   // The map that is shown is the product of the codes.
-  auto session = orrery::testing::openLab("generative/sd3", {{"show", text("positions")}, {"width", whole(256)}, {"height", whole(128)}});
+  auto session = orrery::testing::openLab("generative/sd3", {{"show", text("positions")}, {"columns", whole(16)}, {"rows", whole(8)}});
   metricsAt(*session, 0);
   const auto shown = arrayNamed(*session, "similarity.code-product.value"), picked = arrayNamed(*session, "similarity.picked.xy");
   PositionGrid grid;
@@ -195,7 +195,7 @@ TEST_CASE("the product of two position codes depends on their difference alone, 
 }
 
 TEST_CASE("in another shape of picture rescaled places stay, row numbers do not") {
-  const Changes wide{{"width", whole(1536)}, {"height", whole(640)}};
+  const Changes wide{{"columns", whole(96)}, {"rows", whole(40)}};
   const auto share = [&](const char* kind) {
     Changes changes = wide;
     changes.emplace_back("positions", text(kind));
@@ -348,8 +348,7 @@ TEST_CASE("only the middle is left to learn: the losses meet at both ends, and l
 TEST_CASE("what does not fit is refused in one sentence") {
   CHECK(errorOf("times", {{"law", text("mode")}, {"mode-scale", Value(1.8)}}).find("not invertible") != std::string::npos);
   CHECK(errorOf("times", {{"law", text("mode")}, {"mode-scale", Value(-1.1)}}).find("not invertible") != std::string::npos);
-  CHECK(errorOf("positions", {{"width", whole(1000)}}).find("multiples of 16") != std::string::npos);
-  CHECK(errorOf("positions", {{"width", whole(4096)}}).find("position table") != std::string::npos);
+  CHECK(errorOf("positions", {{"columns", whole(256)}}).find("position table") != std::string::npos);
   CHECK(errorOf("block", {{"image-tokens", whole(4096)}, {"table", whole(32)}}).find("position table") != std::string::npos);
   CHECK(errorOf("guidance", {{"guidance", Value(-1.0)}}).find("guidance") != std::string::npos);
   CHECK(errorOf("guidance", {{"class", whole(9)}}).find("classes 0 to 7") != std::string::npos);
@@ -365,7 +364,11 @@ TEST_CASE("a picture of the user: refused as it is, cut on request, coded, and i
   }
   const std::string path = folder.write("wave.png", encodeRgbPng(rgb, 100, 70));
   const Value picture = Value(Asset{path, ""});
-  CHECK(errorOf("codec", {{"picture", picture}}).find("take 96 × 64") != std::string::npos);
+  for (const char* part : {"codec", "positions", "block"}) {
+    const std::string error = errorOf(part, {{"picture", picture}});
+    CHECK(error.find("multiples of 16") != std::string::npos);
+    CHECK(error.find("take 96 × 64") != std::string::npos);
+  }
   const auto coded = metricsOf("codec", {{"picture", picture}, {"fit", text("cut")}, {"channels", whole(3)}});
   CHECK(coded.at("codec.error") == Approx(coded.at("codec.dropped-eigenvalues")).epsilon(1e-4));
   CHECK(metricsOf("positions", {{"picture", picture}, {"fit", text("cut")}}).at("positions.tokens") == 24);

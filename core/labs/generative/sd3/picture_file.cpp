@@ -9,7 +9,7 @@ namespace {
 
 constexpr int multiple = 16;  // 8 of the autoencoder, 2 of the patches
 
-Expected<PictureSize> fitting(int width, int height, bool cut, bool fromFile) {
+Expected<PictureSize> fitting(int width, int height, bool cut) {
   if (!cut && (width % multiple != 0 || height % multiple != 0)) {
     return makeError(ErrorCode::usage,
                      trf("The picture is {} × {}: both sides must be multiples of 16 (8 of the autoencoder times patches of "
@@ -20,7 +20,7 @@ Expected<PictureSize> fitting(int width, int height, bool cut, bool fromFile) {
   if (w < multiple || h < multiple) {
     return makeError(ErrorCode::usage, trf("The picture is {} × {}: at least 16 × 16 pixels are needed", width, height));
   }
-  return PictureSize{w, h, fromFile};
+  return PictureSize{w, h};
 }
 
 }  // namespace
@@ -29,11 +29,12 @@ Expected<PictureSize> pictureSize(const LabContext& context) {
   const bool cut = context.text("fit") == "cut";
   const Asset& asset = context.file("picture");
   if (asset.path.empty()) {
-    return fitting(static_cast<int>(context.integer("width")), static_cast<int>(context.integer("height")), cut, false);
+    return PictureSize{multiple * static_cast<int>(context.integer("columns")), multiple * static_cast<int>(context.integer("rows")),
+                       false};
   }
   const auto image = readImage(asset.path, true);
   if (!image) return image.error();
-  return fitting(image->width, image->height, cut, true);
+  return fitting(image->width, image->height, cut);
 }
 
 Expected<PicturePixels> readPicturePixels(const LabContext& context) {

@@ -7,10 +7,9 @@ namespace orrery::generative::sd3 {
 
 struct PictureSize {
   int width = 0, height = 0;
-  bool fromFile = false;
 };
-// Of the parameter "picture", or of "width" and "height" without one; "fit" says whether sides that are not multiples of 16 are cut or
-// refused. Error: no picture, unreadable, a side that does not fit.
+// Of the parameter "picture", or "columns" times "rows" tokens without one; "fit" says whether sides that are not multiples of 16 are cut
+// or refused. Error: no picture, unreadable, a side that does not fit.
 Expected<PictureSize> pictureSize(const LabContext& context);
 
 // [height, width, 3] over white, u8; the middle of the file's. The parameter "picture" is not empty.

@@ -98,7 +98,7 @@ PositionGrid Positions::gridOf(PositionKind kind) const {
 }
 
 bool Positions::touched(const LabContext& context) const {
-  return context.anyChanged({"picture", "fit", "width", "height", "positions", "table", "trained", "token-row", "token-column", "depth"});
+  return context.anyChanged({"picture", "fit", "columns", "rows", "positions", "table", "trained", "token-row", "token-column", "depth"});
 }
 
 Expected<void> Positions::update(LabContext& context) {

@@ -70,7 +70,7 @@ Expected<std::vector<double>> shiftedLevels(int steps, double kappa) {
 }
 
 bool ResolutionShift::touched(const LabContext& context) const {
-  return context.anyChanged({"shift", "width", "height", "base", "time", "steps", "mean", "deviation", "seed"});
+  return context.anyChanged({"shift", "columns", "rows", "base", "time", "steps", "mean", "deviation", "seed"});
 }
 
 Expected<void> ResolutionShift::update(LabContext& context) {
@@ -82,7 +82,7 @@ Expected<void> ResolutionShift::update(LabContext& context) {
   plain_ = *std::move(plain), shifted_ = *std::move(shifted);
   kappa_ = kappa, time_ = context.number("time");
   base_ = context.number("base");
-  side_ = std::sqrt(context.number("width") * context.number("height"));
+  side_ = 16 * std::sqrt(context.number("columns") * context.number("rows"));
   mean_ = context.number("mean"), deviation_ = context.number("deviation");
 
   // The same picture at two sizes, at the same time and at the shifted one; below, without noise, and as seen in 32 x 32 cells.
