@@ -29,8 +29,7 @@ Expected<PictureSize> pictureSize(const LabContext& context) {
   const bool cut = context.text("fit") == "cut";
   const Asset& asset = context.file("picture");
   if (asset.path.empty()) {
-    return PictureSize{multiple * static_cast<int>(context.integer("columns")), multiple * static_cast<int>(context.integer("rows")),
-                       false};
+    return PictureSize{multiple * static_cast<int>(context.integer("columns")), multiple * static_cast<int>(context.integer("rows"))};
   }
   const auto image = readImage(asset.path, true);
   if (!image) return image.error();
