@@ -59,9 +59,10 @@ Expected<ImageFlow> ImageFlow::make(const ImageFlowOptions& options, std::uint64
     };
     if (options.squeeze) {
       if (h % 2 != 0 || w % 2 != 0) {
-        return makeError(ErrorCode::usage, trf("Level {} would squeeze a picture of {} x {} pixels: pad or crop the side to a multiple of {}, or "
-                                               "take fewer levels",
-                                               level + 1, w, h, std::int64_t{1} << options.levels));
+        return makeError(ErrorCode::usage,
+                         trf("Level {} would squeeze a picture of {} x {} pixels: pad or crop the side to a multiple of {}, or "
+                             "take fewer levels",
+                             level + 1, w, h, std::int64_t{1} << options.levels));
       }
       c *= 4, h /= 2, w /= 2;
       stage(Kind::squeeze, 0, 0);
@@ -152,7 +153,9 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
   nn::Tape& tape = moving.h.tape();
   const std::int64_t c = stage.channels, pixels = stage.height * stage.width;
   switch (stage.kind) {
-    case Kind::squeeze: moving.h = squeezed(moving.h); return {};
+    case Kind::squeeze:
+      moving.h = squeezed(moving.h);
+      return {};
     case Kind::split:
       moving.exits.push_back(nn::slice(moving.h, 1, c, 2 * c));
       moving.h = nn::slice(moving.h, 1, 0, c);
@@ -167,7 +170,8 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
       moving.h = nn::conv2d(moving.h, nn::reshape(w, Shape{c, c, 1, 1}), {});
       return logDet.empty() ? logDet : times(logDet, pixels);
     }
-    case Kind::coupling: break;
+    case Kind::coupling:
+      break;
   }
   const nn::Variable passing = nn::slice(moving.h, 1, 0, c / 2);
   nn::Variable moved = nn::slice(moving.h, 1, c / 2, c);
@@ -179,8 +183,7 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
     const nn::Variable scale = m > 0 ? nn::affine(open, 1 - m, m) : open;
     moved = nn::mul(moved, scale);
     // ln sigmoid(a) = -softplus(-a), which stays finite where the sigmoid is 0.
-    logDet = m > 0 ? perPicture(nn::apply(Unary::log, scale))
-                   : nn::affine(perPicture(nn::softplus(nn::affine(told.logit, -1, -2))), -1, 0);
+    logDet = m > 0 ? perPicture(nn::apply(Unary::log, scale)) : nn::affine(perPicture(nn::softplus(nn::affine(told.logit, -1, -2))), -1, 0);
   }
   moving.h = nn::concat({passing, nn::add(moved, told.shift)}, 1);
   return logDet;
@@ -190,7 +193,9 @@ void ImageFlow::inverseStage(const Stage& stage, std::span<const nn::Variable> w
   nn::Tape& tape = moving.h.tape();
   const std::int64_t c = stage.channels;
   switch (stage.kind) {
-    case Kind::squeeze: moving.h = unsqueezed(moving.h); return;
+    case Kind::squeeze:
+      moving.h = unsqueezed(moving.h);
+      return;
     case Kind::split:
       moving.h = nn::concat({moving.h, moving.exits.back()}, 1);
       moving.exits.pop_back();
@@ -204,7 +209,8 @@ void ImageFlow::inverseStage(const Stage& stage, std::span<const nn::Variable> w
       moving.h = nn::conv2d(moving.h, nn::reshape(back, Shape{c, c, 1, 1}), {});
       return;
     }
-    case Kind::coupling: break;
+    case Kind::coupling:
+      break;
   }
   const nn::Variable passing = nn::slice(moving.h, 1, 0, c / 2);
   const Told told = tell(stage, weights, passing);  // what passes is the same on both sides: the network sees the same
@@ -280,8 +286,7 @@ nn::Variable ImageFlow::logLikelihood(std::span<const nn::Variable> weights, con
   }
   nn::Variable squares = perPicture(nn::square(moving.h));
   for (const nn::Variable& exit : moving.exits) squares = nn::add(squares, perPicture(nn::square(exit)));
-  const nn::Variable prior =
-      nn::affine(squares, -0.5, -0.5 * static_cast<double>(dimensions()) * std::log(2 * std::numbers::pi));
+  const nn::Variable prior = nn::affine(squares, -0.5, -0.5 * static_cast<double>(dimensions()) * std::log(2 * std::numbers::pi));
   return joined(prior, logDet);
 }
 

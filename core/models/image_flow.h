@@ -40,8 +40,8 @@ class ImageFlow {
   enum class Kind : std::uint8_t { squeeze, actnorm, mixing, coupling, split };
   struct Stage {
     Kind kind = Kind::squeeze;
-    std::int64_t level = 0, step = 0;                    // from 0
-    std::int64_t channels = 0, height = 0, width = 0;    // of what still moves, behind the stage
+    std::int64_t level = 0, step = 0;                  // from 0
+    std::int64_t channels = 0, height = 0, width = 0;  // of what still moves, behind the stage
     std::size_t firstWeight = 0, weights = 0;
   };
 
@@ -85,8 +85,8 @@ class ImageFlow {
 
  private:
   struct Moving {
-    nn::Variable h;                    // what still moves
-    std::vector<nn::Variable> exits;   // what has left, first level first
+    nn::Variable h;                   // what still moves
+    std::vector<nn::Variable> exits;  // what has left, first level first
   };
   // What a mixing stage keeps fixed. Row order[i] of W is row i of L (U + diag s).
   struct Fixed {

@@ -1,6 +1,7 @@
 // The same flow of pictures in double precision on the host, picture by picture, and what is made once: random rotations and their factors,
 // the first values of actnorm. Sources: Kingma and Dhariwal 2018, sections 3.1 (actnorm's first batch) and 3.2 (W = P L (U + diag s)).
-// Random numbers, key = seed: rotation i of C channels takes the normals of philox (j, i, 0x610, 0), shuffle i the words of (j, i, 0x611, 0).
+// Random numbers, key = seed: rotation i of C channels takes the normals of philox (j, i, 0x610, 0), shuffle i the words of (j, i, 0x611,
+// 0).
 
 #include <algorithm>
 #include <cmath>
@@ -199,9 +200,10 @@ Expected<void> ImageFlow::initializeActnorm(gpu::Stream& stream, nn::Weights& we
       std::vector<float> bias, logs;
       for (std::size_t k = 0; k < c; ++k) {
         if (!(square[k] > 1e-12)) {
-          return makeError(ErrorCode::badInput, trf("Channel {} of level {}, step {} has the variance 0 over the first batch, and actnorm cannot "
-                                                    "make it 1: add noise to the pictures (fewer bits), or take pictures that differ",
-                                                    k + 1, stage.level + 1, stage.step + 1));
+          return makeError(ErrorCode::badInput,
+                           trf("Channel {} of level {}, step {} has the variance 0 over the first batch, and actnorm cannot "
+                               "make it 1: add noise to the pictures (fewer bits), or take pictures that differ",
+                               k + 1, stage.level + 1, stage.step + 1));
         }
         bias.push_back(static_cast<float>(-mean[k]));
         logs.push_back(static_cast<float>(-0.5 * std::log(square[k])));
@@ -252,8 +254,11 @@ double ImageFlow::forward(const HostWeights& weights, std::vector<double>& state
     const std::int64_t c = stage.channels, pixels = stage.height * stage.width;
     const std::span<double> h = std::span(state).first(static_cast<std::size_t>(c * pixels));
     switch (stage.kind) {
-      case Kind::squeeze: squeeze(h, c / 4, 2 * stage.height, 2 * stage.width, false); break;
-      case Kind::split: break;  // the second half is the first of what has left
+      case Kind::squeeze:
+        squeeze(h, c / 4, 2 * stage.height, 2 * stage.width, false);
+        break;
+      case Kind::split:
+        break;  // the second half is the first of what has left
       case Kind::actnorm:
         for (std::size_t k = 0; k < h.size(); ++k) {
           const std::size_t channel = k / static_cast<std::size_t>(pixels);
@@ -289,8 +294,11 @@ void ImageFlow::inverse(const HostWeights& weights, std::vector<double>& state, 
     const std::int64_t c = stage.channels, pixels = stage.height * stage.width;
     const std::span<double> h = std::span(state).first(static_cast<std::size_t>(c * pixels));
     switch (stage.kind) {
-      case Kind::squeeze: squeeze(h, c / 4, 2 * stage.height, 2 * stage.width, true); break;
-      case Kind::split: break;
+      case Kind::squeeze:
+        squeeze(h, c / 4, 2 * stage.height, 2 * stage.width, true);
+        break;
+      case Kind::split:
+        break;
       case Kind::actnorm:
         for (std::size_t k = 0; k < h.size(); ++k) {
           const std::size_t channel = k / static_cast<std::size_t>(pixels);

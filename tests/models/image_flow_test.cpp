@@ -1,5 +1,5 @@
-// A flow of pictures on several scales: what it says of its volume is what its Jacobian says, it returns, actnorm starts where its first batch
-// wants it, the mixing matrix is what its factors make, and a temperature sharpens a density that keeps volumes.
+// A flow of pictures on several scales: what it says of its volume is what its Jacobian says, it returns, actnorm starts where its first
+// batch wants it, the mixing matrix is what its factors make, and a temperature sharpens a density that keeps volumes.
 
 #include "core/models/image_flow.h"
 
@@ -273,9 +273,10 @@ TEST_CASE("image flow: a 1 x 1 convolution changes the volume by H W ln |det W|,
   }
   // On the device: ln |det| of both, and the inverse to 1e-5 times the condition number.
   double row = 0;
-  std::vector<double> inverseOfW = kernels::luSolveReference(kernels::luReference(kernels::Doubles(Shape{4, 4}, w)),
-                                                             kernels::Doubles(Shape{4, 4}, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}))
-                                       .values;
+  std::vector<double> inverseOfW =
+      kernels::luSolveReference(kernels::luReference(kernels::Doubles(Shape{4, 4}, w)),
+                                kernels::Doubles(Shape{4, 4}, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}))
+          .values;
   double a = 0, b = 0;
   for (std::size_t i = 0; i < 4; ++i) {
     row = 0;
@@ -342,7 +343,8 @@ TEST_CASE("image flow: a least scale bounds what the inverse multiplies by") {
     const Tensor z = pictures(stream, flow, 1);
     double size = 0, made = 0;
     for (const float v : z.toFloats()) size = std::max(size, static_cast<double>(std::abs(v)));
-    for (const float v : flow.inverse(constants, tape.constant(z)).value().toFloats()) made = std::max(made, static_cast<double>(std::abs(v)));
+    for (const float v : flow.inverse(constants, tape.constant(z)).value().toFloats())
+      made = std::max(made, static_cast<double>(std::abs(v)));
     if (least > 0) CHECK(made <= size / least * (1 + 1e-5));
     if (least == 0) CHECK(made > 1e10 * size);
     // ln |det| of the 24 moved values, finite for both.

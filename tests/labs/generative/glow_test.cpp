@@ -24,8 +24,12 @@ const Value text(const char* v) { return Value(std::string(v)); }
 
 // A run small enough for a test.
 Changes small(std::int64_t steps, std::int64_t frames = 2) {
-  return {{"side", whole(8)},          {"pictures", whole(128)}, {"steps-per-level", whole(2)},
-          {"hidden", whole(16)},       {"batch", whole(16)},     {"steps", whole(steps)},
+  return {{"side", whole(8)},
+          {"pictures", whole(128)},
+          {"steps-per-level", whole(2)},
+          {"hidden", whole(16)},
+          {"batch", whole(16)},
+          {"steps", whole(steps)},
           {"steps-per-frame", whole(steps / frames)}};
 }
 
@@ -226,11 +230,13 @@ TEST_CASE("glow: what cannot be squeezed or learnt is refused with a sentence, a
   write("tiny.png", 7, [](int i) { return static_cast<std::uint8_t>(i); });
   refused({{"data", text("patches")}, {"image", Value(Asset{(folder / "tiny.png").string(), ""})}}, "has no patch of 8 by 8");
   // Patches of a picture of waves are learnt.
-  write("waves.png", 48, [](int i) { return static_cast<std::uint8_t>(127 + 100 * std::sin(0.3 * (i / 3 % 48) + 0.2 * (i / 144) + i % 3)); });
+  write("waves.png", 48,
+        [](int i) { return static_cast<std::uint8_t>(127 + 100 * std::sin(0.3 * (i / 3 % 48) + 0.2 * (i / 144) + i % 3)); });
   REQUIRE(session->set({{"data", text("patches")}, {"image", Value(Asset{(folder / "waves.png").string(), ""})}}));
   CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
   // Sixteen pictures of any size are a set; other files are passed over.
-  for (int k = 0; k < 16; ++k) write("p" + std::to_string(k) + ".png", 9 + k, [&](int i) { return static_cast<std::uint8_t>(i * 7 + 13 * k); });
+  for (int k = 0; k < 16; ++k)
+    write("p" + std::to_string(k) + ".png", 9 + k, [&](int i) { return static_cast<std::uint8_t>(i * 7 + 13 * k); });
   std::ofstream(folder / "notes.txt") << "no picture";
   REQUIRE(session->set({{"data", text("folder")}, {"folder", Value(Asset{folder.string(), ""})}}));
   CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));

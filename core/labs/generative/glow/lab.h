@@ -1,6 +1,6 @@
 #pragma once
-// The lab generative/glow: its state, shared by training and measuring (glow.cpp), the pictures (mosaics.cpp), the charts (charts.cpp)
-// and a mixing of two channels (plane_mix.cpp); what it offers is in describe.cpp.
+// The lab generative/glow: its state, shared by training (glow.cpp), measuring (evaluate.cpp), the pictures (mosaics.cpp), the charts
+// (charts.cpp) and a mixing of two channels (plane_mix.cpp); what it offers is in describe.cpp.
 
 #include <array>
 #include <map>
@@ -71,11 +71,11 @@ class Glow : public Lab {
   std::int64_t stepsAt(std::int64_t frame) const { return std::min(frame * stepsPerFrame_, totalSteps_); }
   const Record* record() const;
   double position() const { return share_ * static_cast<double>(stageCount()); }
-  std::size_t shownStep() const;                                     // number of the step whose W and actnorm are shown, from 0
-  std::size_t stageOf(std::size_t step, Kind kind) const;            // its stage
-  std::string stepName(const Stage& stage) const;                    // "1.2": level and step from 1
-  std::string stageName(std::size_t stages) const;                   // behind this many stages
-  std::vector<std::size_t> stripStages() const;                      // numbers of stages behind which the strip shows the state
+  std::size_t shownStep() const;                           // number of the step whose W and actnorm are shown, from 0
+  std::size_t stageOf(std::size_t step, Kind kind) const;  // its stage
+  std::string stepName(const Stage& stage) const;          // "1.2": level and step from 1
+  std::string stageName(std::size_t stages) const;         // behind this many stages
+  std::vector<std::size_t> stripStages() const;            // numbers of stages behind which the strip shows the state
   // Displayed values of the pictures [first, first + count) at a whole number of stages, and between two.
   std::vector<float> shownAt(std::size_t stages, std::size_t first, std::size_t count) const;
   std::vector<float> shownBetween(double stages, std::size_t first, std::size_t count) const;
@@ -100,10 +100,10 @@ class Glow : public Lab {
 
   PictureSet pictures_;
   int bits_ = 5;
-  Tensor train_;                    // k / 2^n, [count, 3, side, side]
-  Tensor heldOut_, firstBatch_;     // dequantised, [shown, 3, side, side]
-  std::vector<Run> runs_;           // the first is the one that is looked at
-  models::flows::HostWeights host_; // its present weights
+  Tensor train_;                     // k / 2^n, [count, 3, side, side]
+  Tensor heldOut_, firstBatch_;      // dequantised, [shown, 3, side, side]
+  std::vector<Run> runs_;            // the first is the one that is looked at
+  models::flows::HostWeights host_;  // its present weights
   std::int64_t totalSteps_ = 0, stepsPerFrame_ = 1, batch_ = 0, frame_ = 0;
   std::uint64_t seed_ = 0;
   std::map<std::int64_t, Record> records_;  // by frame: kept while going back and forth
@@ -113,17 +113,17 @@ class Glow : public Lab {
   double share_ = 1, temperature_ = 0.7;
   bool towardsData_ = false;
   std::int64_t step_ = 1;
-  std::array<double, 4> planeMix_{1, 0, 0, 1};      // the matrix in the hand, row-major
+  std::array<double, 4> planeMix_{1, 0, 0, 1};  // the matrix in the hand, row-major
   bool showPlaneMix_ = false;
-  std::string rows_, attribute_;                    // what the rows of small pictures show; which attribute
-  std::vector<double> heldOutBits_;                 // per run
-  std::vector<Tensor> down_, up_;                   // states behind k stages of the held-out pictures; of the samples, [n, 3, side, side]
-  std::vector<StepVolumes> volumes_;                // per step
-  std::vector<float> actnormBefore_, actnormAfter_; // values of the first batch around the shown step's actnorm
-  double worstMean_ = 0, worstVariance_ = 0;        // of its channels behind it: |mean|, |variance - 1|
-  Tensor samples_;                                  // [n, 3, side, side]
-  std::vector<PictureRow> small_;                   // the rows of small pictures
-  std::vector<float> errors_;                       // f^-1(f(x)) - x of the held-out values
+  std::string rows_, attribute_;                     // what the rows of small pictures show; which attribute
+  std::vector<double> heldOutBits_;                  // per run
+  std::vector<Tensor> down_, up_;                    // states behind k stages of the held-out pictures; of the samples, [n, 3, side, side]
+  std::vector<StepVolumes> volumes_;                 // per step
+  std::vector<float> actnormBefore_, actnormAfter_;  // values of the first batch around the shown step's actnorm
+  double worstMean_ = 0, worstVariance_ = 0;         // of its channels behind it: |mean|, |variance - 1|
+  Tensor samples_;                                   // [n, 3, side, side]
+  std::vector<PictureRow> small_;                    // the rows of small pictures
+  std::vector<float> errors_;                        // f^-1(f(x)) - x of the held-out values
 };
 
 }  // namespace orrery::generative

@@ -30,11 +30,16 @@ std::string Glow::stageName(std::size_t stages) const {
   if (stages == 0) return tr("the pictures");
   const Stage& stage = flow().stages()[stages - 1];
   switch (stage.kind) {
-    case Kind::squeeze: return trf("squeeze of level {}", stage.level + 1);
-    case Kind::split: return trf("split of level {}", stage.level + 1);
-    case Kind::actnorm: return trf("actnorm of step {}", stepName(stage));
-    case Kind::mixing: return trf("mixing of step {}", stepName(stage));
-    case Kind::coupling: break;
+    case Kind::squeeze:
+      return trf("squeeze of level {}", stage.level + 1);
+    case Kind::split:
+      return trf("split of level {}", stage.level + 1);
+    case Kind::actnorm:
+      return trf("actnorm of step {}", stepName(stage));
+    case Kind::mixing:
+      return trf("mixing of step {}", stepName(stage));
+    case Kind::coupling:
+      break;
   }
   return trf("coupling of step {}", stepName(stage));
 }
@@ -56,7 +61,8 @@ std::vector<float> Glow::shownAt(std::size_t stages, std::size_t first, std::siz
   const std::size_t there = static_cast<std::size_t>(state.shape()[0]);
   const auto values = state.toFloats();
   const std::size_t last = std::min(first + count, there);
-  std::vector<float> shown(values.begin() + static_cast<std::ptrdiff_t>(first * each), values.begin() + static_cast<std::ptrdiff_t>(last * each));
+  std::vector<float> shown(values.begin() + static_cast<std::ptrdiff_t>(first * each),
+                           values.begin() + static_cast<std::ptrdiff_t>(last * each));
   // Pictures until the first actnorm, then values of about deviation 1.
   if (stages > 1) {
     for (float& v : shown) v = static_cast<float>(0.5 + static_cast<double>(v) / (2 * latentReach));
@@ -144,8 +150,9 @@ Panel Glow::rowsPanel() const {
   } else if (rows_ == "levels") {
     panel.title = tr("Held-out pictures, the latents of one level drawn anew");
   } else {
-    panel.title = attribute_ == "size" ? tr("Held-out pictures with more size") : attribute_ == "warmth" ? tr("Held-out pictures with more warmth")
-                                                                                                        : tr("Held-out pictures with more brightness");
+    panel.title = attribute_ == "size"     ? tr("Held-out pictures with more size")
+                  : attribute_ == "warmth" ? tr("Held-out pictures with more warmth")
+                                           : tr("Held-out pictures with more brightness");
     panel.note = fmt::format("{:+.2f} … {:+.2f}", attributeStrength(0), attributeStrength(5));
   }
   std::vector<float> all;
@@ -167,20 +174,22 @@ Panel Glow::stripPanel() const {
   panel.title = towardsData_ ? tr("From latents, on the right, to pictures") : tr("From pictures to latents, step by step");
   panel.note = tr("click a column to see it large");
   const auto stages = stripStages();
-  const std::size_t columns = stages.size(), pictures = std::min(stripPictures, static_cast<std::size_t>((towardsData_ ? up_ : down_)[0].shape()[0]));
+  const std::size_t columns = stages.size(),
+                    pictures = std::min(stripPictures, static_cast<std::size_t>((towardsData_ ? up_ : down_)[0].shape()[0]));
   const auto each = static_cast<std::size_t>(flow().dimensions());
   std::vector<float> all(columns * pictures * each);
   auto words = std::make_shared<TextMark>("names");
   for (std::size_t c = 0; c < columns; ++c) {
     const std::vector<float> shown = shownAt(stages[c], 0, pictures);
     for (std::size_t r = 0; r < pictures; ++r) {
-      std::copy_n(shown.begin() + static_cast<std::ptrdiff_t>(r * each), each, all.begin() + static_cast<std::ptrdiff_t>((r * columns + c) * each));
+      std::copy_n(shown.begin() + static_cast<std::ptrdiff_t>(r * each), each,
+                  all.begin() + static_cast<std::ptrdiff_t>((r * columns + c) * each));
     }
     const std::string name = stages[c] == 0              ? (towardsData_ ? tr("sample") : tr("picture"))
                              : stages[c] == stageCount() ? fmt::format("{} = z", stepName(flow().stages()[stages[c] - 1]))
                                                          : stepName(flow().stages()[stages[c] - 1]);
-    words->words.push_back({static_cast<double>(c) + 0.47, static_cast<double>(pictures) + 0.12, name, Paint::of(Role::muted), HAlign::center,
-                            VAlign::middle, 8});
+    words->words.push_back({static_cast<double>(c) + 0.47, static_cast<double>(pictures) + 0.12, name, Paint::of(Role::muted),
+                            HAlign::center, VAlign::middle, 8});
   }
   panel.marks.push_back(imageOf(mosaic(all, columns), columns, pictures));
   panel.marks.push_back(words);

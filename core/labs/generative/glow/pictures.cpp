@@ -8,6 +8,7 @@
 #include "core/base/philox.h"
 #include "core/base/text.h"
 #include "core/data/image.h"
+#include "core/kernels/elementwise.h"
 #include "core/models/pictures.h"
 
 namespace orrery::generative {
@@ -42,7 +43,8 @@ Expected<Planar> readPlanar(const std::string& path) {
 }
 
 // A square of `extent` pixels from (left, top) as side x side means of what each new pixel covers.
-void resized(const Planar& from, std::int64_t left, std::int64_t top, std::int64_t extent, std::int64_t side, std::vector<std::uint8_t>& to) {
+void resized(const Planar& from, std::int64_t left, std::int64_t top, std::int64_t extent, std::int64_t side,
+             std::vector<std::uint8_t>& to) {
   const double scale = static_cast<double>(extent) / static_cast<double>(side);
   // Shares of the pixels under [i scale, (i + 1) scale).
   const auto covered = [&](std::int64_t i, auto&& add) {
@@ -56,9 +58,7 @@ void resized(const Planar& from, std::int64_t left, std::int64_t top, std::int64
       for (std::int64_t x = 0; x < side; ++x) {
         double sum = 0;
         covered(y, [&](std::int64_t row, double down) {
-          covered(x, [&](std::int64_t column, double across) {
-            sum += down * across * from.at(c, top + row, left + column);
-          });
+          covered(x, [&](std::int64_t column, double across) { sum += down * across * from.at(c, top + row, left + column); });
         });
         to.push_back(static_cast<std::uint8_t>(std::lround(std::clamp(sum / (scale * scale), 0.0, 255.0))));
       }
@@ -111,8 +111,9 @@ Expected<PictureSet> patchesOf(const std::string& path, std::int64_t side, std::
   const auto picture = readPlanar(path);
   if (!picture) return picture.error();
   if (picture->width < side || picture->height < side) {
-    return makeError(ErrorCode::badInput, trf("A picture of {} by {} pixels has no patch of {} by {}: take a larger picture or smaller patches",
-                                              picture->width, picture->height, side, side));
+    return makeError(ErrorCode::badInput,
+                     trf("A picture of {} by {} pixels has no patch of {} by {}: take a larger picture or smaller patches", picture->width,
+                         picture->height, side, side));
   }
   PictureSet set;
   set.side = side;
@@ -161,7 +162,8 @@ Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::i
   }
   if (found < leastPictures) {
     const std::string why = refused.empty() ? std::string() : " (" + refused + ")";
-    return makeError(ErrorCode::badInput, trf("Expected at least {} PNG or JPEG pictures in {}, found {}{}", leastPictures, path, found, why));
+    return makeError(ErrorCode::badInput,
+                     trf("Expected at least {} PNG or JPEG pictures in {}, found {}{}", leastPictures, path, found, why));
   }
   return set;
 }
@@ -172,6 +174,47 @@ Tensor quantized(const std::vector<std::uint8_t>& pictures, std::int64_t side, i
   const float step = 1.0f / static_cast<float>(1 << bits);
   for (const std::uint8_t v : pictures) values.push_back(static_cast<float>(v >> (8 - bits)) * step);
   return Tensor::from(Shape{static_cast<std::int64_t>(pictures.size()) / (3 * side * side), 3, side, side}, values);
+}
+
+Tensor dequantized(gpu::Stream& stream, const Tensor& pictures, int bits, const kernels::RandomKey& key) {
+  return kernels::binary(stream, kernels::Binary::add, pictures,
+                         kernels::uniform(stream, pictures.shape(), key, 0, std::ldexp(1.0f, -bits)));
+}
+
+// labels.
+Expected<std::vector<int>> attributeLabels(const PictureSet& set, const std::string& attribute, std::int64_t count) {
+  std::vector<int> labels;
+  const std::int64_t n = std::min(count, set.trainCount());
+  if (attribute == "brightness") {
+    std::vector<double> mean;
+    const auto each = static_cast<std::size_t>(3 * set.side * set.side);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+      double sum = 0;
+      for (std::size_t k = 0; k < each; ++k) sum += set.train[i * each + k];
+      mean.push_back(sum);
+    }
+    std::vector<double> sorted = mean;
+    std::sort(sorted.begin(), sorted.end());
+    const double low = sorted[sorted.size() / 3], high = sorted[sorted.size() - 1 - sorted.size() / 3];
+    for (const double m : mean) labels.push_back(m > high ? 1 : m < low ? -1 : 0);
+    return labels;
+  }
+  if (set.scenes.empty()) {
+    return makeError(ErrorCode::usage,
+                     tr("Only ShapeWorld's pictures say what they show: choose brightness, or ShapeWorld as the pictures"));
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto& objects = set.scenes[static_cast<std::size_t>(i)].objects;
+    if (objects.empty()) {
+      labels.push_back(0);
+      continue;
+    }
+    const shapeworld::Object& object = objects.back();
+    if (attribute == "size") labels.push_back(object.size - 1);
+    // Red, orange and yellow against green, cyan and blue.
+    if (attribute == "warmth") labels.push_back(object.colour < 3 ? 1 : object.colour < 6 ? -1 : 0);
+  }
+  return labels;
 }
 
 }  // namespace orrery::generative

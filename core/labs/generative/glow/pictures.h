@@ -1,5 +1,6 @@
 #pragma once
-// What the lab generative/glow learns: small colour pictures, 8 bits per value, from ShapeWorld, from patches of one picture or from a folder.
+// What the lab generative/glow learns: small colour pictures, 8 bits per value, from ShapeWorld, from patches of one picture or from a
+// folder.
 
 #include <cstdint>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "core/base/expected.h"
 #include "core/data/shapeworld.h"
+#include "core/kernels/philox.h"
 #include "core/tensor/tensor.h"
 
 namespace orrery::generative {
@@ -24,13 +26,21 @@ constexpr std::int64_t leastPictures = 16;
 
 // The first `count` pictures of the split train, and the first `heldOut` of val.
 PictureSet shapeWorldSet(gpu::Stream& stream, shapeworld::Profile profile, std::int64_t side, std::int64_t count, std::int64_t heldOut);
-// Squares of side x side pixels at random places. Where the picture is tall enough the held-out ones come from its lowest quarter, which the
-// others never touch. Error: not a picture, or smaller than a patch.
+// Squares of side x side pixels at random places. Where the picture is tall enough the held-out ones come from its lowest quarter, which
+// the others never touch. Error: not a picture, or smaller than a patch.
 Expected<PictureSet> patchesOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::uint64_t seed);
-// Every picture of a folder, its middle square resized; at most count + heldOut, every fourth of the first held out. Error: too few pictures.
+// Every picture of a folder, its middle square resized; at most count + heldOut, every fourth of the first held out. Error: too few
+// pictures.
 Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut);
 
 // The n highest bits of every value: k / 2^n, f32 [count, 3, side, side].
 Tensor quantized(const std::vector<std::uint8_t>& pictures, std::int64_t side, int bits);
+
+// The same with uniform noise of one step, values in [0, 1).
+Tensor dequantized(gpu::Stream& stream, const Tensor& pictures, int bits, const kernels::RandomKey& key);
+
+// Which of the first `count` training pictures have an attribute (1), which have its opposite (-1), and which neither (0): "brightness",
+// "size" or "warmth". Error: usage, when the pictures do not say what they show.
+Expected<std::vector<int>> attributeLabels(const PictureSet& set, const std::string& attribute, std::int64_t count);
 
 }  // namespace orrery::generative

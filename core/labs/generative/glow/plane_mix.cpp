@@ -11,8 +11,8 @@ namespace orrery::generative {
 
 namespace {
 
-constexpr double reach = 1.6;   // of the picture
-constexpr int gridReach = 8;    // lines of the grid at -8 ... 8
+constexpr double reach = 1.6;  // of the picture
+constexpr int gridReach = 8;   // lines of the grid at -8 ... 8
 constexpr double leastDeterminant = 1e-6;
 
 }  // namespace
@@ -21,8 +21,9 @@ Expected<void> Glow::readPlaneMix(const LabContext& context) {
   const std::array<double, 4> w{context.number("w11"), context.number("w12"), context.number("w21"), context.number("w22")};
   const double determinant = w[0] * w[3] - w[1] * w[2];
   if (context.text("matrix") == "plane" && std::abs(determinant) < leastDeterminant) {
-    return makeError(ErrorCode::badInput,
-                     trf("The mixing matrix is singular (det W = {:.1e}); the flow is not invertible: turn one of its columns", determinant));
+    return makeError(
+        ErrorCode::badInput,
+        trf("The mixing matrix is singular (det W = {:.1e}); the flow is not invertible: turn one of its columns", determinant));
   }
   planeMix_ = w;
   showPlaneMix_ = context.text("matrix") == "plane";
