@@ -40,6 +40,24 @@ std::string nameOf(const Choice& choice, const std::string& id) {
   return id;
 }
 
+// What one training step of a flow asks for: operations (forward and two products back for every convolution of the couplings) and the
+// bytes its tape holds (values and gradients of the hidden layers, and about eight states per step).
+struct StepCost {
+  double operations = 0, bytes = 0;
+};
+StepCost costOf(const flows::ImageFlowOptions& o, std::int64_t batch) {
+  StepCost cost;
+  double channels = static_cast<double>(o.channels), pixels = static_cast<double>(o.height * o.width);
+  const auto h = static_cast<double>(o.hidden), count = static_cast<double>(o.steps * batch);
+  for (std::int64_t level = 0; level < o.levels; ++level) {
+    channels *= 4, pixels /= 4;
+    cost.operations += 6 * count * pixels * (9 * h * channels / 2 + h * h + 9 * h * channels);
+    cost.bytes += 2 * 4 * count * pixels * (4 * h + 8 * channels);
+    channels /= 2;
+  }
+  return cost;
+}
+
 double oneOf(const Tensor& scalar) { return static_cast<double>(scalar.toFloats()[0]); }
 
 }  // namespace
@@ -65,7 +83,8 @@ Expected<void> Glow::update(LabContext& context) {
     if (rows_ == "attribute") {
       if (auto labels = attributeLabels(pictures_, attribute_, 1); !labels) return labels.error();
     }
-    evaluate(context.stream());
+    // Along the way everything is there already.
+    if (context.anyChanged({"direction", "temperature", "step", "rows", "attribute"})) evaluate(context.stream());
     return {};
   }
   return begin(context);
@@ -79,6 +98,16 @@ Expected<std::vector<Glow::Run>> Glow::plan(LabContext& context) const {
   options.mixing = mixingOf(context.text("mixing"));
   options.affine = context.text("coupling") == "affine";
   options.leastScale = context.number("least-scale");
+
+  // Far above this a step takes minutes on any device a person sits at, and its tape does not fit.
+  constexpr double mostOperations = 2e12, mostBytes = 8e9;
+  const StepCost cost = costOf(options, batch_);
+  if (cost.operations > mostOperations || cost.bytes > mostBytes) {
+    return makeError(ErrorCode::usage,
+                     trf("One training step of this flow would take {:.1f} Tflop and {:.1f} GB, more than {:.0f} and {:.0f}: "
+                         "take fewer steps per level, hidden channels or pixels, or a smaller batch",
+                         cost.operations / 1e12, cost.bytes / 1e9, mostOperations / 1e12, mostBytes / 1e9));
+  }
 
   struct Wanted {
     std::string id, name;

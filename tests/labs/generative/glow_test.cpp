@@ -212,7 +212,11 @@ TEST_CASE("glow: what cannot be squeezed or learnt is refused with a sentence, a
     CHECK(done.error().message.find(why) != std::string::npos);
   };
   refused({{"side", whole(12)}, {"levels", whole(3)}}, "pad or crop the side to a multiple of 8");
-  refused({{"side", whole(8)}, {"levels", whole(2)}, {"data", text("patches")}}, "Choose a picture first");
+  // The authors' size: 33 Gflop per picture forward, 3 times that with both products back, 16 pictures.
+  refused({{"side", whole(64)}, {"levels", whole(4)}, {"steps-per-level", whole(32)}, {"hidden", whole(512)}},
+          "One training step of this flow would take 1.6 Tflop and 12.2 GB");
+  refused({{"side", whole(8)}, {"levels", whole(2)}, {"steps-per-level", whole(2)}, {"hidden", whole(16)}, {"data", text("patches")}},
+          "Choose a picture first");
   refused({{"data", text("folder")}}, "Choose a folder of pictures first");
   const auto folder = std::filesystem::temp_directory_path() / "orrery-glow-test";
   std::filesystem::remove_all(folder);
