@@ -22,6 +22,15 @@ std::shared_ptr<ImageMark> imageOf(Tensor pixels, std::size_t columns, std::size
   return mark;
 }
 
+// How many pictures an inverse that multiplied by very much has thrown far out of the range of colours, 0 ... 1.
+std::size_t tornAmong(const std::vector<float>& pictures, std::size_t each) {
+  std::size_t torn = 0;
+  for (auto from = pictures.begin(); from != pictures.end(); from += static_cast<std::ptrdiff_t>(each)) {
+    torn += std::any_of(from, from + static_cast<std::ptrdiff_t>(each), [](float v) { return !(std::abs(v) < 10); }) ? 1 : 0;
+  }
+  return torn;
+}
+
 }  // namespace
 
 std::string Glow::stepName(const Stage& stage) const { return fmt::format("{}.{}", stage.level + 1, stage.step + 1); }
@@ -134,8 +143,11 @@ Panel Glow::stagePanel() const {
 Panel Glow::samplesPanel() const {
   Panel panel = picturesPanel("samples");
   panel.title = trf("Samples after {} steps", stepsAt(frame_));
+  const std::vector<float> samples = samples_.toFloats();
+  const std::size_t torn = tornAmong(samples, static_cast<std::size_t>(flow().dimensions()));
   panel.note = fmt::format("T = {:.2f}", temperature_);
-  panel.marks.push_back(imageOf(mosaic(samples_.toFloats(), mosaicColumns), mosaicColumns, mosaicColumns));
+  if (torn > 0) panel.note += trf(", {} torn", torn);
+  panel.marks.push_back(imageOf(mosaic(samples, mosaicColumns), mosaicColumns, mosaicColumns));
   panel.x.range = Range{0, static_cast<double>(mosaicColumns)};
   panel.y.range = Range{0, static_cast<double>(mosaicColumns)};
   return panel;
@@ -161,10 +173,13 @@ Panel Glow::rowsPanel() const {
     all.insert(all.end(), small_[r].values.begin(), small_[r].values.end());
     names->words.push_back({-0.12, static_cast<double>(r) + 0.47, small_[r].name, Paint::of(Role::ink), HAlign::right, VAlign::middle, 8});
   }
+  if (const std::size_t torn = tornAmong(all, static_cast<std::size_t>(flow().dimensions())); torn > 0) {
+    panel.note = trf("{} torn: the inverse explodes", torn);
+  }
   const std::size_t columns = all.size() / (small_.size() * static_cast<std::size_t>(flow().dimensions()));
   panel.marks.push_back(imageOf(mosaic(all, columns), columns, small_.size()));
   panel.marks.push_back(names);
-  panel.x.range = Range{rows_ == "temperature" ? -1.3 : rows_ == "levels" ? -1.6 : -0.4, static_cast<double>(columns)};
+  panel.x.range = Range{rows_ == "temperature" ? -1.7 : rows_ == "levels" ? -2.0 : -0.5, static_cast<double>(columns)};
   panel.y.range = Range{0, static_cast<double>(small_.size())};
   return panel;
 }
@@ -227,9 +242,9 @@ Figure Glow::figure() const {
   place(bitsPanel(), 0, 9, 3);
   place(stripPanel(), 1, 0, 8);
   place(showPlaneMix_ ? planeMixPanel() : matrixPanel(), 1, 8, 4);
-  place(volumesPanel(), 2, 0, 5);
-  place(actnormPanel(), 2, 5, 4);
-  place(inversePanel(), 2, 9, 3);
+  place(volumesPanel(), 2, 0, 4);
+  place(actnormPanel(), 2, 4, 4);
+  place(inversePanel(), 2, 8, 4);
   figure.rowWeights = {1.25f, 1, 0.9f};
   return figure;
 }
