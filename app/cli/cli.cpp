@@ -144,7 +144,10 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   auto* filmCommand = command("film", tr("Play a lab's timeline or move its parameters, as MP4, WebM or GIF"));
   addScene(*filmCommand, filmOptions.scene);
   filmCommand->get_option("--frame")->description(tr("The timeline stays at this frame instead of playing"));
-  filmCommand->add_option("--animate", filmOptions.animations, tr("Move a number while the film runs; may be given several times (pace: linear, ease, log; default as its slider)"))
+  filmCommand
+      ->add_option("--animate", filmOptions.animations,
+                   tr("Move a parameter while the film runs, from value to value, A:B:C or A:B@30%:C; may be given several times (pace of a number: linear, ease, "
+                   "log; default as its slider)"))
       ->type_name("ID=FROM:TO[:PACE]")
       ->allow_extra_args(false);
   filmCommand->add_flag("--still", filmOptions.still, tr("The timeline stays at its end while parameters move"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -167,7 +168,10 @@ Error cancelledFilm() { return makeError(ErrorCode::cancelled, tr("Cancelled: no
 
 Expected<Animation> readAnimation(const LabEntry& lab, std::string_view text) {
   const auto equals = text.find('=');
-  const auto bad = [&] { return usageError(trf("--animate needs id=FROM:TO or id=FROM:TO:linear|ease|log, found '{}'", std::string(text))); };
+  const auto bad = [&] {
+    return usageError(trf("--animate needs id=FROM:TO, or more values id=A:B@30%:C, and for a number a pace :linear, :ease or :log, found '{}'",
+                          std::string(text)));
+  };
   if (equals == std::string_view::npos || equals == 0) return bad();
   std::vector<std::string_view> parts;
   for (auto rest = text.substr(equals + 1);;) {
@@ -176,7 +180,6 @@ Expected<Animation> readAnimation(const LabEntry& lab, std::string_view text) {
     if (colon == std::string_view::npos) break;
     rest.remove_prefix(colon + 1);
   }
-  if (parts.size() < 2 || parts.size() > 3) return bad();
   Animation animation;
   animation.parameter = text.substr(0, equals);
   const auto* parameter = lab.find(animation.parameter);
@@ -186,36 +189,65 @@ Expected<Animation> readAnimation(const LabEntry& lab, std::string_view text) {
     const auto close = nearest(animation.parameter, ids);
     return usageError(trf("the lab '{}' has no parameter '{}'; it has {}", lab.id, animation.parameter, joined(close.empty() ? ids : close)));
   }
-  for (auto* end : {&animation.from, &animation.to}) {
-    const auto value = parseValue(*parameter, parts[end == &animation.from ? 0 : 1]);
+  // The pace, for a number: the last part when it names one.
+  const bool number = numberOf(parameter->initial).has_value();
+  const auto* pace = std::find_if(std::begin(paces), std::end(paces), [&](const auto& one) { return one.first == parts.back(); });
+  const bool paced = number && pace != std::end(paces);
+  if (paced) parts.pop_back();
+  if (parts.size() < 2) return bad();
+
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    std::string_view part = parts[i];
+    KeyFrame key;
+    key.at = static_cast<double>(i) / static_cast<double>(parts.size() - 1);
+    if (const auto mark = part.rfind('@'); mark != std::string_view::npos && part.ends_with('%')) {
+      const auto share = part.substr(mark + 1, part.size() - mark - 2);
+      const auto [end, fault] = std::from_chars(share.data(), share.data() + share.size(), key.at);
+      if (fault != std::errc() || end != share.data() + share.size()) return bad();
+      key.at /= 100;
+      part = part.substr(0, mark);
+    }
+    auto value = parseValue(*parameter, part);
     if (!value) return value.error();
-    const auto number = numberOf(*value);
-    if (!number) return usageError(trf("--animate {}: this parameter is no number", animation.parameter));
-    *end = *number;
+    key.value = *std::move(value);
+    animation.keys.push_back(std::move(key));
   }
-  animation.pace = slidesByFactors(parameter->domain) && animation.from > 0 && animation.to > 0 ? Pace::log : Pace::linear;
-  if (parts.size() == 3) {
-    const auto* pace = std::find_if(std::begin(paces), std::end(paces), [&](const auto& one) { return one.first == parts[2]; });
-    if (pace == std::end(paces)) return bad();
-    animation.pace = pace->second;
+  const auto falls = std::adjacent_find(animation.keys.begin(), animation.keys.end(), [](const auto& a, const auto& b) { return !(a.at < b.at); });
+  if (falls != animation.keys.end() || animation.keys.front().at != 0 || animation.keys.back().at != 1) {
+    return usageError(trf("--animate {}: the shares of the film must rise from 0% to 100%, found '{}'", animation.parameter, std::string(text)));
   }
-  if (animation.pace == Pace::log && !(animation.from > 0 && animation.to > 0)) {
-    return usageError(trf("--animate {}: log goes between two numbers above 0, found {} and {}", animation.parameter, animation.from, animation.to));
+  const bool positive = number && std::all_of(animation.keys.begin(), animation.keys.end(), [](const KeyFrame& key) { return *numberOf(key.value) > 0; });
+  animation.pace = paced ? pace->second : slidesByFactors(parameter->domain) && positive ? Pace::log : Pace::linear;
+  if (animation.pace == Pace::log && !positive) {
+    return usageError(trf("--animate {}: log goes between numbers above 0, found '{}'", animation.parameter, std::string(text)));
   }
   return animation;
 }
 
 std::string toText(const Animation& animation) {
+  std::string text = animation.parameter + "=";
+  const std::size_t last = animation.keys.size() - 1;
+  for (std::size_t i = 0; i <= last; ++i) {
+    const KeyFrame& key = animation.keys[i];
+    text += (i > 0 ? ":" : "") + toText(key.value);
+    if (std::abs(key.at - static_cast<double>(i) / static_cast<double>(last)) > 1e-9) text += fmt::format("@{}%", 100 * key.at);
+  }
+  if (!numberOf(animation.keys.front().value)) return text;
   const auto* pace = std::find_if(std::begin(paces), std::end(paces), [&](const auto& one) { return one.second == animation.pace; });
-  return fmt::format("{}={}:{}:{}", animation.parameter, animation.from, animation.to, pace->first);
+  return text + ":" + std::string(pace->first);
 }
 
 Value valueAt(const Parameter& parameter, const Animation& animation, double share) {
-  const double u = animation.pace == Pace::ease ? share * share * (3 - 2 * share) : share;
-  double value = animation.from + (animation.to - animation.from) * u;
-  if (animation.pace == Pace::log) value = animation.from * std::pow(animation.to / animation.from, u);
-  // Rounding must not leave the two ends.
-  value = share <= 0 ? animation.from : share >= 1 ? animation.to : std::clamp(value, std::min(animation.from, animation.to), std::max(animation.from, animation.to));
+  const auto after = std::find_if(animation.keys.begin(), animation.keys.end(), [&](const KeyFrame& key) { return share < key.at; });
+  if (after == animation.keys.end()) return animation.keys.back().value;
+  if (after == animation.keys.begin()) return after->value;
+  const KeyFrame &a = *std::prev(after), &b = *after;
+  const auto from = numberOf(a.value), to = numberOf(b.value);
+  const double u = (share - a.at) / (b.at - a.at);
+  if (!from || !to || u <= 0) return a.value;
+  const double way = animation.pace == Pace::ease ? u * u * (3 - 2 * u) : u;
+  double value = animation.pace == Pace::log ? *from * std::pow(*to / *from, way) : *from + (*to - *from) * way;
+  value = std::clamp(value, std::min(*from, *to), std::max(*from, *to));  // rounding must not leave the two
   if (std::holds_alternative<Integer>(parameter.domain) || std::holds_alternative<Seed>(parameter.domain)) return static_cast<std::int64_t>(std::llround(value));
   return value;
 }

@@ -16,20 +16,29 @@
 
 namespace orrery::exporting {
 
-// How a number goes from one value to another while the share u of the film passes from 0 to 1.
+// How a number goes from one value to the next while the share u of the time between them passes from 0 to 1.
 enum class Pace {
   linear,  // a + (b - a) u
   ease,    // linear in 3u^2 - 2u^3: starts and ends at rest
   log,     // a (b / a)^u: equal factors in equal times; both above 0
 };
 
+// A value and the share of the film at which it is reached.
+struct KeyFrame {
+  double at = 0;
+  Value value;
+};
+
+// Key frames of one parameter, in rising order, the first at 0 and the last at 1. Numbers go from one to the next; anything else stays
+// until the next comes.
 struct Animation {
   std::string parameter;
-  double from = 0, to = 1;
+  std::vector<KeyFrame> keys;
   Pace pace = Pace::linear;
 };
 
-// "id=FROM:TO[:linear|ease|log]" for this lab; both ends inside the parameter's domain. Without a pace: as its slider moves.
+// "id=FROM:TO" or more values, "id=A:B:C", evenly in time or each with its share of the film, "id=A:B@30%:C"; for a number with a pace at
+// the end, ":linear", ":ease" or ":log", by default as its slider moves. Every value inside the parameter's domain.
 Expected<Animation> readAnimation(const LabEntry& lab, std::string_view text);
 std::string toText(const Animation& animation);  // readAnimation() reads it back
 // Whole numbers for parameters that count.

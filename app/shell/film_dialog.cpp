@@ -26,10 +26,8 @@
 namespace orrery::app {
 
 namespace {
-bool isNumber(const Domain& domain) {
-  return std::holds_alternative<Integer>(domain) || std::holds_alternative<Real>(domain) || std::holds_alternative<LogReal>(domain) ||
-         std::holds_alternative<Seed>(domain);
-}
+// Files and texts stay what they are.
+bool moves(const Domain& domain) { return !std::holds_alternative<FileWell>(domain) && !std::holds_alternative<Text>(domain); }
 }  // namespace
 
 FilmDialog::FilmDialog(StagePane& pane, Settings& settings, QWidget* parent) : QDialog(parent), pane_(pane), settings_(settings) {
@@ -77,9 +75,10 @@ void FilmDialog::build() {
   parameter_ = add(tr("Moving parameter"), new QComboBox(this));
   parameter_->addItem(tr("None: the timeline plays"), QString());
   for (const Parameter& parameter : pane_.session().lab().parameters)
-    if (isNumber(parameter.domain)) parameter_->addItem(shown(parameter.label), QString::fromStdString(parameter.id));
+    if (moves(parameter.domain)) parameter_->addItem(shown(parameter.label), QString::fromStdString(parameter.id));
   from_ = add(tr("From"), new QLineEdit(this));
   to_ = add(tr("To"), new QLineEdit(this));
+  to_->setToolTip(tr("One value, or several in turn, separated by commas; a value may say when: 64@30%"));
   pace_ = add(tr("Pace"), new QComboBox(this));
   pace_->addItem(tr("As the slider"), QString());
   pace_->addItem(tr("Linear"), "linear");
@@ -128,6 +127,14 @@ void FilmDialog::build() {
     const auto json = toJson(parameter->domain);
     from_->setText(QString::fromStdString(toText(pane_.session().value(parameter->id))));
     if (json.contains("high")) to_->setText(QString::fromStdString(json["high"].dump()));
+    // Of a choice, all the others in turn; a switch turns.
+    QStringList others;
+    if (const auto* choice = std::get_if<Choice>(&parameter->domain))
+      for (const auto& option : choice->options)
+        if (QString::fromStdString(option.id) != from_->text()) others << QString::fromStdString(option.id);
+    if (std::holds_alternative<Switch>(parameter->domain)) others << QString::fromStdString(toText(Value(from_->text() != QString::fromStdString(toText(Value(true))))));
+    if (!others.isEmpty()) to_->setText(others.join(", "));
+    pace_->setEnabled(others.isEmpty());
   };
   proposeEnds();
   connect(parameter_, &QComboBox::currentIndexChanged, this, proposeEnds);
@@ -159,8 +166,9 @@ Expected<exporting::FilmPlan> FilmDialog::plan() const {
                        {"film", {{"fps", std::to_string(rate_->value())}, {"seconds", QString::number(seconds_->value()).toStdString()}}}};
   const QString id = parameter_->currentData().toString();
   if (!id.isEmpty()) {
-    QString text = id + "=" + from_->text().trimmed() + ":" + to_->text().trimmed();
-    if (!pace_->currentData().toString().isEmpty()) text += ":" + pace_->currentData().toString();
+    QString text = id + "=" + from_->text().trimmed();
+    for (const QString& value : to_->text().split(',')) text += ":" + value.trimmed();
+    if (pace_->isEnabled() && !pace_->currentData().toString().isEmpty()) text += ":" + pace_->currentData().toString();
     auto animation = exporting::readAnimation(pane_.session().lab(), text.toStdString());
     if (!animation) return animation.error();
     about["film"]["animate"] = {exporting::toText(*animation)};

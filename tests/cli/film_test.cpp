@@ -127,7 +127,11 @@ TEST_CASE("What cannot be filmed is one sentence, before anything is computed") 
   };
   refused({"--animate", "steps"}, {"--animate", "id=FROM:TO"});
   refused({"--animate", "steps=3"}, {"--animate", "id=FROM:TO"});
-  refused({"--animate", "steps=2:8:quick"}, {"--animate", "linear|ease|log"});
+  refused({"--animate", "steps=2:8:quick"}, {"steps", "quick"});
+  refused({"--animate", "steps=2:8@50%"}, {"steps", "0% to 100%"});
+  refused({"--animate", "steps=2:8@70%:4@60%:9"}, {"steps", "0% to 100%"});
+  refused({"--animate", "scene=ring8"}, {"--animate", "id=FROM:TO"});
+  refused({"--animate", "scene=ring8:rign"}, {"rign"});
   refused({"--animate", "stpes=2:8"}, {"stpes", "steps"});
   refused({"--animate", "steps=1:8"}, {"steps", "outside", "2"});
   refused({"--animate", "steps=two:8"}, {"steps", "two"});
@@ -205,5 +209,24 @@ TEST_CASE("Paces begin and end where they should, and a parameter that counts st
   CHECK(at("steps=10:1000:log", 0.5) == 100);
   CHECK(at("steps=10:1000", 0.5) == 100);  // its slider is logarithmic
   CHECK(at("steps=100:200:ease", 0.25) == 116);  // 3/16 - 1/32 of the way
+  // More key frames, evenly or each at its share of the film.
+  CHECK(at("steps=10:50:20:linear", 0.25) == 30);
+  CHECK(at("steps=10:50:20:linear", 0.5) == 50);
+  CHECK(at("steps=10:50:20:linear", 0.75) == 35);
+  CHECK(at("steps=10:50@80%:20:linear", 0.4) == 30);
+  CHECK(at("steps=10:50@80%:20:linear", 0.9) == 35);
+  CHECK(at("steps=10:50@80%:20:linear", 1) == 20);
+  for (const std::string text : {"steps=10:1000:log", "steps=10:50@80%:20:ease", "scene=ring8:moons:tri", "density=on:off@25%:on"}) {
+    const auto read = readAnimation(**entry, text);
+    REQUIRE(read.hasValue());
+    CHECK(toText(*read) == text);
+  }
   CHECK(toText(*readAnimation(**entry, "steps=10:1000")) == "steps=10:1000:log");
+  // What is no number stays until the next comes.
+  const auto* scene = (*entry)->find("scene");
+  const auto scenes = readAnimation(**entry, "scene=ring8:moons@50%:tri");
+  REQUIRE(scenes.hasValue());
+  CHECK(std::get<std::string>(valueAt(*scene, *scenes, 0.49)) == "ring8");
+  CHECK(std::get<std::string>(valueAt(*scene, *scenes, 0.5)) == "moons");
+  CHECK(std::get<std::string>(valueAt(*scene, *scenes, 1)) == "tri");
 }
