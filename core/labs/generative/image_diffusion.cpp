@@ -26,23 +26,10 @@ namespace {
 
 struct Cancelled {};
 
-std::vector<std::string> parts(const std::string& text) {
-  std::vector<std::string> result(1);
-  for (const char c : text) {
-    if (c == ',' || c == ';') {
-      result.emplace_back();
-    } else if (c != ' ') {
-      result.back() += c;
-    }
-  }
-  std::erase(result, std::string());
-  return result;
-}
-
 // Numbers from `low` to `high`, at most twelve. Error: something else, or nothing.
 Expected<std::vector<double>> numbersIn(const std::string& text, const std::string& what, double low, double high) {
   std::vector<double> result;
-  for (const std::string& part : parts(text)) {
+  for (const std::string& part : separated(text)) {
     double value = 0;
     const auto [rest, fault] = std::from_chars(part.data(), part.data() + part.size(), value);
     if (fault != std::errc() || rest != part.data() + part.size() || !(value >= low && value <= high)) {
@@ -167,7 +154,7 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
       rows.push_back(std::move(row));
     }
   } else if (experiment_ == "samplers") {
-    for (const std::string& id : parts(context.text("compared"))) {
+    for (const std::string& id : separated(context.text("compared"))) {
       Row row = base;
       row.options = options;
       if (auto set = setSampler(row, id, budget); !set) return set.error();

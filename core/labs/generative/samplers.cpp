@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
 #include "core/labs/generative/shared/planar_density.h"
 #include "core/labs/generative/shared/stated_network.h"
@@ -321,10 +320,7 @@ std::string SamplerBench::complaint() const {
 Expected<std::vector<std::string>> SamplerBench::chosen(const LabContext& context) const {
   if (context.text("contestants") != "own") return contestantsOf(context.text("contestants"));
   std::vector<std::string> ids;
-  std::istringstream text(context.text("compared"));
-  for (std::string id; std::getline(text, id, ',');) {
-    std::erase(id, ' ');
-    if (id.empty()) continue;
+  for (const std::string& id : separated(context.text("compared"))) {
     SamplerOptions ignored;
     if (diffusion::namedSampler(id, ignored) == nullptr || id == "ddim-inversion") {
       std::string all;

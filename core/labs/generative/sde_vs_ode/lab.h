@@ -9,6 +9,7 @@
 
 #include "core/figure/marks/marks.h"
 #include "core/kernels/mixture_step.h"
+#include "core/labs/generative/shared/curves.h"
 #include "core/labs/generative/shared/planar_density.h"
 #include "core/metrics/distances.h"
 #include "core/session/lab.h"
@@ -77,6 +78,9 @@ struct Distance {
 };
 enum class DistanceKind { sliced, energy, discrepancy, likelihood };
 constexpr DistanceKind distanceKinds[] = {DistanceKind::sliced, DistanceKind::energy, DistanceKind::discrepancy, DistanceKind::likelihood};
+// The likelihood looks at as many particles as keep within this many components evaluated, so that a density of thousands of blobs does not
+// hold a slider up, but at no fewer than energyMeasured.
+constexpr std::int64_t likelihoodWork = std::int64_t{1} << 21;
 // Of the discrepancy's kernel, at the VP scale.
 constexpr double discrepancyScale = 0.5;
 
@@ -164,8 +168,6 @@ struct SdeVsOde::Shown {
 };
 
 // Small parts of the panels.
-Tensor column(const std::vector<double>& values);  // f32 [n] on the host
 std::string decimals(double value, int places = 2);
-std::shared_ptr<LineMark> curve(std::string id, std::vector<double> x, const std::vector<double>& y, Paint paint, std::string label);
 
 }  // namespace orrery::generative

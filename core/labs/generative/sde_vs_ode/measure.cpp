@@ -68,10 +68,12 @@ void SdeVsOde::measure(gpu::Stream& stream) {
       for (std::size_t c = 0; c < 2; ++c) exact[e].push_back(static_cast<float>(scale * (p.x[c] + level * p.noise[c])));
     }
   }
+  const auto components = static_cast<std::int64_t>(density_.components.size());
+  const auto judged = std::min(static_cast<std::int64_t>(measured), std::max(energyMeasured, likelihoodWork / components / 4 * 4));
   const auto logDensityOfExact = [&](std::size_t e) {
-    std::vector<float> scaled = exact[e];
+    std::vector<float> scaled(exact[e].begin(), exact[e].begin() + 2 * judged);
     for (float& v : scaled) v /= static_cast<float>(scale);
-    return meanLogDensity(stream, Tensor::from(Shape{static_cast<std::int64_t>(measured), 2}, scaled));
+    return meanLogDensity(stream, Tensor::from(Shape{judged, 2}, scaled));
   };
   const auto head = [few](const std::vector<float>& points) { return std::span<const float>(points.data(), 2 * few); };
   Truth truth;
@@ -89,8 +91,7 @@ void SdeVsOde::measure(gpu::Stream& stream) {
   }
   for (std::size_t k = 0; k < 4; ++k) tick.distances[k].floor = truth.floors[k];
   for (std::size_t i = 0; i < 2; ++i) {
-    const Tensor rows = sides_[i].state.rows(0, static_cast<std::int64_t>(measured));
-    tick.of(DistanceKind::likelihood).side[i] = -meanLogDensity(stream, rows) - truth.likelihood;
+    tick.of(DistanceKind::likelihood).side[i] = -meanLogDensity(stream, sides_[i].state.rows(0, judged)) - truth.likelihood;
   }
   const std::span<const float> states[2] = {sides_[0].state.as<float>(), sides_[1].state.as<float>()};
   const auto measureSide = [&](std::size_t i) {

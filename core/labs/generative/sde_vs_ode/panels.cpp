@@ -43,23 +43,7 @@ double peakOf(const PlanarDensity& density, double alpha, double sigma) {
 
 }  // namespace
 
-// A tensor of the host's numbers.
-Tensor column(const std::vector<double>& values) {
-  std::vector<float> floats(values.begin(), values.end());
-  return Tensor::from(Shape{static_cast<std::int64_t>(floats.size())}, floats);
-}
-
 std::string decimals(double value, int places) { return fmt::format("{:.{}f}", value, places); }
-
-std::shared_ptr<LineMark> curve(std::string id, std::vector<double> x, const std::vector<double>& y, Paint paint, std::string label) {
-  auto line = std::make_shared<LineMark>(std::move(id));
-  line->x = column(x);
-  line->y = column(y);
-  line->paint = paint;
-  line->label = std::move(label);
-  line->width = 1.25f;
-  return line;
-}
 
 double SdeVsOde::reach() const {
   // Scaled schedules keep everything within a few units; the unscaled one is followed by the camera.
@@ -282,13 +266,13 @@ Panel SdeVsOde::tracePanel(DistanceKind kind) const {
   panel.y.range = Range{above ? 0.0 : std::min(1.1 * low, -0.1 * high), 1.1 * std::max(high, 1e-3)};
   panel.y.grid = true;
   auto band = std::make_shared<BandMark>("floor");
-  band->x = column(x);
-  band->low = column(lowest);
-  band->high = column(floor);
+  band->x = columnOf(x);
+  band->low = columnOf(lowest);
+  band->high = columnOf(floor);
   band->label = tr("sampling noise");
   panel.marks.push_back(band);
-  panel.marks.push_back(curve("left", x, value[0], paintOf(0), nameOf(0)));
-  panel.marks.push_back(curve("right", x, value[1], paintOf(1), nameOf(1)));
+  panel.marks.push_back(curveOf("left", x, value[0], paintOf(0), nameOf(0)));
+  panel.marks.push_back(curveOf("right", x, value[1], paintOf(1), nameOf(1)));
   return panel;
 }
 
@@ -362,8 +346,8 @@ Panel SdeVsOde::forgetPanel() const {
   panel.x = timeAxis();
   panel.y.range = Range{0, 1.1 * std::max(high, 1e-6)};
   panel.y.grid = true;
-  panel.marks.push_back(curve("left", x, value[0], paintOf(0), ended ? verdict[0] : nameOf(0)));
-  panel.marks.push_back(curve("right", x, value[1], paintOf(1), ended ? verdict[1] : nameOf(1)));
+  panel.marks.push_back(curveOf("left", x, value[0], paintOf(0), ended ? verdict[0] : nameOf(0)));
+  panel.marks.push_back(curveOf("right", x, value[1], paintOf(1), ended ? verdict[1] : nameOf(1)));
   return panel;
 }
 
@@ -424,15 +408,15 @@ Panel SdeVsOde::modesPanel() const {
                                             *std::max_element(now.modeMass[1].begin(), now.modeMass[1].end()), 1e-3})};
   for (const int side : {0, 1}) {
     auto bars = std::make_shared<BarsMark>(side == 0 ? "left" : "right");
-    bars->position = column(position[side]);
-    bars->value = column(now.modeMass[side]);
+    bars->position = columnOf(position[side]);
+    bars->value = columnOf(now.modeMass[side]);
     bars->thickness = 0.36;
     bars->paint = paintOf(side, 0.85f);
     bars->label = nameOf(side);
     bars->directLabel = false;
     panel.marks.push_back(bars);
   }
-  auto exact = curve("weight", weightAt, weight, Paint::of(Role::data), tr("exact weight"));
+  auto exact = curveOf("weight", weightAt, weight, Paint::of(Role::data), tr("exact weight"));
   exact->directLabel = false;
   panel.marks.push_back(exact);
   return panel;

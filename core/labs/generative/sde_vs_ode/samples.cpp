@@ -51,12 +51,12 @@ Panel SdeVsOde::marginalsPanel(const Shown& shown) const {
       const double place = std::floor((static_cast<double>(points[i]) + half) / width);
       if (place >= 0 && place < static_cast<double>(bins)) density[static_cast<std::size_t>(place)] += one;
     }
-    auto line = curve(side == 0 ? "left" : "right", edges, density, paintOf(side), nameOf(side));
+    auto line = curveOf(side == 0 ? "left" : "right", edges, density, paintOf(side), nameOf(side));
     line->steps = true;
     line->directLabel = false;
     panel.marks.push_back(line);
   }
-  auto line = curve("exact", middle, exact, Paint::of(Role::data), tr("exact"));
+  auto line = curveOf("exact", middle, exact, Paint::of(Role::data), tr("exact"));
   line->dash = {4, 3};
   line->directLabel = false;
   panel.marks.push_back(line);

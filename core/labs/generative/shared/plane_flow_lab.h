@@ -53,9 +53,9 @@ class PlaneFlowLab : public Lab {
   static std::vector<Parameter> pictureParameters(const std::string& colour);
   static Parameter seedParameter();
 
-  // Panels by the ids "layers", "density", "samples", "likelihood", "inverse", "strip", "volumes".
   // The picture all these labs have: layers, density, samples and likelihood, and three panels of the lab's own choice.
   Figure flowFigure(const std::string& title, Panel middleRight, Panel lowerLeft, Panel lowerRight) const;
+  // Panels by the ids "layers", "density", "samples", "likelihood", "inverse", "strip", "volumes".
   Panel layersPanel() const;
   Panel densityPanel() const;
   Panel samplesPanel() const;

@@ -14,6 +14,19 @@ Choice samplerChoice() {
   return choice;
 }
 
+std::vector<std::string> separated(const std::string& text) {
+  std::vector<std::string> result(1);
+  for (const char c : text) {
+    if (c == ',' || c == ';') {
+      result.emplace_back();
+    } else if (c != ' ') {
+      result.back() += c;
+    }
+  }
+  std::erase(result, std::string());
+  return result;
+}
+
 std::vector<Parameter> statedNetworkParameters(bool (*visible)(const Values&)) {
   const Value file = std::string("file");
   return {
