@@ -1,9 +1,13 @@
 #pragma once
 // What every lab's test begins with: one device for the whole test program, a session on it, and what its picture says.
 
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/session/session.h"
@@ -52,6 +56,32 @@ inline std::vector<float> arrayNamed(Session& session, const std::string& name) 
   }
   FAIL("no array " << name);
   return {};
+}
+
+// Every option of every choice but those left out, one at a time: `metric` stays finite at frame 1.
+inline void tryEveryChoice(Session& session, const std::string& metric, std::initializer_list<std::string_view> leftOut) {
+  for (const auto& parameter : session.lab().parameters) {
+    const auto* choice = std::get_if<Choice>(&parameter.domain);
+    if (choice == nullptr) continue;
+    for (const auto& option : choice->options) {
+      if (std::find(leftOut.begin(), leftOut.end(), option.id) != leftOut.end()) continue;
+      INFO(parameter.id << " " << option.id);
+      REQUIRE(session.set(parameter.id, Value(option.id)));
+      CHECK(std::isfinite(metricsAt(session, 1).at(metric)));
+    }
+    REQUIRE(session.set(parameter.id, parameter.initial));
+  }
+}
+
+// Every preset, made quick by `changes`: frame 1 is reached.
+inline void tryEveryPreset(Session& session, const Changes& changes) {
+  for (const auto& preset : session.lab().presets) {
+    INFO(preset.id);
+    REQUIRE(session.applyPreset(preset.id));
+    REQUIRE(session.set(changes));
+    session.seek(1);
+    REQUIRE(session.wait());
+  }
 }
 
 }  // namespace orrery::testing

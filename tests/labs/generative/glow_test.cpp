@@ -267,24 +267,7 @@ TEST_CASE("glow: every choice and preset runs") {
   Changes changes = small(10, 10);
   changes.push_back({"batch", whole(4)});
   auto session = openLab("generative/glow", changes);
-  for (const auto& parameter : session->lab().parameters) {
-    const auto* choice = std::get_if<Choice>(&parameter.domain);
-    if (choice == nullptr) continue;
-    for (const auto& option : choice->options) {
-      if (option.id == "patches" || option.id == "folder") continue;
-      INFO(parameter.id << " " << option.id);
-      REQUIRE(session->set(parameter.id, Value(option.id)));
-      CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
-    }
-    REQUIRE(session->set(parameter.id, parameter.initial));
-  }
-  for (const auto& preset : session->lab().presets) {
-    INFO(preset.id);
-    REQUIRE(session->applyPreset(preset.id));
-    Changes quick = changes;
-    quick.erase(quick.begin());  // not the side: the preset's levels belong to it
-    REQUIRE(session->set(quick));
-    session->seek(1);
-    REQUIRE(session->wait());
-  }
+  orrery::testing::tryEveryChoice(*session, "bits.held-out", {"patches", "folder"});
+  changes.erase(changes.begin());  // not the side: the preset's levels belong to it
+  orrery::testing::tryEveryPreset(*session, changes);
 }

@@ -138,22 +138,6 @@ TEST_CASE("realnvp: every scene, choice and preset runs") {
   Changes changes{{"steps", whole(10)},      {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)},
                   {"particles", whole(256)}, {"width", whole(16)},          {"noise", 0.05}};
   auto session = openLab("generative/realnvp", changes);
-  for (const auto& parameter : session->lab().parameters) {
-    const auto* choice = std::get_if<Choice>(&parameter.domain);
-    if (choice == nullptr) continue;
-    for (const auto& option : choice->options) {
-      if (option.id == "dropped" || option.id == "drawn") continue;
-      INFO(parameter.id << " " << option.id);
-      REQUIRE(session->set(parameter.id, Value(option.id)));
-      CHECK(std::isfinite(metricsAt(*session, 1).at("nll")));
-    }
-    REQUIRE(session->set(parameter.id, parameter.initial));
-  }
-  for (const auto& preset : session->lab().presets) {
-    INFO(preset.id);
-    REQUIRE(session->applyPreset(preset.id));
-    REQUIRE(session->set({{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}}));
-    session->seek(1);
-    REQUIRE(session->wait());
-  }
+  orrery::testing::tryEveryChoice(*session, "nll", {"dropped", "drawn"});
+  orrery::testing::tryEveryPreset(*session, {{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}});
 }
