@@ -7,6 +7,8 @@
 #include <numbers>
 
 #include "core/base/text.h"
+#include "core/kernels/matmul.h"
+#include "core/kernels/slice.h"
 #include "core/modelfile/tensor_file.h"
 #include "core/models/bundled.h"
 
@@ -15,6 +17,7 @@ namespace orrery::models {
 namespace {
 
 constexpr std::int64_t mostCoordinates = 64;
+constexpr std::int64_t mostRows = 1 << 15;  // particles evaluated at once on the device: 1024 units of a layer fill 128 MiB
 
 // "layers.10.weight" after "layers.2.weight": numbers count as numbers.
 bool naturallyBefore(const std::string& a, const std::string& b) {
@@ -116,6 +119,10 @@ Expected<MlpDenoiser> MlpDenoiser::open(const std::string& path, const NetworkSt
       }
       layer.bias = *std::move(bias);
     }
+    if (!network.layers_.empty() && matrix != matrices.back()) {
+      layer.deviceWeight = Tensor::from(Shape{matrix->shape[0], matrix->shape[1]}, std::vector<float>(layer.weight.begin(), layer.weight.end()));
+      layer.deviceBias = Tensor::from(Shape{matrix->shape[0]}, std::vector<float>(layer.bias.begin(), layer.bias.end()));
+    }
     network.layers_.push_back(std::move(layer));
   }
 
@@ -161,6 +168,17 @@ Expected<MlpDenoiser> MlpDenoiser::open(const std::string& path, const NetworkSt
                        matrices.front()->name, path, extra, d, network.frequencies_.size(), extra / 2));
 }
 
+std::vector<double> MlpDenoiser::toldFeatures(double level) const {
+  const double t = meaning_.told(level);
+  if (frequencies_.empty()) return {t};
+  std::vector<double> features(2 * frequencies_.size());
+  for (std::size_t k = 0; k < frequencies_.size(); ++k) {
+    const double phase = 2 * std::numbers::pi * frequencies_[k] * t;
+    features[k] = featureScale_ * std::cos(phase), features[frequencies_.size() + k] = featureScale_ * std::sin(phase);
+  }
+  return features;
+}
+
 std::size_t MlpDenoiser::parameters() const {
   std::size_t count = 0;
   for (const Layer& layer : layers_) count += layer.weight.size() + layer.bias.size();
@@ -169,18 +187,13 @@ std::size_t MlpDenoiser::parameters() const {
 
 diffusion::State MlpDenoiser::denoise(const diffusion::State& x, double level) const {
   const std::size_t d = dimension_, n = x.size() / d;
-  const double scale = meaning_.inputScale(level), t = meaning_.told(level);
+  const double scale = meaning_.inputScale(level);
   // Rows are features and columns particles, so that the innermost loop runs along memory.
   std::vector<double> h(layers_.front().in * n);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t k = 0; k < d; ++k) h[k * n + i] = scale * x[i * d + k];
-  const auto told = [&](std::size_t row, double value) { std::fill_n(h.begin() + static_cast<std::ptrdiff_t>((d + row) * n), n, value); };
-  const std::size_t pairs = frequencies_.size();
-  if (pairs == 0) told(0, t);
-  for (std::size_t k = 0; k < pairs; ++k) {
-    const double phase = 2 * std::numbers::pi * frequencies_[k] * t;
-    told(k, featureScale_ * std::cos(phase)), told(pairs + k, featureScale_ * std::sin(phase));
-  }
+  const auto told = toldFeatures(level);
+  for (std::size_t k = 0; k < told.size(); ++k) std::fill_n(h.begin() + static_cast<std::ptrdiff_t>((d + k) * n), n, told[k]);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Layer& layer = layers_[l];
     std::vector<double> next(layer.out * n);
@@ -202,6 +215,45 @@ diffusion::State MlpDenoiser::denoise(const diffusion::State& x, double level) c
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t k = 0; k < d; ++k) result[i * d + k] = linear.x * x[i * d + k] + linear.y * h[k * n + i];
   return result;
+}
+
+Tensor MlpDenoiser::denoise(gpu::Stream& stream, const Tensor& x, double level) const {
+  const std::int64_t n = x.shape()[0];
+  if (n > mostRows) {
+    std::vector<Tensor> parts;
+    for (std::int64_t row = 0; row < n; row += mostRows) parts.push_back(denoise(stream, x.rows(row, std::min(row + mostRows, n)), level));
+    return kernels::concat(stream, parts, 0);
+  }
+  const std::size_t d = dimension_;
+  const Layer &first = layers_.front(), &last = layers_.back();
+  const double scale = meaning_.inputScale(level);
+  const diffusion::Linear linear = meaning_.denoised(level);
+  const auto told = toldFeatures(level);
+  // One time for all: its features' share of the first layer is a bias. What x is multiplied by goes into the first weights, what the output
+  // is multiplied by into the last.
+  std::vector<float> weight, bias;
+  for (std::size_t r = 0; r < first.out; ++r) {
+    double sum = first.bias[r];
+    for (std::size_t k = 0; k < told.size(); ++k) sum += first.weight[r * first.in + d + k] * told[k];
+    bias.push_back(static_cast<float>(sum));
+    for (std::size_t k = 0; k < d; ++k) weight.push_back(static_cast<float>(scale * first.weight[r * first.in + k]));
+  }
+  kernels::MatmulOptions product;
+  product.transposeB = true;
+  product.activation = activation_;
+  product.bias = Tensor::from(Shape{static_cast<std::int64_t>(first.out)}, bias);
+  Tensor h = kernels::matmul(stream, x, Tensor::from(Shape{static_cast<std::int64_t>(first.out), static_cast<std::int64_t>(d)}, weight), product);
+  for (std::size_t l = 1; l + 1 < layers_.size(); ++l) {
+    product.bias = layers_[l].deviceBias;
+    h = kernels::matmul(stream, h, layers_[l].deviceWeight, product);
+  }
+  weight.clear(), bias.clear();
+  for (const double w : last.weight) weight.push_back(static_cast<float>(linear.y * w));
+  for (const double b : last.bias) bias.push_back(static_cast<float>(linear.y * b));
+  product.activation.reset();
+  product.bias = Tensor::from(Shape{static_cast<std::int64_t>(d)}, bias);
+  product.residual = kernels::affine(stream, x, static_cast<float>(linear.x), 0);
+  return kernels::matmul(stream, h, Tensor::from(Shape{static_cast<std::int64_t>(d), static_cast<std::int64_t>(last.in)}, weight), product);
 }
 
 }  // namespace orrery::models

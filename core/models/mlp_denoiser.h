@@ -3,7 +3,7 @@
 // of torch.nn.Linear in a Sequential do. The last matrix says how many coordinates d a point has; the first takes e numbers more, the time:
 // e = 1 the time itself, e = 2k the features s cos(2 pi f_i t), then s sin(2 pi f_i t), whose frequencies f [k] and scale s are in the
 // config.json beside the file ("frequencies", "feature_scale"; s = 1). States are scaled against the relative noise level, see
-// network_meaning.h. Double precision on the host.
+// network_meaning.h. Double precision on the host; clouds of particles on the device in f32.
 
 #include <string>
 #include <string_view>
@@ -30,12 +30,16 @@ class MlpDenoiser {
 
   // D for particles of d coordinates, one after another, at one relative level.
   diffusion::State denoise(const diffusion::State& x, double level) const;
+  // The same on the device: x [n, d] -> [n, d], f32.
+  Tensor denoise(gpu::Stream& stream, const Tensor& x, double level) const;
 
  private:
   struct Layer {
     std::size_t in = 0, out = 0;
     std::vector<double> weight, bias;  // [out, in], [out]
+    Tensor deviceWeight{}, deviceBias{};  // f32; of the layers between the first and the last
   };
+  std::vector<double> toldFeatures(double level) const;  // what the first layer takes after the coordinates
   std::size_t dimension_ = 0;
   std::vector<Layer> layers_;
   kernels::Unary activation_ = kernels::Unary::silu;

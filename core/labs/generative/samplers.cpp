@@ -57,14 +57,9 @@ Expected<void> SamplerBench::readScene(const LabContext& context) {
   const std::string& id = context.text("scene");
   BenchScene scene;
   if (id == "network") {
-    const std::string& path = context.file("network").path;
-    if (path.empty()) {
-      return makeError(ErrorCode::usage, tr("no network yet: drop a safetensors file whose matrices are the layers of a perceptron from a point "
-                                            "and a time to what it predicts, or choose another shape"));
-    }
-    auto opened = models::MlpDenoiser::open(path, statedNetwork(context), context.text("activation") == "file" ? "" : context.text("activation"));
-    if (!opened) return opened.error();
-    scene.network = std::make_shared<models::MlpDenoiser>(*std::move(opened));
+    auto network = statedPerceptron(context, tr("choose another shape"));
+    if (!network) return network.error();
+    scene.network = *std::move(network);
     scene.dimension = scene.network->dimension();
     scene.reach = 2.6;
   } else if (id == "1d-tri") {
@@ -304,19 +299,6 @@ Expected<SamplerBench::StartMap> SamplerBench::startMap(const Contestant& one) c
   return map;
 }
 
-// At the largest level nothing of the data is left in x: what the network calls noise has the deviation of the noise, 1.
-std::string SamplerBench::complaint() const {
-  if (!scene_.network) return {};
-  const double level = levels_.front();
-  const State x = startAt(level), clean = scene_.denoise(x, level);
-  double sum = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) sum += (x[i] - clean[i]) * (x[i] - clean[i]) / (level * level);
-  const double deviation = std::sqrt(sum / static_cast<double>(x.size()));
-  if (deviation > 0.7 && deviation < 1.4) return {};
-  return trf("its noise at σ = {} has deviation {}, not about 1: is what is said of the network true?", fmt::format("{:.3g}", level),
-             fmt::format("{:.2g}", deviation));
-}
-
 Expected<std::vector<std::string>> SamplerBench::chosen(const LabContext& context) const {
   if (context.text("contestants") != "own") return contestantsOf(context.text("contestants"));
   std::vector<std::string> ids;
@@ -339,8 +321,7 @@ Expected<void> SamplerBench::update(LabContext& context) {
     *this = before;
     return error;
   };
-  const bool told = context.anyChanged({"network", "prediction", "schedule", "told-time", "activation"});
-  if (context.text("scene") != sceneId_ || (context.text("scene") == "network" && told)) {
+  if (context.text("scene") != sceneId_ || (context.text("scene") == "network" && perceptronChanged(context))) {
     if (auto read = readScene(context); !read) return read.error();
     ends_.clear();
   }
@@ -407,7 +388,7 @@ Expected<void> SamplerBench::update(LabContext& context) {
     for (const double v : exactPath_.back().x) scene_.reach = std::max(scene_.reach, 1.1 * std::abs(v));
   }
   map_ = {};
-  complaint_ = complaint();
+  complaint_ = scene_.network ? perceptronComplaint(*scene_.network, startAt(levels_.front()), levels_.front()) : std::string();
   if (third_ == "map" && !left->sampler->stochastic) {
     auto map = startMap(*left);
     if (!map) return kept(map.error());

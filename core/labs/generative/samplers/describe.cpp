@@ -36,16 +36,6 @@ LabEntry SamplerBench::describe() {
                {"grid25", "Grid of 25"},
                {"ncsn-toy", "Two far blobs"},
                {"network", "Your network"}}}},
-      {"network", "Network file", "A safetensors file of a multilayer perceptron from a point and a time; a config.json beside it is read.",
-       "Denoiser", Asset{}, FileWell{{"safetensors", "npz"}, false}, "", networked},
-      {"activation", "Between its layers", "The function between the network's layers.", "Denoiser", "file"s,
-       Choice{{{"file", "As its config.json says"},
-               {"silu", "SiLU"},
-               {"relu", "ReLU"},
-               {"tanh", "tanh"},
-               {"gelu", "GELU"},
-               {"softplus", "Softplus"}}},
-       "", networked},
       {"particles", "Particles", "Starts in the plane; on the line there are 24, at the quantiles 0.03 to 0.97.", "Density", whole(64),
        Integer{8, 512, true}, "", [](const Values& v) { return !textOf(v, "scene").starts_with("1d"); }},
       {"left", "Sampler left", "Runs beside the right one on the same start and the same Brownian path.", "Samplers", "heun"s, samplerChoice()},
@@ -175,24 +165,12 @@ LabEntry SamplerBench::describe() {
   const auto grid = stepGridParameters("exponential", 0.02, 20);
   const auto options = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "final-zero"; });
   entry.parameters.insert(options, grid.begin(), grid.end());
-  const auto stated = statedNetworkParameters(networked);
-  entry.parameters.insert(entry.parameters.begin() + 2, stated.begin(), stated.end());  // after the network's file
+  const auto network = perceptronParameters(networked);
+  entry.parameters.insert(entry.parameters.begin() + 1, network.begin(), network.end());
   entry.views = {{"error", "Error against evaluations"}, {"left", "Left sampler"},         {"right", "Right sampler"},
                  {"apart", "Where they part"},           {"ruler", "Where the steps are"}, {"names", "As libraries name them"},
                  {"own", "Error of each step"},          {"map", "Error by start"},       {"attempts", "Accepted and rejected"}};
-  Acceptance network;
-  network.kinds = "a multilayer perceptron as safetensors";
-  network.parameter = "network";
-  network.also = {{"scene", "network"s}};
-  network.score = [](const FileReport& report) {
-    std::vector<std::vector<std::int64_t>> matrices;
-    for (const TensorSummary& tensor : report.tensors) {
-      if (tensor.shape.size() > 2) return 0;
-      if (tensor.shape.size() == 2) matrices.push_back(tensor.shape);
-    }
-    return report.kind == "safetensors" && models::MlpDenoiser::fits(matrices) ? 70 : 0;
-  };
-  entry.accepts = {network};
+  entry.accepts = {perceptronAcceptance({{"scene", "network"s}}, 70)};
   entry.make = [] { return std::make_unique<SamplerBench>(); };
   return entry;
 }

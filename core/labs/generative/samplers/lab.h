@@ -74,7 +74,6 @@ class SamplerBench : public Lab {
 
   Expected<void> readScene(const LabContext& context);
   Expected<std::vector<std::string>> chosen(const LabContext& context) const;
-  std::string complaint() const;  // what is suspicious about a network's answers; empty when nothing is
   Expected<StartMap> startMap(const Contestant& one) const;
   Expected<Contestant> contestant(const std::string& id, const LabContext& context) const;
   diffusion::State startAt(double level) const;
@@ -98,7 +97,7 @@ class SamplerBench : public Lab {
   Paint paintOf(int side, float alpha = 1) const;  // that of the same contestant on the chart
 
   BenchScene scene_;
-  std::string sceneId_, third_, complaint_;
+  std::string sceneId_, third_, complaint_;  // the last: what is suspicious about a network's answers
   StartMap map_;
   diffusion::GridRequest request_;
   const diffusion::Grid* grid_ = nullptr;

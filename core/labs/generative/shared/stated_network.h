@@ -1,10 +1,13 @@
 #pragma once
 // The parameters with which a user says what a dropped network means, and the choices of samplers, grids and processes of core/diffusion.
 
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/diffusion/names.h"
+#include "core/models/mlp_denoiser.h"
 #include "core/models/network_meaning.h"
 #include "core/session/lab.h"
 
@@ -16,8 +19,24 @@ Choice samplerChoice();
 // What a text lists, split at commas and semicolons; spaces and empty parts are left out.
 std::vector<std::string> separated(const std::string& text);
 
-// "prediction", "schedule", "told-time" in the group "Denoiser"; "file" leaves them to the network's config.json.
-std::vector<Parameter> statedNetworkParameters(bool (*visible)(const Values&));
-models::NetworkStated statedNetwork(const LabContext& context);
+// "prediction", "schedule", "told-time" in the group "Denoiser"; "file" leaves them to the network's config.json. A lab that has a
+// "schedule" of its own gives the network's another id.
+std::vector<Parameter> statedNetworkParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
+models::NetworkStated statedNetwork(const LabContext& context, std::string_view schedule = "schedule");
+
+// A user's perceptron (core/models/mlp_denoiser): "network", its file, what is stated of it, and "activation".
+std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
+bool perceptronChanged(const LabContext& context, std::string_view schedule = "schedule");
+// `instead`: what to do without a file ("choose another shape"). Error: that, or of MlpDenoiser::open().
+Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabContext& context, std::string_view instead,
+                                                                      std::string_view schedule = "schedule");
+// The same for a lab of the plane: a point has two coordinates.
+Expected<std::shared_ptr<const models::MlpDenoiser>> statedPlanePerceptron(const LabContext& context, std::string_view instead,
+                                                                           std::string_view schedule = "schedule");
+// Takes a perceptron into the parameter "network" and sets `also`.
+Acceptance perceptronAcceptance(Values also, int score);
+// What its answers say against what was stated of it: at a level where nothing of the data is left in `x`, what it calls noise has the
+// deviation of the noise, 1. Empty: nothing.
+std::string perceptronComplaint(const models::MlpDenoiser& network, const diffusion::State& x, double level);
 
 }  // namespace orrery::generative
