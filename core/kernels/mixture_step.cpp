@@ -22,18 +22,28 @@ DevicePlan upload(const SolverPlan& plan) {
   result.count = static_cast<std::int64_t>(plan.steps.size());
   result.evaluationsPerStep = plan.evaluationsPerStep;
   for (const SolverStep& step : plan.steps) result.mostNoise = std::max(result.mostNoise, static_cast<std::int64_t>(step.noiseCount));
+  // The shader's loop over noise terms takes at least one round: a step without noise in a plan that has some gets a term of weight 0.
+  std::vector<SolverStep> steps = plan.steps;
+  std::vector<NoiseTerm> noise = plan.noise;
+  noise.emplace_back();
+  for (SolverStep& step : steps) {
+    if (step.noiseCount > 0) continue;
+    step.noiseBegin = static_cast<float>(noise.size() - 1);
+    step.noiseCount = 1;
+  }
   const auto words = [](const auto& items) {
     using Item = typename std::decay_t<decltype(items)>::value_type;
     return std::span<const float>(reinterpret_cast<const float*>(items.data()), items.size() * sizeof(Item) / 4);
   };
-  result.steps = Tensor::from(Shape{result.count, 12}, words(plan.steps));
-  // Never empty, so that it can be bound.
-  const std::vector<NoiseTerm> noise = plan.noise.empty() ? std::vector<NoiseTerm>(1) : plan.noise;
+  result.steps = Tensor::from(Shape{result.count, 12}, words(steps));
   result.noise = Tensor::from(Shape{static_cast<std::int64_t>(noise.size()), 4}, words(noise));
   return result;
 }
 
 namespace {
+
+// lavapipe pays some 0.2 us per workgroup: this many fill any number of cores, and their lanes take several quads each.
+constexpr std::int64_t cpuGroups = 1024;
 
 // lavapipe gives up a shader's loops after 65535 iterations in all (its loop limiter), silently. The iterations of a step at most: two per
 // noise term, nine per four components when they are read in a loop, some for the few. Dispatches are cut to stay below; that also keeps
@@ -42,7 +52,7 @@ constexpr std::int64_t sliceIterations = 48000;
 
 std::int64_t iterationsOf(const DevicePlan& plan, const MixtureTable& mixture) {
   const std::int64_t evaluation = mixture.count <= 16 ? 4 * mixture.count : 9 * (mixture.count / 4);
-  return 8 + 2 * plan.mostNoise + plan.evaluationsPerStep * evaluation;
+  return 13 + 2 * plan.mostNoise + plan.evaluationsPerStep * evaluation;
 }
 
 }  // namespace
@@ -62,12 +72,19 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
   const auto constants = mixtureConstants(mixture);
   const std::uint32_t error = options.errorAmount == 0 ? 0u : static_cast<std::uint32_t>(options.error);
   const std::uint32_t lanes = stream.device().isCpu() ? 8 : 64;
-  const gpu::Groups groups{static_cast<std::uint32_t>((n + 4 * lanes - 1) / (4 * lanes)), 1, 1};
   const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
-  const std::int64_t slice = std::max<std::int64_t>(1, sliceIterations / iterationsOf(plan, mixture));
+  const std::int64_t iterations = iterationsOf(plan, mixture), slice = std::max<std::int64_t>(1, sliceIterations / iterations);
+  const std::int64_t quads = (n + 3) / 4;
 
   for (std::int64_t done = 0; done < count; done += slice) {
     const std::int64_t steps = std::min(slice, count - done);
+    std::int64_t perLane = 1;
+    if (stream.device().isCpu()) {
+      const std::int64_t most = std::max<std::int64_t>(1, sliceIterations / (iterations * steps));
+      perLane = std::min((quads + cpuGroups * lanes - 1) / (cpuGroups * lanes), most);
+    }
+    const std::int64_t quadsPerGroup = perLane * lanes;
+    const gpu::Groups groups{static_cast<std::uint32_t>((quads + quadsPerGroup - 1) / quadsPerGroup), 1, 1};
     Tensor nextState(state.shape()), nextHistory;
     const gpu::Binding in{inQuads(result.state.device(stream)), gpu::Access::read};
     const gpu::Binding out{inQuads(nextState.deviceForWriting(stream)), gpu::Access::write};
@@ -83,9 +100,9 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
     const struct {
       std::uint32_t count, quads, components, firstStep, stepCount;
       float spread, errorAmount;
-      std::uint32_t seedLow, seedHigh, purpose, firstParticle, trail, trailRow, wrap;
+      std::uint32_t seedLow, seedHigh, purpose, firstParticle, trailRow, quadsPerLane, wrap;
     } push{static_cast<std::uint32_t>(n),
-           static_cast<std::uint32_t>((n + 3) / 4),
+           static_cast<std::uint32_t>(quads),
            mixture.count,
            static_cast<std::uint32_t>(first + done),
            static_cast<std::uint32_t>(steps),
@@ -95,8 +112,8 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
            static_cast<std::uint32_t>(options.seed >> 32),
            options.purpose,
            options.firstParticle,
-           trail ? 1u : 0u,
            static_cast<std::uint32_t>(done),
+           static_cast<std::uint32_t>(perLane),
            options.wrap};
     stream.dispatch("kernels/mixture_step",
                     {in,
@@ -107,8 +124,10 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
                      out,
                      before,
                      after,
-                     path},
-                    push, groups, {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes});
+                     path,
+                     {plan.steps.device(stream), gpu::Access::read}},
+                    push, groups, {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes, steps == 1 ? 1u : 0u, plan.mostNoise > 0 ? 1u : 0u,
+                     trail ? 1u : 0u});
     result.state = nextState;
     result.history = nextHistory;
   }

@@ -9,7 +9,9 @@
 // With COMPONENTS = 0 their number is padded to a multiple of four by weightless ones.
 //
 // For lavapipe as much as for GPUs: a lane carries four particles, coordinates in vec4. Few components are read once, before any branch or loop
-// (there a uniform load is one scalar load); many, and the particles, are read as texels (a storage buffer load is a loop over the lanes).
+// (there a uniform load is one scalar load); many, and the particles, are read as texels (a storage buffer load is a loop over the lanes). A
+// vector divided by a scalar is multiplied by its inverse: one division in place of four. Loops end with their test: lavapipe leaves a loop only
+// at its end, so a test at the beginning costs one more round whose results are masked away.
 
 layout(set = 0, binding = MIXTURE_TABLE) readonly buffer MixtureTable { vec4 mixtureTable[]; };
 layout(set = 0, binding = MIXTURE_TEXELS) uniform samplerBuffer mixtureTexels;
@@ -88,7 +90,8 @@ void mixtureDenoise(vec4 x, vec4 y, MixtureLevel level, out vec4 mx, out vec4 my
     }
   } else {
     // Many: four at a time, rescaling the sums to the largest logit so far.
-    for (uint k = 0u; k < level.count; k += 4u) {
+    uint k = 0u;
+    do {
       vec4 first[4], second[4];
       vec4 logit[4];
       vec4 grown = largest;
@@ -108,14 +111,17 @@ void mixtureDenoise(vec4 x, vec4 y, MixtureLevel level, out vec4 mx, out vec4 my
         total += weight;
         mixtureAdd(first[j], second[j], x, y, level.sigma2, weight, mx, my);
       }
-    }
+      k += 4u;
+    } while (k < level.count);
   }
-  mx /= total;
-  my /= total;
+  vec4 share = 1.0 / total;
+  mx *= share;
+  my *= share;
   logDensity = LN2 * (largest + log2(total)) - 1.83787706640934548356;
   if (COMMON != 0u) {
     logDensity -= (0.5 / level.variance) * (x * x + y * y) + log(level.variance);
-    mx = (level.sigma2 * mx + level.spread * x) / level.variance;
-    my = (level.sigma2 * my + level.spread * y) / level.variance;
+    float own = level.spread / level.variance, mean = level.sigma2 / level.variance;
+    mx = mean * mx + own * x;
+    my = mean * my + own * y;
   }
 }

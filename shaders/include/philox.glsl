@@ -52,33 +52,30 @@ float accurateLog(float x) {
   return result;
 }
 
-// Two standard normals from two words (Box and Muller 1958), as philoxNormals in core/base/philox.h but in fp32.
-// The radius uses (word >> 8) + 0.5 so that it is never log(0); the angle keeps 24 bits because it is reduced before it is scaled.
+// Two standard normals from two words (Box and Muller 1958), as philoxNormals in core/base/philox.h but in fp32. Both words count 2^-24:
+// radius^2 = -2 ln u with u = ((a >> 8) + 1/2) / 2^24, never 0, and the angle is (b >> 8) / 2^24 of a turn.
 vec2 philoxNormals(uint a, uint b) {
-  // (a >> 8) + 0.5 needs 25 bits: take the logarithm of the upper or of the lower half of the interval without rounding to 1.
-  uint word = a >> 8;
-  float radius2;
-  if (word >= 0x800000u) {
-    // 1 - u is exact here, and log(u) = log1p(-(1 - u)) by 2 atanh.
-    precise float v = (float(0xffffffu - word) + 0.5) * 5.9604644775390625e-8;
-    precise float s = -v / (2.0 - v);
-    precise float z = s * s;
-    precise float series = 2.0 * s * (1.0 + z * (0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * (0.09090909 + z * 0.07692308))))));
-    radius2 = -2.0 * series;
-  } else {
-    precise float u = (float(word) + 0.5) * 5.9604644775390625e-8;
-    radius2 = -2.0 * accurateLog(u);
-  }
-  // Split the angle into an exact number of quarter turns and the rest: word = q 2^22 + rest.
-  uint w = b >> 8;
-  uint q = w >> 22;
-  float rest = float(w & 0x3fffffu) * (1.5707963267948966 / 4194304.0);
-  vec2 sc = accurateSinCos(rest);
-  vec2 cs = vec2(sc.y, sc.x);
-  if (q == 1u) cs = vec2(-sc.x, sc.y);
-  if (q == 2u) cs = vec2(-sc.y, -sc.x);
-  if (q == 3u) cs = vec2(sc.x, -sc.y);
-  return sqrt(radius2) * cs;
+  // n = 2^25 u is whole. With n = m 2^e, m in about [sqrt(1/2), sqrt(2)), the difference n - 2^e is exact in fp32 also where n is not, so that
+  // ln m = 2 atanh((n - 2^e) / (n + 2^e)) keeps its relative accuracy as u tends to 1.
+  int n = int(a >> 8) * 2 + 1;
+  int e = (floatBitsToInt(float(n)) - 0x3f3504f3) >> 23;
+  precise float over = float(n - (1 << e));
+  precise float s = over / (over + intBitsToFloat((e + 128) << 23));
+  precise float z = s * s;
+  precise float tail = z * (0.66666666 + z * (0.4 + z * (0.28571429 + z * (0.22222222 + z * 0.18181818))));
+  float power = float(e - 25);
+  precise float logarithm = power * 0.693145751953125 + ((2.0 * s + s * tail) + power * 1.42860677e-6);
+  float radius = sqrt(-2.0 * logarithm);
+
+  // The angle is a whole number of quarter turns and a rest in [-pi/4, pi/4], both exact.
+  uint word = b >> 8, quarters = (word + 0x200000u) >> 22;
+  precise float r = float(int(word) - int(quarters << 22)) * (1.5707963267948966 / 4194304.0);
+  precise float r2 = r * r;
+  precise float sine = r + r * r2 * (-1.6666654611e-1 + r2 * (8.3321608736e-3 + r2 * -1.9515295891e-4));
+  precise float cosine = 1.0 - 0.5 * r2 + r2 * r2 * (4.166664568298827e-2 + r2 * (-1.388731625493765e-3 + r2 * 2.443315711809948e-5));
+  bool odd = (quarters & 1u) != 0u;
+  float x = radius * (odd ? sine : cosine), y = radius * (odd ? cosine : sine);
+  return uintBitsToFloat(floatBitsToUint(vec2(x, y)) ^ uvec2(((quarters + 1u) & 2u) << 30, (quarters & 2u) << 30));
 }
 
 #endif

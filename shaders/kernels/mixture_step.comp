@@ -1,6 +1,7 @@
 #version 450
 //! variant pairs -DPAIRS=1
-// Solver steps of the reverse diffusion of a Gaussian mixture, several per dispatch: a lane carries four particles through all of them.
+// Solver steps of the reverse diffusion of a Gaussian mixture, several per dispatch: a lane carries four particles through all of them, then
+// the next four.
 // The coefficients of every step come from the host in double precision (core/kernels/mixture_solver.cpp, generative.md C5). State x is scaled
 // (x_t / alpha_t), e = (x - D) / a, z standard normal.
 //   SOLVER 0  x + c1 e + cz z                                   Euler, Euler-Maruyama, Euler ancestral
@@ -14,6 +15,9 @@
 // for an even particle, 2 and 3 for an odd one. The numbers of a lane's four particles follow each other from a multiple of 4. The host
 // chooses nodes and coefficients so that the z of a step is the increment of one Brownian path however the steps are cut.
 // Lanes behind the end repeat the last four particles and write the same again: nothing that is read may also be written.
+// For lavapipe: both sides of an `if` run under a mask and a loop is left only at its end, so what is rarely needed is compiled in or out by
+// constants, and loops end with their test; and a uniform storage buffer load ahead of every loop is one scalar load, so the coefficients of a
+// dispatch of a single step are read there.
 #extension GL_GOOGLE_include_directive : require
 #include "philox.glsl"
 #include "stores.glsl"
@@ -22,6 +26,9 @@ layout(constant_id = 0) const uint COMMON = 1;
 layout(constant_id = 1) const uint COMPONENTS = 0;
 layout(constant_id = 2) const uint SOLVER = 0;
 layout(constant_id = 3) const uint ERROR_KIND = 0;   // 0 none, 1 constant, 2 shrink, 3 noise field
+layout(constant_id = 5) const uint SINGLE = 0;       // 1: stepCount is 1
+layout(constant_id = 6) const uint NOISE = 1;        // 0: every cz and churn is 0; 1: every step has a noise term
+layout(constant_id = 7) const uint TRAIL = 1;        // 1: also write the state after every step
 layout(set = 0, binding = 0) uniform samplerBuffer stateIn;
 #define MIXTURE_TABLE 1
 #define MIXTURE_TEXELS 2
@@ -32,12 +39,13 @@ layout(set = 0, binding = 5) writeonly buffer StateOut { FOUR stateOut[]; };
 layout(set = 0, binding = 6) uniform samplerBuffer historyIn;                      // D of the previous step (SOLVER 4), as x of four, y of four
 layout(set = 0, binding = 7) writeonly buffer HistoryOut { FOUR historyOut[]; };
 layout(set = 0, binding = 8) writeonly buffer Trail { TWO path[]; };             // [steps, n]
+layout(set = 0, binding = 9) readonly buffer FirstStep { vec4 stepTable[]; };    // `steps` again
 layout(push_constant) uniform Push {
   uint count, quads, components, firstStep, stepCount;
   float spread, errorAmount;
   uint seedLow, seedHigh, purpose, firstParticle;
-  uint trail;            // 1: also write the state after every step
   uint trailRow;         // the row of the trail the first step writes
+  uint quadsPerLane;
   uint wrap;             // the particle number of a row is firstParticle + row mod wrap, both multiples of 4
 } p;
 
@@ -68,91 +76,114 @@ void denoise(vec4 x, vec4 y, float sigma, out vec4 dx, out vec4 dy) {
 // The slope e at (x, y).
 void slope(vec4 x, vec4 y, float sigma, out vec4 ex, out vec4 ey) {
   denoise(x, y, sigma, ex, ey);
-  ex = (x - ex) / sigma;
-  ey = (y - ey) / sigma;
+  float overSigma = 1.0 / sigma;
+  ex = (x - ex) * overSigma;
+  ey = (y - ey) * overSigma;
 }
 
-void main() {
-  mixtureBegin();
-  uint i = min(gl_GlobalInvocationID.x, p.quads - 1u);
+// Carries the four particles 4i ... 4i + 3 through all steps of the dispatch; `levels`, `factors`, `extra` are those of a single step.
+void run(uint i, vec4 levels, vec4 factors, vec4 extra) {
   vec4 low = texelFetch(stateIn, int(2u * i)), high = texelFetch(stateIn, int(2u * i + 1u));
   vec4 x = vec4(low.xz, high.xz), y = vec4(low.yw, high.yw);
-  uint couple = (p.firstParticle + (4u * i) % p.wrap) / 2u;
+  uint couple = NOISE != 0u ? (p.firstParticle + (4u * i) % p.wrap) / 2u : 0u;
   vec4 previousX = vec4(0.0), previousY = vec4(0.0);
   if (SOLVER == 4u) {
     previousX = texelFetch(historyIn, int(2u * i));
     previousY = texelFetch(historyIn, int(2u * i + 1u));
   }
-  for (uint n = 0u; n < p.stepCount; ++n) {
-    int at = int(3u * (p.firstStep + n));
-    vec4 levels = texelFetch(steps, at), factors = texelFetch(steps, at + 1), extra = texelFetch(steps, at + 2);
+  uint n = 0u;
+  do {
+    if (SINGLE == 0u) {
+      int at = int(3u * (p.firstStep + n));
+      levels = texelFetch(steps, at);
+      factors = texelFetch(steps, at + 1);
+      extra = texelFetch(steps, at + 2);
+    }
     float a = levels.x, target = levels.y, middle = levels.z;
 
     // Form the step's normals from the Brownian tree.
     vec4 zx = vec4(0.0), zy = vec4(0.0);
-    int noiseEnd = int(extra.x + extra.y);
-    for (int j = int(extra.x); j < noiseEnd; ++j) {
-      vec4 term = texelFetch(noise, j);
-      uvec4 low = philox(uvec4(couple, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
-      uvec4 high = philox(uvec4(couple + 1u, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
-      vec2 n0 = philoxNormals(low.x, low.y), n1 = philoxNormals(low.z, low.w);
-      vec2 n2 = philoxNormals(high.x, high.y), n3 = philoxNormals(high.z, high.w);
-      zx += term.y * vec4(n0.x, n1.x, n2.x, n3.x);
-      zy += term.y * vec4(n0.y, n1.y, n2.y, n3.y);
+    if (NOISE != 0u) {
+      int j = int(extra.x), noiseEnd = int(extra.x + extra.y);
+      do {
+        vec4 term = texelFetch(noise, j);
+        uvec4 low = philox(uvec4(couple, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
+        uvec4 high = philox(uvec4(couple + 1u, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
+        vec2 n0 = philoxNormals(low.x, low.y), n1 = philoxNormals(low.z, low.w);
+        vec2 n2 = philoxNormals(high.x, high.y), n3 = philoxNormals(high.z, high.w);
+        zx += term.y * vec4(n0.x, n1.x, n2.x, n3.x);
+        zy += term.y * vec4(n0.y, n1.y, n2.y, n3.y);
+      } while (++j < noiseEnd);
     }
-    if (SOLVER == 2u) {
+    if (SOLVER == 2u && NOISE != 0u) {
       // Increase noise temporarily.
       x += extra.z * zx;
       y += extra.z * zy;
-      a = levels.w;
     }
+    if (SOLVER == 2u) a = levels.w;
     vec4 Dx, Dy;
     denoise(x, y, a, Dx, Dy);
-    if (target == 0.0) {
-      x = Dx;
-      y = Dy;
-    } else if (SOLVER == 4u) {
-      x = factors.x * x + factors.y * Dx + factors.z * (Dx - previousX);
-      y = factors.x * y + factors.y * Dy + factors.z * (Dy - previousY);
+    // At a target of 0 every solver takes x = D. No branch: lavapipe would take both.
+    vec4 nextX, nextY;
+    float overA = 1.0 / a;
+    if (SOLVER == 4u) {
+      nextX = factors.x * x + factors.y * Dx + factors.z * (Dx - previousX);
+      nextY = factors.x * y + factors.y * Dy + factors.z * (Dy - previousY);
     } else {
-      vec4 ex = (x - Dx) / a, ey = (y - Dy) / a, fx, fy;
+      vec4 ex = (x - Dx) * overA, ey = (y - Dy) * overA, fx, fy;
       float h = target - a;
       if (SOLVER == 0u) {
-        x += factors.x * ex;
-        y += factors.x * ey;
+        nextX = x + factors.x * ex;
+        nextY = y + factors.x * ey;
       } else if (SOLVER == 1u || SOLVER == 2u) {
         slope(x + h * ex, y + h * ey, target, fx, fy);
-        x += h * (0.5 * (ex + fx));
-        y += h * (0.5 * (ey + fy));
+        nextX = x + (0.5 * h) * (ex + fx);
+        nextY = y + (0.5 * h) * (ey + fy);
       } else if (SOLVER == 3u) {
         slope(x + (middle - a) * ex, y + (middle - a) * ey, middle, fx, fy);
-        x += h * fx;
-        y += h * fy;
+        nextX = x + h * fx;
+        nextY = y + h * fy;
       } else {
         vec4 gx, gy, kx, ky;
         slope(x + (middle - a) * ex, y + (middle - a) * ey, middle, fx, fy);
         slope(x + (middle - a) * fx, y + (middle - a) * fy, middle, gx, gy);
         slope(x + h * gx, y + h * gy, target, kx, ky);
-        x += h * ((ex + 2.0 * fx + 2.0 * gx + kx) / 6.0);
-        y += h * ((ey + 2.0 * fy + 2.0 * gy + ky) / 6.0);
+        nextX = x + (h / 6.0) * (ex + 2.0 * fx + 2.0 * gx + kx);
+        nextY = y + (h / 6.0) * (ey + 2.0 * fy + 2.0 * gy + ky);
       }
     }
-    if (SOLVER != 2u) {
+    x = target == 0.0 ? Dx : nextX;
+    y = target == 0.0 ? Dy : nextY;
+    if (SOLVER != 2u && NOISE != 0u) {
       x += factors.w * zx;
       y += factors.w * zy;
     }
     previousX = Dx;
     previousY = Dy;
-    if (p.trail != 0u) {
+    if (TRAIL != 0u) {
       for (uint k = 0u; k < 4u; ++k) {
         if (4u * i + k < p.count) path[(p.trailRow + n) * p.count + 4u * i + k] = asTwo(vec2(x[k], y[k]));
       }
     }
-  }
+  } while (SINGLE == 0u && ++n < p.stepCount);
   stateOut[2u * i] = asFour(vec4(x.x, y.x, x.y, y.y));
   stateOut[2u * i + 1u] = asFour(vec4(x.z, y.z, x.w, y.w));
   if (SOLVER == 4u) {
     historyOut[2u * i] = asFour(previousX);
     historyOut[2u * i + 1u] = asFour(previousY);
   }
+}
+
+void main() {
+  mixtureBegin();
+  vec4 levels = vec4(0.0), factors = vec4(0.0), extra = vec4(0.0);
+  if (SINGLE != 0u) {
+    levels = stepTable[3u * p.firstStep];
+    factors = stepTable[3u * p.firstStep + 1u];
+    extra = stepTable[3u * p.firstStep + 2u];
+  }
+  uint own = 0u;
+  do {
+    run(min(gl_GlobalInvocationID.x * p.quadsPerLane + own, p.quads - 1u), levels, factors, extra);
+  } while (++own < p.quadsPerLane);
 }
