@@ -25,7 +25,11 @@ State Run::denoise(const State& x, double level) {
   return denoiser_(x, level);
 }
 
-State Run::slope(const State& x, double level) { return (x - denoise(x, level)) / level; }
+State Run::slope(const State& x, double level) {
+  if (!options_.slope) return (x - denoise(x, level)) / level;
+  ++evaluations_;
+  return options_.slope(x, level);
+}
 
 State Run::noise(double a, double b) { return options_.noiseScale * (options_.noise ? options_.noise(a, b) : noise_.increment(a, b)); }
 

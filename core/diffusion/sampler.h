@@ -35,6 +35,7 @@ struct SamplerOptions {
   std::size_t dimension = 1;                       // coordinates per particle (Langevin's norms are per particle)
   std::function<State(double a, double b)> noise;  // replaces every z, on the path and off it (then a, b = step, purpose), when it is set
   std::function<State(double level)> exact;        // the exact path: multistep samplers start from it when it is set
+  std::function<State(const State& x, double level)> slope;  // replaces (x - D) / level when it is set
 };
 
 struct Step {
@@ -116,6 +117,9 @@ struct Ancestral {
   double down = 0, up = 0;
 };
 Ancestral ancestral(double a, double b, double eta);
+
+// One step of Dormand & Prince's fifth-order formula in ln(level) from a to b: six evaluations, no error control.
+State dormandPrinceStep(Run& run, const State& x, double a, double b);
 
 // e^-h - 1 and its successors: phi1 = e^-h - 1, phi_{k+1} = phi_k / -h - 1/k!, by series when h is small.
 double uniPhi(int k, double h);

@@ -227,17 +227,27 @@ Ends endsOf(const Run& run) {
   return {levels.front(), zero ? levels[levels.size() - 2] : levels.back(), zero};
 }
 
-// Dormand & Prince 1980, 5(4), in lambda = -ln(level); first-same-as-last; PI step control (Hairer, Norsett & Wanner 1993, II.4) with
-// exponents 0.7/5 and 0.4/5. The grid gives the ends only.
+// Dormand & Prince 1980, 5(4): the last row of A is the fifth-order formula, E its difference to the fourth-order one.
+constexpr double A[7][6] = {{},
+                            {1.0 / 5},
+                            {3.0 / 40, 9.0 / 40},
+                            {44.0 / 45, -56.0 / 15, 32.0 / 9},
+                            {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},
+                            {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},
+                            {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}};
+constexpr double C[7] = {0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1, 1};
+
+// x + h sum_j A[stage][j] k_j.
+State stagePoint(const State& x, double h, const std::vector<State>& k, std::size_t stage) {
+  State next = x;
+  for (std::size_t j = 0; j < stage; ++j)
+    if (A[stage][j] != 0) next += h * A[stage][j] * k[j];
+  return next;
+}
+
+// In lambda = -ln(level); first-same-as-last; PI step control (Hairer, Norsett & Wanner 1993, II.4) with exponents 0.7/5 and 0.4/5. The
+// grid gives the ends only.
 State dormandPrince(Run& run, State x) {
-  static constexpr double A[7][6] = {{},
-                                     {1.0 / 5},
-                                     {3.0 / 40, 9.0 / 40},
-                                     {44.0 / 45, -56.0 / 15, 32.0 / 9},
-                                     {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},
-                                     {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},
-                                     {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}};
-  static constexpr double C[7] = {0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1, 1};
   static constexpr double E[7] = {71.0 / 57600, 0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
   const Ends ends = endsOf(run);
   const double whole = std::log(ends.from / ends.to);
@@ -251,9 +261,7 @@ State dormandPrince(Run& run, State x) {
     h = std::min(h, whole - place);
     State next = x, error(x.size());
     for (std::size_t stage = 1; stage < 7; ++stage) {
-      next = x;
-      for (std::size_t j = 0; j < stage; ++j)
-        if (A[stage][j] != 0) next += h * A[stage][j] * k[j];
+      next = stagePoint(x, h, k, stage);
       k[stage] = slope(next, place + C[stage] * h);
     }
     for (std::size_t j = 0; j < 7; ++j)
@@ -352,5 +360,15 @@ const Registration<Sampler> entries[] = {
 };
 
 }  // namespace
+
+State dormandPrinceStep(Run& run, const State& x, double a, double b) {
+  const double h = std::log(a / b);
+  std::vector<State> k;
+  for (std::size_t stage = 0; stage < 6; ++stage) {
+    const State at = stagePoint(x, h, k, stage);
+    k.push_back(run.denoise(at, a * std::exp(-C[stage] * h)) - at);
+  }
+  return stagePoint(x, h, k, 6);
+}
 
 }  // namespace orrery::diffusion

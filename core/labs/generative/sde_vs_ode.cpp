@@ -3,8 +3,8 @@
 // levels).
 //   dx = [f x - (1 + zeta^2) / 2 g^2 score] dt + zeta g dw,  zeta = 0 ODE, 1 SDE; every zeta has the same one-time laws (generative.md C4)
 // Units: data units; sigma is the relative noise level sigma_t / alpha_t; t = 0 is data. The state is kept scaled (x_t / alpha_t) and shown
-// at the scale of the chosen schedule. Steps run on the device (kernels/mixture_step); the distances are computed on the host every 8
-// steps, more often in short runs. Random numbers, key = seed: start of particle i: block of kernels/philox stream 1 (2 on the right when
+// at the scale of the chosen schedule. Steps run on the device (shared/cloud_sampler), under the exact D or a user's network; the distances are
+// computed on the host every 8 steps, more often in short runs. Random numbers, key = seed: start of particle i: block of kernels/philox stream 1 (2 on the right when
 // starts are not shared); noise: Brownian node counters (i / 2, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle
 // numbers from 2^24 on.
 
@@ -18,6 +18,7 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
 #include "core/labs/generative/shared/density_file.h"
+#include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
@@ -45,28 +46,35 @@ double measureAlpha(double sigma) { return displayAlpha(Display::vp, sigma); }
 namespace {
 
 using kernels::Component;
-using kernels::Method;
 
 constexpr std::uint32_t firstFanParticle = 1u << 24;
 
-Method methodOf(const std::string& id) {
-  if (id == "euler") return Method::euler;
-  if (id == "heun") return Method::heun;
-  if (id == "euler-a") return Method::eulerAncestral;
-  if (id == "dpm-2") return Method::dpm2;
-  if (id == "dpm++2m") return Method::dpmpp2m;
-  if (id == "rk4") return Method::rk4;
-  if (id == "edm") return Method::edm;
-  return Method::em;
+constexpr std::int64_t controlling = 256;  // particles that control the steps of the adaptive solver
+
+// The exact D of the table, with what is wrong with it.
+CloudDenoiser exactDenoiser(const kernels::MixtureTable& table, kernels::StepOptions options) {
+  return [table, options](gpu::Stream& stream, const Tensor& x, double level) {
+    if (options.error == kernels::ScoreError::none) return kernels::mixture(stream, table, x, 1, level, kernels::MixtureOutput::denoiser);
+    // A step to 0 ends at D, its error included.
+    kernels::SolverPlan plan;
+    kernels::SolverStep step;
+    step.a = static_cast<float>(level);
+    plan.steps.push_back(step);
+    return kernels::mixtureSteps(stream, table, kernels::upload(plan), 0, 1, x, {}, options).state;
+  };
 }
 
 Expected<Settings> readSettings(const LabContext& context) {
   Settings s;
   s.scene = context.text("scene");
-  s.zeta[0] = context.number("noise-share-left");
-  s.zeta[1] = context.number("noise-share-right");
-  s.method[0] = methodOf(context.text("solver-left"));
-  s.method[1] = methodOf(context.text("solver-right"));
+  const char* names[] = {"left", "right"};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::string side = names[i];
+    s.solver[i] = {context.text("solver-" + side),           context.number("noise-share-" + side),
+                   context.number("absolute-tolerance"),     context.number("relative-tolerance"),
+                   static_cast<int>(context.integer("corrector-steps")), context.number("corrector-ratio")};
+    s.network[i] = context.text("denoiser-" + side) == "network";
+  }
   s.steps = context.integer("steps");
   s.particles = context.integer("particles");
   s.trails = std::min(context.integer("trails"), s.particles / 4 * 4);
@@ -116,15 +124,13 @@ Tensor joined(gpu::Stream& stream, const Tensor& first, const Tensor& second, Sh
 
 }  // namespace
 
-Expected<void> SdeVsOde::readDensity(LabContext& context) {
+Expected<PlanarDensity> SdeVsOde::readDensity(LabContext& context) const {
   const double spread = context.number("spread");
   Expected<PlanarDensity> density = settings_.scene == "drawn"     ? densityOfDrawing(context.text("strokes"), spread)
                                     : settings_.scene == "dropped" ? densityOfFile(context.file("file"), context.flag("invert"), spread)
                                                                    : builtInDensity(settings_.scene, spread);
-  if (!density) return density.error();
-  density_ = std::move(*density);
-  if (density_.named) applyMoves(context.text("components"), settings_.scene, density_);
-  return {};
+  if (density && density->named) applyMoves(context.text("components"), settings_.scene, *density);
+  return density;
 }
 
 // The samplers run on; only what is drawn of them changes.
@@ -139,28 +145,41 @@ bool SdeVsOde::keepsTime(const LabContext& context) const {
 
 Expected<void> SdeVsOde::update(LabContext& context) {
   stream_ = &context.stream();
-  const Settings before = settings_;
   auto settings = readSettings(context);
   if (!settings) return settings.error();
-  settings_ = *std::move(settings);
-  if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert"})) {
-    if (auto read = readDensity(context); !read) {
-      settings_ = before;
-      return read.error();
-    }
+  // What fails leaves the lab as it was.
+  const Settings before = std::exchange(settings_, *std::move(settings));
+  const PlanarDensity densityBefore = density_;
+  const auto networkBefore = network_;
+  const auto undo = [&](const Error& error) {
+    settings_ = before, density_ = densityBefore, network_ = networkBefore;
+    return error;
+  };
+  const bool otherDensity = context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert"});
+  if (otherDensity) {
+    auto read = readDensity(context);
+    if (!read) return undo(read.error());
+    density_ = *std::move(read);
+  }
+  const bool asked = networked(), told = perceptronChanged(context, "network-schedule");
+  if (asked && (told || !network_)) {
+    auto opened = statedPlanePerceptron(context, tr("choose the exact denoiser on both sides"), "network-schedule");
+    if (!opened) return undo(opened.error());
+    network_ = *std::move(opened);
   }
   // Views change the picture only; everything else starts the measurement anew.
   fanShown_ = settings_.lower[0] == "fan" || settings_.lower[1] == "fan";
-  if (context.anyChanged({"scene",
-                          "spread",
-                          "components",
-                          "strokes",
-                          "file",
-                          "invert",
-                          "noise-share-left",
+  if (otherDensity || (asked && told) ||
+      context.anyChanged({"noise-share-left",
                           "noise-share-right",
                           "solver-left",
                           "solver-right",
+                          "denoiser-left",
+                          "denoiser-right",
+                          "absolute-tolerance",
+                          "relative-tolerance",
+                          "corrector-steps",
+                          "corrector-ratio",
                           "steps",
                           "particles",
                           "grid",
@@ -183,18 +202,16 @@ Expected<void> SdeVsOde::update(LabContext& context) {
                           "shared-noise",
                           "moved-particle",
                           "seed"})) {
+    if (auto begun = begin(*stream_); !begun) return undo(begun.error());
     ticks_.clear();
-    if (context.anyChanged({"scene", "spread", "components", "strokes", "file", "invert", "particles", "seed"})) {
-      drawExact();
-    }
-    begin(*stream_);
+    if (otherDensity || context.anyChanged({"particles", "seed"})) drawExact();
+    judgeNetwork();
   }
   const bool stays = keepsTime(context);
   for (Side& side : sides_) {
     if (stays) break;
-    side.state = side.start;
-    side.history = {};
-    moveParticle(side.state, 0, 0);
+    side.state = {side.start, {}};
+    moveParticle(side, side.state, 0, 0);
   }
   if (!stays) frame_ = 0;
   if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
@@ -204,21 +221,20 @@ Expected<void> SdeVsOde::update(LabContext& context) {
   return {};
 }
 
-void SdeVsOde::begin(gpu::Stream& stream) {
+Expected<void> SdeVsOde::begin(gpu::Stream& stream) {
   const Settings& s = settings_;
-  exactTable_ = kernels::makeMixtureTable(density_.components);
-  samplerTable_ = exactTable_;
+  const kernels::MixtureTable exact = kernels::makeMixtureTable(density_.components);
+  kernels::MixtureTable seen = exact;
   if (s.errorKind == "missing" && s.errorAmount > 0) {
     // The network has not seen the first mode; of a point set, the first eighth.
-    std::vector<Component> seen = density_.components;
-    const std::size_t missing = density_.named ? 1 : std::max<std::size_t>(1, seen.size() / 8);
-    for (std::size_t k = 0; k < missing && seen.size() > 1; ++k) seen[k].weight *= 1 - s.errorAmount;
-    samplerTable_ = kernels::makeMixtureTable(seen);
+    std::vector<Component> components = density_.components;
+    const std::size_t missing = density_.named ? 1 : std::max<std::size_t>(1, components.size() / 8);
+    for (std::size_t k = 0; k < missing && components.size() > 1; ++k) components[k].weight *= 1 - s.errorAmount;
+    seen = kernels::makeMixtureTable(components);
   }
+  std::array<Side, 2> sides;
   for (std::size_t i = 0; i < 2; ++i) {
-    Side& side = sides_[i];
-    side.plan = kernels::planSolver(s.method[i], s.levels, s.zeta[i]);
-    side.device = kernels::upload(side.plan);
+    Side& side = sides[i];
     side.options.seed = s.seed;
     side.options.purpose = i == 1 && !s.sharedNoise ? 11 : 10;
     side.options.error = s.errorKind == "constant" ? kernels::ScoreError::constant
@@ -226,6 +242,7 @@ void SdeVsOde::begin(gpu::Stream& stream) {
                          : s.errorKind == "field"  ? kernels::ScoreError::field
                                                    : kernels::ScoreError::none;
     side.options.errorAmount = side.options.error == kernels::ScoreError::none ? 0 : s.errorAmount;
+    if (side.options.errorAmount == 0) side.options.error = kernels::ScoreError::none;
     // Draw the start cloud N(shift, scale^2) sigma_T; the true p_T is N(0, sigma_T^2) but for the data's own spread.
     if (i == 0 || !s.sharedStart) {
       const Tensor z =
@@ -233,9 +250,27 @@ void SdeVsOde::begin(gpu::Stream& stream) {
       const Tensor shift = Tensor::from(Shape{2}, {static_cast<float>(s.shiftX * s.sigmaMax), static_cast<float>(s.shiftY * s.sigmaMax)});
       side.start = kernels::binary(stream, kernels::Binary::add, z, shift);
     } else {
-      side.start = sides_[0].start;
+      side.start = sides[0].start;
     }
+    if (s.network[i]) {
+      side.denoise = [network = network_](gpu::Stream& on, const Tensor& x, double level) { return network->denoise(on, x, level); };
+    } else {
+      side.denoise = exactDenoiser(seen, side.options);
+    }
+    CloudProblem problem;
+    problem.levels = s.levels;
+    problem.denoise = side.denoise;
+    if (!s.network[i]) problem.mixture = &seen;
+    problem.followed = side.start.rows(0, std::min(controlling, s.particles));
+    problem.rows = side.options;
+    if (s.moved.particle >= 0 && s.moved.frame < s.steps) problem.stopAt = s.levels[static_cast<std::size_t>(s.moved.frame)];
+    auto sampler = cloudSampler(stream, s.solver[i], problem);
+    if (!sampler) return sampler.error();
+    side.sampler = *std::move(sampler);
   }
+  exactTable_ = exact, samplerTable_ = seen;
+  sides_ = std::move(sides);
+  return {};
 }
 
 // Two exact samples of p_0, with the noise that carries them to any t.
@@ -257,14 +292,14 @@ void SdeVsOde::drawExact() {
 void SdeVsOde::tracePaths(gpu::Stream& stream) {
   const Settings& s = settings_;
   const std::int64_t pairs = std::min(pairCount, s.particles), followed = (std::max(pairs, s.trails) + 3) / 4 * 4, rows = followed + pairs;
-  const auto& levels = sides_[0].plan.levels;
+  const auto& levels = s.levels;
 
   // The partner of a pair starts elsewhere: without the shift when there is one, else half a sigma to the right.
   const bool shifted = s.shiftX != 0 || s.shiftY != 0;
   const double dx = shifted ? -s.shiftX : 0.5, dy = shifted ? -s.shiftY : 0.0;
   const Tensor shift = Tensor::from(Shape{2}, {static_cast<float>(dx * s.sigmaMax), static_cast<float>(dy * s.sigmaMax)});
   const auto follow = [&](const Side& side, const Tensor& start, const kernels::StepOptions& options) {
-    const Tensor trail = kernels::mixtureSteps(stream, samplerTable_, side.device, 0, s.steps, start, {}, options, true).trail;
+    const Tensor trail = side.sampler->walk(stream, 0, s.steps, {start, {}}, options, true).trail;
     return joined(stream, start, trail, Shape{s.steps + 1, start.shape()[0], 2});
   };
   std::array<Tensor, 2> paths, fans;
@@ -317,28 +352,29 @@ void SdeVsOde::tracePaths(gpu::Stream& stream) {
 }
 
 // Puts the dragged particle where it was dragged to, at the frame it was dragged at. Row 0 of `state` is particle `firstRow`.
-void SdeVsOde::moveParticle(Tensor& state, std::int64_t frame, std::int64_t firstRow) const {
+void SdeVsOde::moveParticle(const Side& side, CloudState& state, std::int64_t frame, std::int64_t firstRow) const {
   const auto& moved = settings_.moved;
   const std::int64_t row = moved.particle - firstRow;
-  if (moved.particle < 0 || frame != moved.frame || row < 0 || row >= state.shape()[0]) return;
-  const auto read = state.as<float>();
+  if (moved.particle < 0 || frame != moved.frame || row < 0 || row >= state.x.shape()[0]) return;
+  const auto read = state.x.as<float>();
   std::vector<float> values(read.begin(), read.end());
   values[static_cast<std::size_t>(2 * row)] = moved.x;
   values[static_cast<std::size_t>(2 * row + 1)] = moved.y;
-  state = Tensor::from(state.shape(), values);
+  state.x = Tensor::from(state.x.shape(), values);
+  side.sampler->moved(state);
 }
 
 // The whole path of the traced particle, with the cloud's numbers. Noise is drawn for four particles at a time, so its quad comes along.
 void SdeVsOde::traceOne(gpu::Stream& stream) {
   const Settings& s = settings_;
-  const auto& levels = sides_[0].plan.levels;
+  const auto& levels = s.levels;
   for (Side& side : sides_) {
     side.tracedPath = {};
     if (s.traced < 0) continue;
     const std::int64_t first = s.traced / 4 * 4, rows = std::min<std::int64_t>(4, s.particles - first);
     kernels::StepOptions options = side.options;
     options.firstParticle = static_cast<std::uint32_t>(first);
-    Tensor state = side.start.rows(first, first + rows), history;
+    CloudState state{side.start.rows(first, first + rows), {}};
     const auto row = static_cast<std::size_t>(s.traced - first);
     std::vector<float> path;
     const auto keep = [&](std::span<const float> quad) {
@@ -346,20 +382,19 @@ void SdeVsOde::traceOne(gpu::Stream& stream) {
       path.push_back(static_cast<float>(scale * static_cast<double>(quad[2 * row])));
       path.push_back(static_cast<float>(scale * static_cast<double>(quad[2 * row + 1])));
     };
-    moveParticle(state, 0, first);
-    keep(state.as<float>());
+    moveParticle(side, state, 0, first);
+    keep(state.x.as<float>());
     // In one go, or in two when the particle was moved on the way.
     const bool stops = s.moved.particle >= first && s.moved.particle < first + rows && s.moved.frame > 0 && s.moved.frame < s.steps;
     for (std::int64_t from = 0; from < s.steps;) {
       const std::int64_t to = stops && from < s.moved.frame ? s.moved.frame : s.steps;
-      auto result = kernels::mixtureSteps(stream, samplerTable_, side.device, from, to - from, state, history, options, true);
-      moveParticle(result.state, to, first);
-      const auto trail = result.trail.as<float>(), end = result.state.as<float>();
+      auto result = side.sampler->walk(stream, from, to - from, std::move(state), options, true);
+      moveParticle(side, result.end, to, first);
+      const auto trail = result.trail.as<float>(), end = result.end.x.as<float>();
       const auto quad = static_cast<std::size_t>(2 * rows);
       for (std::size_t step = 0; step + 1 < static_cast<std::size_t>(to - from); ++step) keep(trail.subspan(step * quad, quad));
       keep(end);
-      state = std::move(result.state);
-      history = std::move(result.history);
+      state = std::move(result.end);
       from = to;
     }
     side.tracedPath = Tensor::from(Shape{s.steps + 1, 1, 2}, path);
@@ -370,10 +405,8 @@ Expected<bool> SdeVsOde::advance(LabContext& context) {
   if (frame_ >= settings_.steps) return false;
   gpu::Stream& stream = context.stream();
   for (Side& side : sides_) {
-    auto result = kernels::mixtureSteps(stream, samplerTable_, side.device, frame_, 1, side.state, side.history, side.options);
-    side.state = std::move(result.state);
-    side.history = std::move(result.history);
-    moveParticle(side.state, frame_ + 1, 0);
+    side.state = side.sampler->walk(stream, frame_, 1, std::move(side.state), side.options, false).end;
+    moveParticle(side, side.state, frame_ + 1, 0);
   }
   ++frame_;
   if (frame_ % measureEvery(settings_.steps) == 0 || frame_ == settings_.steps) measure(stream);
@@ -382,18 +415,30 @@ Expected<bool> SdeVsOde::advance(LabContext& context) {
 
 Timeline SdeVsOde::timeline() const { return {settings_.steps + 1, "step", 60}; }
 
-std::vector<Tensor> SdeVsOde::capture() const { return {sides_[0].state, sides_[0].history, sides_[1].state, sides_[1].history}; }
+// Each side's cloud, how many tensors it remembers, and those.
+std::vector<Tensor> SdeVsOde::capture() const {
+  std::vector<Tensor> state;
+  for (const Side& side : sides_) {
+    state.push_back(side.state.x);
+    state.push_back(Tensor::from(Shape{1}, {static_cast<float>(side.state.history.size())}));
+    state.insert(state.end(), side.state.history.begin(), side.state.history.end());
+  }
+  return state;
+}
 
 void SdeVsOde::restore(std::int64_t frame, std::vector<Tensor> state) {
   frame_ = frame;
-  for (std::size_t i = 0; i < 2; ++i) {
-    sides_[i].state = std::move(state[2 * i]);
-    sides_[i].history = std::move(state[2 * i + 1]);
+  auto next = state.begin();
+  for (Side& side : sides_) {
+    side.state.x = *next++;
+    const auto remembered = static_cast<std::ptrdiff_t>((next++)->as<float>()[0]);
+    side.state.history.assign(next, next + remembered);
+    next += remembered;
   }
 }
 
 Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const {
-  if (sides_[0].state.empty()) return {};
+  if (sides_[0].state.x.empty()) return {};
   const auto number = [&](const char* id) { return std::get<double>(values.find(id)->second); };
   const auto text = [&](const char* id) { return std::get<std::string>(values.find(id)->second); };
   const bool moving = event.kind == PointerEvent::Kind::drag;
@@ -423,7 +468,7 @@ Changes SdeVsOde::pointer(const PointerEvent& event, const Values& values) const
   }
   if (event.kind == PointerEvent::Kind::click && scene != "drawn") {
     // Trace the particle under the pointer; clicking far from all of them lets go.
-    const auto state = sides_[event.panel == "left" ? 0 : 1].state.as<float>();
+    const auto state = sides_[event.panel == "left" ? 0 : 1].state.x.as<float>();
     double best = 0.03 * reach() / alpha();
     std::int64_t nearest = -1;
     for (std::size_t i = 0; i + 1 < state.size(); i += 2) {

@@ -11,9 +11,11 @@
 #include "core/kernels/philox.h"
 #include "core/labs/generative/shared/density_file.h"
 #include "core/labs/generative/shared/planar_density.h"
+#include "core/modelfile/safetensors_write.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/scratch.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -258,7 +260,9 @@ TEST_CASE("every scene, solver, grid and lower panel runs and stays finite") {
     for (const auto& option : choices(id)) {
       if (option.id == "drawn" || option.id == "dropped") continue;
       INFO(id << " = " << option.id);
-      REQUIRE(session->set(id, Value(option.id)));
+      // Solvers of the ODE have no noise share.
+      const bool noise = option.id != "rk45" && !option.id.starts_with("unipc") && option.id != "lms" && option.id != "plms" && option.id != "pndm";
+      REQUIRE(session->set({{id, Value(option.id)}, {"noise-share-left", noise ? 1.0 : 0.0}}));
       REQUIRE(session->wait());
       const auto metrics = metricsAt(*session, session->picture()->frames - 1);  // timesteps may give fewer levels than asked for
       CHECK(std::isfinite(metrics.at("sw2.left")));
@@ -434,6 +438,113 @@ TEST_CASE("a dragged particle goes on from where it was put, and nothing else ch
   session->undo();
   metricsAt(*session, 16);
   CHECK(arrayNamed(*session, "left.particles.xy") == before["left"]);
+}
+
+namespace {
+
+// A perceptron of zeros: read as EDM's F with deviation 1/2 it is the exact denoiser of the scene `gauss`, read as x_0 it says 0.
+std::string zeroPerceptron(const orrery::testing::Scratch& folder, std::int64_t coordinates = 2) {
+  const std::string path = folder.path("zero.safetensors");
+  const auto zeros = [](Shape shape) {
+    return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), 0.0f));
+  };
+  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", zeros(Shape{8, coordinates + 1})},
+                                                                                        {"2.weight", zeros(Shape{coordinates, 8})}}));
+  return path;
+}
+
+Changes stated(const std::string& path, const char* prediction) {
+  return {{"scene", text("gauss")},        {"network", Asset{path, ""}},       {"prediction", text(prediction)},
+          {"network-schedule", text("edm")}, {"told-time", text("log-level")}, {"denoiser-right", text("network")}};
+}
+
+}  // namespace
+
+TEST_CASE("a network runs beside the exact denoiser, and what it gets wrong is shown") {
+  const orrery::testing::Scratch folder;
+  const std::string path = zeroPerceptron(folder);
+  Changes changes = stated(path, "F");
+  for (const auto& change : Changes{{"steps", whole(16)}, {"particles", whole(512)}, {"noise-share-left", 0.0}, {"solver-left", text("dpm-3")},
+                                    {"solver-right", text("dpm-3")}, {"lower-left", text("network")}, {"lower-right", text("network-levels")}})
+    changes.push_back(change);
+  auto session = openLab(changes);
+  const auto right = metricsAt(*session, 16);
+  // The network is exact: both sides go the same way, in f32 by two different formulas.
+  CHECK(right.at("network-error") < 1e-6);
+  const auto a = arrayNamed(*session, "left.particles.xy"), b = arrayNamed(*session, "right.particles.xy");
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).margin(1e-4));
+  // Saying x_0 = 0 everywhere, it is off by D = c^2 / (c^2 + s^2) x: root mean square sqrt 2 c^2 / sqrt(c^2 + s^2). Of 512 points' 1024
+  // squares the root mean square deviates by 1 / sqrt(2048) of itself; four of those.
+  REQUIRE(session->set("prediction", text("x0")));
+  const auto wrong = metricsAt(*session, 0);
+  const double expected = std::sqrt(2.0) * 0.25 / std::sqrt(0.25 + 80 * 80);
+  CHECK(wrong.at("network-error") == Approx(expected).epsilon(4 / std::sqrt(2048.0)));
+  const auto levels = arrayNamed(*session, "network-levels.error.x"), errors = arrayNamed(*session, "network-levels.error.y");
+  REQUIRE(levels.size() == errors.size());
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const auto s = static_cast<double>(levels[i]);
+    CHECK(static_cast<double>(errors[i]) == Approx(std::sqrt(2.0) * 0.25 / std::sqrt(0.25 + s * s)).epsilon(4 / std::sqrt(2048.0)));
+  }
+  // Over the plane the same difference is read off: its largest inside the picture is where |x| is.
+  const auto map = arrayNamed(*session, "network.error.value");
+  CHECK(*std::max_element(map.begin(), map.end()) > 2 * static_cast<float>(expected));
+  CHECK(*std::min_element(map.begin(), map.end()) < 0.1f * static_cast<float>(expected));
+  const auto panelNote = [&] {
+    for (const Panel& panel : session->picture()->figure.panels)
+      if (panel.id == "network-levels") return panel.note;
+    return std::string();
+  };
+  CHECK(panelNote().empty());
+  // Said to predict eps, it would deny all noise: that is held against it.
+  REQUIRE(session->set("prediction", text("epsilon")));
+  REQUIRE(session->wait());
+  CHECK(panelNote().find("deviation") != std::string::npos);
+}
+
+TEST_CASE("networks that cannot run and solvers that cannot take noise are refused, and the lab stays usable") {
+  const orrery::testing::Scratch folder;
+  auto session = openLab({{"steps", whole(8)}, {"particles", whole(256)}});
+  const auto before = metricsAt(*session, 8);
+  const auto refused = [&](const Changes& changes, const char* word) {
+    REQUIRE(session->set(changes));
+    const auto done = session->wait();
+    INFO(word);
+    REQUIRE_FALSE(done.hasValue());
+    INFO(done.error().message);
+    CHECK(done.error().message.find(word) != std::string::npos);
+    session->undo();
+    CHECK(metricsAt(*session, 8) == before);
+  };
+  refused({{"denoiser-left", text("network")}}, "no network yet");
+  refused(stated(zeroPerceptron(folder, 3), "F"), "3 coordinates");
+  refused({{"solver-left", text("rk45")}}, "noise share");
+  refused({{"solver-left", text("unipc-2")}}, "noise share");
+  refused({{"solver-right", text("ddpm-large")}}, "noise share");
+}
+
+TEST_CASE("solvers that remember, adapt or correct go back and forth to the same bits, and their trails pass through the particles") {
+  const orrery::testing::Scratch folder;
+  Changes network = stated(zeroPerceptron(folder), "F");
+  for (const auto& change : Changes{{"steps", whole(20)}, {"particles", whole(300)}, {"trails", whole(12)}}) network.push_back(change);
+  auto session = openLab(network);
+  for (const auto& [left, zeta, right] : {std::tuple{"langevin-pc", 1.0, "rk45"}, {"lms", 0.0, "unipc-3"}, {"dpm++3m", 0.7, "pndm"}}) {
+    INFO(left << " " << right);
+    REQUIRE(session->set({{"solver-left", text(left)}, {"noise-share-left", zeta}, {"solver-right", text(right)}}));
+    const auto there = metricsAt(*session, 7);
+    const auto end = metricsAt(*session, 20);
+    for (const std::string side : {"left", "right"}) {
+      const auto trail = arrayNamed(*session, side + ".trails.xy"), particles = arrayNamed(*session, side + ".particles.xy");
+      // At the end all follow the same arithmetic, whatever the number of rows.
+      for (std::size_t i = 0; i < 24; ++i) CHECK(trail[20 * 24 + i] == Approx(particles[i]).margin(2e-5));
+    }
+    CHECK(metricsAt(*session, 7) == there);
+    CHECK(metricsAt(*session, 20) == end);
+  }
+  // The adaptive solver spends far fewer evaluations on this smooth path than its frames would cost.
+  REQUIRE(session->set({{"solver-right", text("rk45")}, {"steps", whole(200)}}));
+  const auto m = metricsAt(*session, 200);
+  CHECK(m.at("evaluations.right") > 30);
+  CHECK(m.at("evaluations.right") < 400);
 }
 
 TEST_CASE("what changes the picture only keeps the particles where they are, and the numbers") {

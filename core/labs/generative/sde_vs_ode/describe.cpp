@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/labs/generative/sde_vs_ode/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
@@ -16,17 +17,15 @@ bool dropped(const Values& values) { return textOf(values, "scene") == "dropped"
 bool fanShown(const Values& values) { return textOf(values, "lower-left") == "fan" || textOf(values, "lower-right") == "fan"; }
 bool never(const Values&) { return false; }
 
-// Functions, because the registration of the lab runs before this file's own statics exist.
-Choice solvers() {
-  return {{{"em", "Euler–Maruyama"},
-           {"euler", "Euler"},
-           {"euler-a", "Euler ancestral"},
-           {"heun", "Heun"},
-           {"edm", "EDM, Heun with churn"},
-           {"dpm-2", "DPM-Solver-2"},
-           {"dpm++2m", "DPM-Solver++(2M)"},
-           {"rk4", "Runge–Kutta 4"}}};
+bool uses(const Values& values, std::string_view solver) {
+  return textOf(values, "solver-left") == solver || textOf(values, "solver-right") == solver;
 }
+bool asksNetwork(const Values& values) {
+  return textOf(values, "denoiser-left") == "network" || textOf(values, "denoiser-right") == "network";
+}
+
+// Functions, because the registration of the lab runs before this file's own statics exist.
+Choice denoisers() { return {{{"exact", "Exact"}, {"network", "Your network"}}}; }
 
 Choice lowerPanels() {
   return {{{"distance", "Distance to the exact density"},
@@ -39,7 +38,9 @@ Choice lowerPanels() {
            {"fan", "One start, many futures"},
            {"marginals", "Marginals at time t"},
            {"difference", "Left minus right"},
-           {"two-time", "Start against now"}}};
+           {"two-time", "Start against now"},
+           {"network", "What the network gets wrong"},
+           {"network-levels", "The network's error by noise level"}}};
 }
 
 int scoreOf(const FileReport& report) {
@@ -91,17 +92,25 @@ LabEntry SdeVsOde::describe() {
        "Samplers", 1.0, Real{0, 3, 0.01}},
       {"noise-share-right", "Noise share right ζ", "0 is the probability-flow ODE, 1 the reverse SDE; every value has the same marginals.",
        "Samplers", 0.0, Real{0, 3, 0.01}},
-      {"solver-left", "Solver left", "With a noise share above 0, the ODE solvers run in their ancestral form.", "Samplers", "em"s,
-       solvers()},
-      {"solver-right", "Solver right", "With a noise share above 0, the ODE solvers run in their ancestral form.", "Samplers", "heun"s,
-       solvers()},
+      {"solver-left", "Solver left", "With a noise share above 0, one-step solvers run in their ancestral form and the multistep DPM-Solver++ in its SDE form.",
+       "Samplers", "em"s, cloudSolvers()},
+      {"solver-right", "Solver right", "With a noise share above 0, one-step solvers run in their ancestral form and the multistep DPM-Solver++ in its SDE form.",
+       "Samplers", "heun"s, cloudSolvers()},
+      {"absolute-tolerance", "Absolute tolerance", "Of the adaptive solver, which chooses its own steps.", "Samplers", 1e-4, LogReal{1e-6, 0.1}, "",
+       [](const Values& v) { return uses(v, "rk45"); }},
+      {"relative-tolerance", "Relative tolerance", "Of the adaptive solver, which chooses its own steps.", "Samplers", 1e-3, LogReal{1e-6, 0.1}, "",
+       [](const Values& v) { return uses(v, "rk45"); }},
+      {"corrector-steps", "Corrector steps", "Langevin steps at every level.", "Samplers", whole(1), Integer{0, 10}, "",
+       [](const Values& v) { return uses(v, "langevin-pc"); }},
+      {"corrector-ratio", "Corrector signal to noise", "Sets the size of a Langevin step.", "Samplers", 0.16, Real{0.01, 0.5, 0.01}, "",
+       [](const Values& v) { return uses(v, "langevin-pc"); }},
       {"steps", "Steps N", "Steps of both samplers; the Brownian path stays the same.", "Samplers", whole(128), Integer{2, 2000, true}},
       {"start-shift", "Start shifted by", "Moves the start cloud to the right, in units of its own deviation.", "What if", 0.0,
        Real{-1, 1, 0.01}, "σ"},
       {"start-shift-y", "Start shifted up by", "Moves the start cloud up, in units of its own deviation.", "What if", 0.0,
        Real{-1, 1, 0.01}, "σ"},
       {"start-scale", "Start widened by", "Multiplies the deviation of the start cloud.", "What if", 1.0, Real{0.2, 3, 0.01}},
-      {"score-error", "Score error", "How much of the error below is in the score.", "What if", 0.0, Real{0, 1, 0.01}},
+      {"score-error", "Score error", "How much of the error below is in the exact score.", "What if", 0.0, Real{0, 1, 0.01}},
       {"score-error-kind", "Kind of error", "What an imperfect network does.", "What if", "shrink"s,
        Choice{{{"shrink", "Shrunken score"},
                {"constant", "Constant push"},
@@ -128,6 +137,12 @@ LabEntry SdeVsOde::describe() {
       {"lower-right", "Lower right", "What the lower right panel shows.", "Picture", "forget"s, lowerPanels()},
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
   };
+  const std::vector<Parameter> sides = {
+      {"denoiser-left", "Denoiser left", "What the left sampler asks: the exact D, or a network of yours.", "Denoiser", "exact"s, denoisers()},
+      {"denoiser-right", "Denoiser right", "What the right sampler asks: the exact D, or a network of yours.", "Denoiser", "exact"s, denoisers()}};
+  const auto network = perceptronParameters(asksNetwork, "network-schedule");
+  const auto samplers = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Samplers"; });
+  entry.parameters.insert(entry.parameters.insert(samplers, network.begin(), network.end()), sides.begin(), sides.end());
   const auto grid = stepGridParameters("karras", 0.002, 80);
   const auto after = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "start-shift"; });
   entry.parameters.insert(after, grid.begin(), grid.end());
@@ -153,8 +168,10 @@ LabEntry SdeVsOde::describe() {
                  {"energy", "Energy distance"},      {"forget", "Who forgets the start"},  {"modes", "Mode mass"},
                  {"fan", "One start, many futures"}, {"marginals", "Marginals at time t"}, {"difference", "Left minus right"},
                  {"two-time", "Start against now"}, {"discrepancy", "Maximum mean discrepancy"},
-                 {"likelihood", "Likelihood under the exact density"}, {"table", "All distances now"}};
-  entry.accepts = {{"points (CSV, npy) or an image as a density", "file", scoreOf, {{"scene", "dropped"s}}}};
+                 {"likelihood", "Likelihood under the exact density"}, {"table", "All distances now"},
+                 {"network", "What the network gets wrong"}, {"network-levels", "The network's error by noise level"}};
+  entry.accepts = {{"points (CSV, npy) or an image as a density", "file", scoreOf, {{"scene", "dropped"s}}},
+                   perceptronAcceptance({{"denoiser-right", "network"s}, {"lower-right", "network"s}}, 65)};
   entry.make = [] { return std::make_unique<SdeVsOde>(); };
   return entry;
 }

@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "core/figure/marks/marks.h"
-#include "core/kernels/mixture_step.h"
+#include "core/labs/generative/shared/cloud_sampler.h"
 #include "core/labs/generative/shared/curves.h"
 #include "core/labs/generative/shared/planar_density.h"
 #include "core/metrics/distances.h"
+#include "core/models/mlp_denoiser.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -37,8 +38,8 @@ constexpr std::int64_t measureEvery(std::int64_t steps) { return steps >= 128 ? 
 // Everything the parameters say, read once per update.
 struct Settings {
   std::string scene;
-  double zeta[2] = {1, 0};
-  kernels::Method method[2] = {kernels::Method::em, kernels::Method::heun};
+  CloudSolver solver[2];
+  bool network[2] = {false, false};  // a user's network instead of the exact D
   std::int64_t steps = 128, particles = 4096, trails = 32;
   double trailShare = 0.5;
   std::vector<double> levels;  // steps + 1, the last 0
@@ -62,10 +63,11 @@ struct Settings {
 
 // One of the two samplers.
 struct Side {
-  kernels::SolverPlan plan;
-  kernels::DevicePlan device;
+  CloudDenoiser denoise;
+  std::shared_ptr<const CloudSampler> sampler;
   kernels::StepOptions options;
-  Tensor start, state, history;    // scaled coordinates [n, 2]
+  Tensor start;                    // scaled coordinates [n, 2]
+  CloudState state;
   Tensor path;                     // [steps + 1, trails, 2] in the picture's coordinates
   Tensor fan;                      // [steps + 1, fanCount, 2], (time, first coordinate at VP scale); only while the fan-out panel is shown
   Tensor tracedPath;               // [steps + 1, 1, 2] in the picture's coordinates, only while a particle is traced
@@ -108,16 +110,17 @@ class SdeVsOde : public Lab {
   Changes pointer(const PointerEvent& event, const Values& values) const override;
 
  private:
-  Expected<void> readDensity(LabContext& context);
-  void begin(gpu::Stream& stream);
+  Expected<PlanarDensity> readDensity(LabContext& context) const;
+  Expected<void> begin(gpu::Stream& stream);
   void drawExact();
+  void judgeNetwork();
   void tracePaths(gpu::Stream& stream);
   void traceOne(gpu::Stream& stream);
-  void moveParticle(Tensor& state, std::int64_t frame, std::int64_t firstRow) const;
+  void moveParticle(const Side& side, CloudState& state, std::int64_t frame, std::int64_t firstRow) const;
   void measure(gpu::Stream& stream);
   const Tick& tick() const;  // the newest measurement at or before the frame
 
-  double sigma() const { return sides_[0].plan.levels[static_cast<std::size_t>(frame_)]; }
+  double sigma() const { return settings_.levels[static_cast<std::size_t>(frame_)]; }
   double meanLogDensity(gpu::Stream& stream, const Tensor& scaled) const;  // mean ln p_t of rows of scaled coordinates at this level
   double alpha() const { return displayAlpha(settings_.display, sigma()); }
   double time() const { return displayTime(settings_.display, sigma()); }
@@ -135,14 +138,23 @@ class SdeVsOde : public Lab {
   Panel marginalsPanel(const Shown& shown) const;
   Panel differencePanel(const Shown& shown) const;
   Panel twoTimePanel(const Shown& shown) const;
+  Panel networkPanel() const;        // network.cpp: what a user's network gets wrong, over the plane
+  Panel networkLevelsPanel() const;  // and over the noise levels
   Axis timeAxis() const;
   double reach() const;                // half the shorter side of the canvas
   std::string nameOf(int side) const;  // "SDE", "ODE", or "left" and "right" when both are of a kind
   Paint paintOf(int side, float alpha = 1) const;
 
   Settings settings_;
+  // |D - D_network| under the exact p_t, root mean square of `count` of its particles, at a level.
+  double networkError(double level, std::size_t count) const;
+  bool networked() const { return settings_.network[0] || settings_.network[1]; }
+
   PlanarDensity density_;
-  kernels::MixtureTable exactTable_, samplerTable_;
+  kernels::MixtureTable exactTable_, samplerTable_;  // of the density, and of what an imperfect network has seen of it
+  std::shared_ptr<const models::MlpDenoiser> network_;
+  std::string complaint_;                                    // what is suspicious about its answers
+  std::vector<std::pair<double, double>> networkErrors_;     // (level, error), falling levels
   std::array<Side, 2> sides_;
   std::array<std::vector<ExactPoint>, 2> exact_;  // two independent exact samples; the second gives the floor
   std::vector<Tick> ticks_;
@@ -164,7 +176,7 @@ struct SdeVsOde::Shown {
   double imageHigh = 1;
   Tensor density;  // exact p_t [g, g]
   double densityHigh = 1;
-  Tensor fieldAt, field;  // [m, 2]
+  Tensor fieldAt, field[2];  // [m, 2], of either side's denoiser
 };
 
 // Small parts of the panels.

@@ -91,9 +91,9 @@ void SdeVsOde::measure(gpu::Stream& stream) {
   }
   for (std::size_t k = 0; k < 4; ++k) tick.distances[k].floor = truth.floors[k];
   for (std::size_t i = 0; i < 2; ++i) {
-    tick.of(DistanceKind::likelihood).side[i] = -meanLogDensity(stream, sides_[i].state.rows(0, judged)) - truth.likelihood;
+    tick.of(DistanceKind::likelihood).side[i] = -meanLogDensity(stream, sides_[i].state.x.rows(0, judged)) - truth.likelihood;
   }
-  const std::span<const float> states[2] = {sides_[0].state.as<float>(), sides_[1].state.as<float>()};
+  const std::span<const float> states[2] = {sides_[0].state.x.as<float>(), sides_[1].state.x.as<float>()};
   const auto measureSide = [&](std::size_t i) {
     const auto state = states[i];
     std::vector<float> points(2 * measured);
@@ -133,11 +133,19 @@ std::vector<Metric> SdeVsOde::metrics() const {
                           {"sigma", sigma(), ""},
                           {"time", time(), ""}};
   result.insert(result.end(), std::begin(place), std::end(place));
+  if (networked()) {
+    // Of the level nearest to this frame's.
+    const auto nearer = [&](const auto& a, const auto& b) {
+      const double now = std::log(std::max(sigma(), networkErrors_.back().first));
+      return std::abs(std::log(a.first) - now) < std::abs(std::log(b.first) - now);
+    };
+    result.push_back({"network-error", std::min_element(networkErrors_.begin(), networkErrors_.end(), nearer)->second, ""});
+  }
   const char* names[] = {"left", "right"};
   for (std::size_t i = 0; i < 2; ++i) {
     const std::string side = names[i];
     result.push_back({"separation." + side, sides_[i].separation[static_cast<std::size_t>(frame_)], ""});
-    result.push_back({"evaluations." + side, static_cast<double>(frame_ * sides_[i].plan.evaluationsPerStep), ""});
+    result.push_back({"evaluations." + side, sides_[i].sampler->evaluations(frame_), ""});
     for (std::size_t k = 0; k < t.modeMass[i].size(); ++k)
       result.push_back({"mode-mass." + side + "." + std::to_string(k), t.modeMass[i][k], ""});
   }

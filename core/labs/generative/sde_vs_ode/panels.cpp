@@ -54,13 +54,13 @@ double SdeVsOde::reach() const {
 }
 
 std::string SdeVsOde::nameOf(int side) const {
-  const bool left = settings_.zeta[0] > 0, right = settings_.zeta[1] > 0;
+  const bool left = settings_.solver[0].zeta > 0, right = settings_.solver[1].zeta > 0;
   if (left == right) return side == 0 ? tr("left") : tr("right");
   return (side == 0 ? left : right) ? tr("SDE") : tr("ODE");
 }
 
 Paint SdeVsOde::paintOf(int side, float alpha) const {
-  const bool left = settings_.zeta[0] > 0, right = settings_.zeta[1] > 0;
+  const bool left = settings_.solver[0].zeta > 0, right = settings_.solver[1].zeta > 0;
   if (side == 1 && left == right) return Paint::of(Role::series2, alpha);
   return Paint::of((side == 0 ? left : right) ? Role::stochastic : Role::deterministic, alpha);
 }
@@ -79,7 +79,7 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
   const double level = sigma(), scale = alpha(), half = reach();
   const auto edge = static_cast<float>(rasterShare * half);
   for (std::size_t i = 0; i < 2; ++i) {
-    shown.points[i] = scale == 1 ? sides_[i].state : kernels::affine(stream, sides_[i].state, static_cast<float>(scale), 0);
+    shown.points[i] = scale == 1 ? sides_[i].state.x : kernels::affine(stream, sides_[i].state.x, static_cast<float>(scale), 0);
     if (settings_.particles >= imageFrom) {
       constexpr std::int64_t cells = 228;
       const kernels::Bins bins{-edge, edge, cells};
@@ -103,8 +103,11 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
     // The ODE pushes from x_t towards alpha D.
     const double fieldLevel = std::max(level, 0.05);
     shown.fieldAt = gridPoints(17, half);
-    const Tensor D = kernels::mixture(stream, samplerTable_, shown.fieldAt, scale, scale * fieldLevel, kernels::MixtureOutput::denoiser);
-    shown.field = kernels::binary(stream, kernels::Binary::sub, kernels::affine(stream, D, static_cast<float>(scale), 0), shown.fieldAt);
+    const Tensor scaled = kernels::affine(stream, shown.fieldAt, static_cast<float>(1 / scale), 0);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Tensor D = sides_[i].denoise(stream, scaled, fieldLevel);
+      shown.field[i] = kernels::binary(stream, kernels::Binary::sub, kernels::affine(stream, D, static_cast<float>(scale), 0), shown.fieldAt);
+    }
   }
   return shown;
 }
@@ -112,10 +115,11 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
 Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   const auto s = static_cast<std::size_t>(side);
   const Side& sampler = sides_[s];
-  const double half = reach(), scale = alpha(), level = sigma(), zeta = settings_.zeta[s];
+  const double half = reach(), scale = alpha(), level = sigma(), zeta = settings_.solver[s].zeta;
   Panel panel;
   panel.id = side == 0 ? "left" : "right";
   panel.title = zeta > 0 ? trf("Reverse SDE, ζ = {}", decimals(zeta)) : tr("Probability-flow ODE, ζ = 0");
+  if (settings_.network[s]) panel.title = trf("{}, your network", panel.title);
   const std::string when = fmt::format("t = {}  σ = {:.3g}", decimals(time()), level);
   panel.note = side == 0 ? when : settings_.sharedStart ? tr("same start, same σ") : tr("own start, same σ");
   panel.column = side;
@@ -139,10 +143,10 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
     heat->matrix = false;
     panel.marks.push_back(heat);
   }
-  if (!shown.field.empty()) {
+  if (!shown.field[s].empty()) {
     auto field = std::make_shared<VectorFieldMark>("field");
     field->xy = shown.fieldAt;
-    field->uv = shown.field;
+    field->uv = shown.field[s];
     panel.marks.push_back(field);
   }
   if (settings_.trails > 0) {
@@ -175,7 +179,7 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   }
   if (settings_.traced >= 0) {
     // The traced particle and where it may have come from: every component weighted by its responsibility.
-    const auto state = sampler.state.as<float>();
+    const auto state = sampler.state.x.as<float>();
     const auto i = static_cast<std::size_t>(settings_.traced);
     const auto x = static_cast<double>(state[2 * i]), y = static_cast<double>(state[2 * i + 1]);
     if (density_.components.size() <= 64) {
@@ -245,7 +249,7 @@ Panel SdeVsOde::tracePanel(DistanceKind kind) const {
     high = std::max({high, d.side[0], d.side[1], 1.5 * d.floor});
     low = std::min({low, d.side[0], d.side[1]});
     if (tick.frame > frame_) continue;
-    x.push_back(displayTime(settings_.display, sides_[0].plan.levels[static_cast<std::size_t>(tick.frame)]));
+    x.push_back(displayTime(settings_.display, settings_.levels[static_cast<std::size_t>(tick.frame)]));
     for (std::size_t i = 0; i < 2; ++i) value[i].push_back(d.side[i]);
     floor.push_back(d.floor);
     lowest.push_back(above ? 0 : -d.floor);
@@ -313,8 +317,8 @@ Panel SdeVsOde::tablePanel() const {
     for (const auto& c : density_.components) noise = std::max(noise, std::sqrt(c.weight / total * (1 - c.weight / total) / n));
     row(1.3, tr("mode mass, largest gap"), decimals(worst[0], 4), decimals(worst[1], 4), decimals(noise, 4), false);
   }
-  row(0.3, tr("evaluations per particle"), std::to_string(frame_ * sides_[0].plan.evaluationsPerStep),
-      std::to_string(frame_ * sides_[1].plan.evaluationsPerStep), "", false);
+  row(0.3, tr("evaluations per particle"), decimals(sides_[0].sampler->evaluations(frame_), 0),
+      decimals(sides_[1].sampler->evaluations(frame_), 0), "", false);
   panel.marks.push_back(words);
   return panel;
 }
@@ -324,7 +328,7 @@ Panel SdeVsOde::forgetPanel() const {
   panel.id = "forget";
   std::vector<double> x, value[2];
   for (std::int64_t f = 0; f <= frame_; ++f) {
-    x.push_back(displayTime(settings_.display, sides_[0].plan.levels[static_cast<std::size_t>(f)]));
+    x.push_back(displayTime(settings_.display, settings_.levels[static_cast<std::size_t>(f)]));
     for (std::size_t i = 0; i < 2; ++i) value[i].push_back(sides_[i].separation[static_cast<std::size_t>(f)]);
   }
   double high = 0;
@@ -354,7 +358,7 @@ Panel SdeVsOde::forgetPanel() const {
 Panel SdeVsOde::fanPanel() const {
   Panel panel;
   panel.id = "fan";
-  const bool stochastic[2] = {settings_.zeta[0] > 0, settings_.zeta[1] > 0};
+  const bool stochastic[2] = {settings_.solver[0].zeta > 0, settings_.solver[1].zeta > 0};
   panel.title = stochastic[0] != stochastic[1] ? trf("One start: {} futures for the SDE, one for the ODE", fanCount)
                                                : tr("One start: its futures left and right");
   panel.x = timeAxis();
@@ -433,6 +437,8 @@ Panel SdeVsOde::lowerPanel(const std::string& kind, const Shown& shown) const {
   if (kind == "marginals") return marginalsPanel(shown);
   if (kind == "difference") return differencePanel(shown);
   if (kind == "two-time") return twoTimePanel(shown);
+  if (kind == "network") return networkPanel();
+  if (kind == "network-levels") return networkLevelsPanel();
   return tracePanel(DistanceKind::sliced);
 }
 
