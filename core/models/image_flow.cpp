@@ -1,7 +1,7 @@
-// A flow of pictures on the tape: squeeze, actnorm, mixing, coupling, split, there and back. Sources: Kingma and Dhariwal 2018, table 1 and
-// section 3; Dinh et al. 2017, section 3.6.
-// Shapes: x [N, C, H, W]; W [C, C], applied as a 1 x 1 convolution. Convention: the first half of the channels passes a coupling and stays
-// at a split.
+// A flow of pictures on the tape: logit, checkerboards, squeeze, actnorm, mixing, coupling, split, there and back. Sources: Kingma and
+// Dhariwal 2018, table 1 and section 3; Dinh et al. 2017, sections 3.4 (masks), 3.6 and 4.1 (logit).
+// Shapes: x [N, C, H, W]; W [C, C], applied as a 1 x 1 convolution. Convention: the first half of the channels passes a coupling (the second
+// one a swapped coupling) and stays at a split; the first checkerboard passes where row + column is even, the next where it is odd.
 
 #include "core/models/image_flow.h"
 
@@ -17,6 +17,9 @@ namespace orrery::models::flows {
 namespace {
 
 using kernels::Unary;
+
+// What the logit keeps between p and 1: single precision rounds a few values just below 1 up to it.
+constexpr double leastRest = 6e-8;
 
 // [N, C, H, W] -> [N, 4 C, H / 2, W / 2]: channel c becomes 4 c ... 4 c + 3, the four pixels of a 2 x 2 block row by row; and back.
 nn::Variable squeezed(const nn::Variable& x) {
@@ -44,19 +47,48 @@ nn::Variable joined(const nn::Variable& a, const nn::Variable& b) {
   return b.empty() ? a : nn::add(a, b);
 }
 
+std::array<Tensor, 2> checkerboards(std::int64_t height, std::int64_t width) {
+  std::array<std::vector<float>, 2> values;
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      for (std::int64_t parity : {0, 1}) values[static_cast<std::size_t>(parity)].push_back((y + x) % 2 == parity ? 1.0f : 0.0f);
+    }
+  }
+  return {Tensor::from(Shape{height, width}, values[0]), Tensor::from(Shape{height, width}, values[1])};
+}
+
+// The logit's p = low + share x.
+struct Squash {
+  double low = 0, share = 1;
+};
+Squash squashOf(const ImageFlowOptions& options) {
+  return {options.alpha, 1 - (options.twoSided ? 2 : 1) * options.alpha};
+}
+
 }  // namespace
 
 Expected<ImageFlow> ImageFlow::make(const ImageFlowOptions& options, std::uint64_t seed) {
   ImageFlow flow;
   flow.options_ = options;
+  if (options.logit && !(options.alpha >= 0 && options.alpha <= 0.2)) {
+    return makeError(ErrorCode::usage, trf("The logit's alpha lies between 0 and 0.2, found {:g}", options.alpha));
+  }
   std::int64_t c = options.channels, h = options.height, w = options.width;
   std::size_t weight = 0;
   const std::size_t ofMixing = options.mixing == Mixing::lu ? 3 : options.mixing == Mixing::dense ? 1 : 0;
   for (std::int64_t level = 0; level < options.levels; ++level) {
-    const auto stage = [&](Kind kind, std::int64_t step, std::size_t weights) {
-      flow.stages_.push_back({kind, level, step, c, h, w, weight, weights});
+    bool behind = false;  // the squeeze
+    const auto stage = [&](Kind kind, std::int64_t step, std::size_t weights, bool swapped = false) {
+      flow.stages_.push_back({kind, level, step, c, h, w, weight, weights, behind, swapped});
       weight += weights;
     };
+    if (level == 0 && options.logit) stage(Kind::logit, 0, 0);
+    for (std::int64_t step = 0; step < options.checkers; ++step) {
+      if (options.actnorm) stage(Kind::actnorm, step, 2);
+      stage(Kind::checker, step, 6, step % 2 == 1);
+    }
+    if (options.checkers > 0) flow.checks_.push_back(checkerboards(h, w));
+    behind = true;
     if (options.squeeze) {
       if (h % 2 != 0 || w % 2 != 0) {
         return makeError(ErrorCode::usage,
@@ -71,9 +103,10 @@ Expected<ImageFlow> ImageFlow::make(const ImageFlowOptions& options, std::uint64
       return makeError(ErrorCode::usage, trf("A coupling splits the channels into halves; level {} has {}, an odd number", level + 1, c));
     }
     for (std::int64_t step = 0; step < options.steps; ++step) {
-      stage(Kind::actnorm, step, 2);
-      stage(Kind::mixing, step, ofMixing);
-      stage(Kind::coupling, step, 6);
+      if (options.actnorm) stage(Kind::actnorm, step, 2);
+      if (options.mixing != Mixing::none) stage(Kind::mixing, step, ofMixing);
+      // Without a mixing between them couplings take turns.
+      stage(Kind::coupling, step, 6, options.mixing == Mixing::none && step % 2 == 1);
     }
     if (level + 1 < options.levels) {
       c /= 2;
@@ -88,7 +121,8 @@ nn::Weights ImageFlow::initial(nn::Initializer& draw) const {
   nn::Weights weights;
   const auto floats = [](const std::vector<double>& values) { return std::vector<float>(values.begin(), values.end()); };
   for (const Stage& stage : stages_) {
-    const std::string step = "levels." + std::to_string(stage.level) + ".steps." + std::to_string(stage.step) + ".";
+    const std::string step = "levels." + std::to_string(stage.level) + (stage.squeezed ? ".steps." : ".checkers.") +
+                             std::to_string(stage.step) + ".";
     const std::int64_t c = stage.channels, hidden = options_.hidden;
     const auto add = [&](const std::string& name, Tensor value) { weights.push_back({step + name, std::move(value)}); };
     if (stage.kind == Kind::actnorm) {
@@ -103,10 +137,10 @@ nn::Weights ImageFlow::initial(nn::Initializer& draw) const {
       add("invconv.upper", Tensor::from(Shape{c, c}, floats(fixedOf(stage).upper)));
       add("invconv.log_s", Tensor::from(Shape{c}, floats(fixedOf(stage).logS)));
     }
-    if (stage.kind == Kind::coupling) {
-      const std::int64_t out = options_.affine ? c : c / 2;
+    if (stage.kind == Kind::coupling || stage.kind == Kind::checker) {
+      const std::int64_t in = stage.kind == Kind::checker ? c : c / 2, out = options_.affine ? 2 * in : in;
       // He et al. 2015 for layers followed by relu; the last starts at 0.
-      add("coupling.0.weight", draw.normal(Shape{hidden, c / 2, 3, 3}, std::sqrt(2.0 / static_cast<double>(9 * c / 2))));
+      add("coupling.0.weight", draw.normal(Shape{hidden, in, 3, 3}, std::sqrt(2.0 / static_cast<double>(9 * in))));
       add("coupling.0.bias", draw.constant(Shape{hidden}, 0));
       add("coupling.2.weight", draw.normal(Shape{hidden, hidden, 1, 1}, std::sqrt(2.0 / static_cast<double>(hidden))));
       add("coupling.2.bias", draw.constant(Shape{hidden}, 0));
@@ -138,15 +172,20 @@ nn::Variable ImageFlow::matrix(const Stage& stage, std::span<const nn::Variable>
   return nn::matmul(tape.constant(fixed.permutation), nn::matmul(lower, upper));
 }
 
-ImageFlow::Told ImageFlow::tell(const Stage& stage, std::span<const nn::Variable> weights, const nn::Variable& passing) const {
+ImageFlow::Told ImageFlow::tell(const Stage& stage, std::span<const nn::Variable> network, const nn::Variable& passing,
+                                std::int64_t out) const {
   kernels::Conv2dOptions around;
   around.padding = {1, 1};
-  nn::Variable h = nn::relu(nn::conv2d(passing, weights[0], weights[1], around));
-  h = nn::relu(nn::add(nn::conv2d(h, weights[2], {}), overPixels(weights[3], stage.height, stage.width)));
-  h = nn::conv2d(h, weights[4], weights[5], around);
+  nn::Variable h = nn::relu(nn::conv2d(passing, network[0], network[1], around));
+  h = nn::relu(nn::add(nn::conv2d(h, network[2], {}), overPixels(network[3], stage.height, stage.width)));
+  h = nn::conv2d(h, network[4], network[5], around);
   if (!options_.affine) return {h, {}};
-  const std::int64_t moved = stage.channels / 2;
-  return {nn::slice(h, 1, 0, moved), nn::slice(h, 1, moved, 2 * moved)};
+  return {nn::slice(h, 1, 0, out), nn::slice(h, 1, out, 2 * out)};
+}
+
+nn::Variable ImageFlow::checked(const Stage& stage, const nn::Variable& x, bool passing) const {
+  const auto parity = static_cast<std::size_t>(stage.swapped == passing ? 1 : 0);
+  return nn::mul(x, x.tape().constant(checks_[static_cast<std::size_t>(stage.level)][parity]));
 }
 
 nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Variable> weights, Moving& moving) const {
@@ -170,14 +209,39 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
       moving.h = nn::conv2d(moving.h, nn::reshape(w, Shape{c, c, 1, 1}), {});
       return logDet.empty() ? logDet : times(logDet, pixels);
     }
+    case Kind::logit: {
+      // ln p - ln(1 - p), and ln(share / (p (1 - p))) for its slope.
+      const Squash squash = squashOf(options_);
+      const nn::Variable p = nn::affine(moving.h, squash.share, squash.low);
+      const nn::Variable logP = nn::apply(Unary::log, p), logRest = nn::apply(Unary::log, nn::affine(p, -1, 1 + leastRest));
+      moving.h = nn::sub(logP, logRest);
+      return nn::affine(perPicture(nn::add(logP, logRest)), -1, static_cast<double>(c * pixels) * std::log(squash.share));
+    }
+    case Kind::checker: {
+      const Told told = tell(stage, weights, checked(stage, moving.h, true), c);
+      const nn::Variable shift = checked(stage, told.shift, false);
+      if (!options_.affine) {
+        moving.h = nn::add(moving.h, shift);
+        return {};
+      }
+      const nn::Variable logS = checked(stage, nn::affine(nn::tanh(told.logit), options_.bound, 0), false);
+      moving.h = nn::add(nn::mul(moving.h, nn::apply(Unary::exp, logS)), shift);
+      return perPicture(logS);
+    }
+    case Kind::scale:
     case Kind::coupling:
       break;
   }
-  const nn::Variable passing = nn::slice(moving.h, 1, 0, c / 2);
-  nn::Variable moved = nn::slice(moving.h, 1, c / 2, c);
-  const Told told = tell(stage, weights, passing);
+  const nn::Variable first = nn::slice(moving.h, 1, 0, c / 2), second = nn::slice(moving.h, 1, c / 2, c);
+  const nn::Variable passing = stage.swapped ? second : first;
+  nn::Variable moved = stage.swapped ? first : second;
+  const Told told = tell(stage, weights, passing, c / 2);
   nn::Variable logDet;
-  if (options_.affine) {
+  if (options_.affine && options_.bounded) {
+    const nn::Variable logS = nn::affine(nn::tanh(told.logit), options_.bound, 0);
+    moved = nn::mul(moved, nn::apply(Unary::exp, logS));
+    logDet = perPicture(logS);
+  } else if (options_.affine) {
     const double m = options_.leastScale;
     const nn::Variable open = nn::sigmoid(nn::affine(told.logit, 1, 2));
     const nn::Variable scale = m > 0 ? nn::affine(open, 1 - m, m) : open;
@@ -185,7 +249,8 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
     // ln sigmoid(a) = -softplus(-a), which stays finite where the sigmoid is 0.
     logDet = m > 0 ? perPicture(nn::apply(Unary::log, scale)) : nn::affine(perPicture(nn::softplus(nn::affine(told.logit, -1, -2))), -1, 0);
   }
-  moving.h = nn::concat({passing, nn::add(moved, told.shift)}, 1);
+  moved = nn::add(moved, told.shift);
+  moving.h = nn::concat(stage.swapped ? std::vector{moved, passing} : std::vector{passing, moved}, 1);
   return logDet;
 }
 
@@ -209,29 +274,47 @@ void ImageFlow::inverseStage(const Stage& stage, std::span<const nn::Variable> w
       moving.h = nn::conv2d(moving.h, nn::reshape(back, Shape{c, c, 1, 1}), {});
       return;
     }
+    case Kind::logit: {
+      const Squash squash = squashOf(options_);
+      moving.h = nn::affine(nn::sigmoid(moving.h), 1 / squash.share, -squash.low / squash.share);
+      return;
+    }
+    case Kind::checker: {
+      const Told told = tell(stage, weights, checked(stage, moving.h, true), c);  // what passes is the same on both sides
+      nn::Variable back = nn::sub(moving.h, checked(stage, told.shift, false));
+      if (options_.affine) {
+        back = nn::mul(back, nn::apply(Unary::exp, checked(stage, nn::affine(nn::tanh(told.logit), -options_.bound, 0), false)));
+      }
+      moving.h = back;
+      return;
+    }
+    case Kind::scale:
     case Kind::coupling:
       break;
   }
-  const nn::Variable passing = nn::slice(moving.h, 1, 0, c / 2);
-  const Told told = tell(stage, weights, passing);  // what passes is the same on both sides: the network sees the same
-  nn::Variable moved = nn::sub(nn::slice(moving.h, 1, c / 2, c), told.shift);
-  if (options_.affine && options_.leastScale > 0) {
+  const nn::Variable first = nn::slice(moving.h, 1, 0, c / 2), second = nn::slice(moving.h, 1, c / 2, c);
+  const nn::Variable passing = stage.swapped ? second : first;
+  const Told told = tell(stage, weights, passing, c / 2);
+  nn::Variable moved = nn::sub(stage.swapped ? first : second, told.shift);
+  if (options_.affine && options_.bounded) {
+    moved = nn::mul(moved, nn::apply(Unary::exp, nn::affine(nn::tanh(told.logit), -options_.bound, 0)));
+  } else if (options_.affine && options_.leastScale > 0) {
     const double m = options_.leastScale;
     moved = nn::div(moved, nn::affine(nn::sigmoid(nn::affine(told.logit, 1, 2)), 1 - m, m));
   } else if (options_.affine) {
     // 1 / sigmoid(a) = 1 + e^-a
     moved = nn::mul(moved, nn::affine(nn::apply(Unary::exp, nn::affine(told.logit, -1, -2)), 1, 1));
   }
-  moving.h = nn::concat({passing, moved}, 1);
+  moving.h = nn::concat(stage.swapped ? std::vector{moved, passing} : std::vector{passing, moved}, 1);
 }
 
-// A state inside `level`, behind its squeeze, as a picture.
-nn::Variable ImageFlow::laidOut(const Moving& moving, std::int64_t level) const {
+// A state inside `level` as a picture; `squeezed`: behind the level's squeeze.
+nn::Variable ImageFlow::laidOut(const Moving& moving, std::int64_t level, bool squeezedHere) const {
   nn::Variable x = moving.h;
   // What left at the end of this level comes back first, then the levels before it.
   std::size_t exits = moving.exits.size();
   if (exits > static_cast<std::size_t>(level)) x = nn::concat({x, moving.exits[--exits]}, 1);
-  if (options_.squeeze) x = unsqueezed(x);
+  if (options_.squeeze && squeezedHere) x = unsqueezed(x);
   while (exits > 0) {
     x = nn::concat({x, moving.exits[--exits]}, 1);
     if (options_.squeeze) x = unsqueezed(x);
@@ -248,14 +331,14 @@ Mapped ImageFlow::forward(std::span<const nn::Variable> weights, const nn::Varia
     logDet = joined(logDet, one);
     if (trace == nullptr) continue;
     trace->inputs.push_back(before);
-    trace->states.push_back(laidOut(moving, stage.level));
+    trace->states.push_back(laidOut(moving, stage.level, stage.squeezed));
     trace->logDets.push_back(one);
   }
   const std::int64_t n = x.shape()[0];
   if (!logDet.empty() && logDet.shape().rank() == 0) {
     logDet = nn::add(logDet, x.tape().constant(kernels::fill(x.tape().stream(), Shape{n}, 0.0f)));
   }
-  return {stages_.empty() ? x : laidOut(moving, stages_.back().level), logDet};
+  return {stages_.empty() ? x : laidOut(moving, stages_.back().level, true), logDet};
 }
 
 nn::Variable ImageFlow::inverse(std::span<const nn::Variable> weights, const nn::Variable& z, std::vector<nn::Variable>* states) const {
@@ -272,8 +355,8 @@ nn::Variable ImageFlow::inverse(std::span<const nn::Variable> weights, const nn:
     const Stage& stage = stages_[i];
     inverseStage(stage, weights.subspan(stage.firstWeight, stage.weights), moving);
     if (states == nullptr) continue;
-    const bool first = i == 0 || stages_[i - 1].level != stage.level;
-    states->push_back(!first ? laidOut(moving, stage.level) : stage.level > 0 ? laidOut(moving, stage.level - 1) : moving.h);
+    const bool behindSqueeze = i > 0 && stages_[i - 1].level == stage.level && stages_[i - 1].squeezed;
+    states->push_back(laidOut(moving, stage.level, behindSqueeze));
   }
   return moving.h;
 }

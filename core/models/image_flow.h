@@ -9,21 +9,25 @@
 // and ln p(x) = ln N(z; 0, I) + the sum of ln |det|. The latents of every level are standard normal (the authors learn their means and
 // deviations from what stays). Log-determinants are per picture, in nats.
 //
-// Between two stages the state is what still moves, [channels, height, width], and what has left. It is shown as a picture by putting back
-// what has left and undoing the squeezes: a permutation of the values, so that a state at any stage has the shape of x. Latents are given
-// and taken like that.
+// RealNVP's chain is of the same kind: on each level first couplings whose mask is a checkerboard of pixels, then the squeeze, then couplings
+// of channel halves that swap from one to the next; no mixing, s = e^(c tanh l) with a bound c, and before everything
+//   logit     y = logit(alpha + (1 - alpha) x)                             ln |det| = sum ln((1 - alpha) / (p (1 - p))), p inside the logit
+// (some codes have alpha + (1 - 2 alpha) x, which keeps away from 1 as well; x in [0, 1)).
+//
+// A state is shown as a picture by putting back what has left and undoing the squeezes.
 //
 // Everything is written twice: on the tape, where it trains, and in double precision on the host for single pictures.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "core/models/flows.h"
+#include "core/models/picture_flow.h"
 
 namespace orrery::models::flows {
 
-enum class Mixing { reverse, shuffle, dense, lu };
+enum class Mixing { reverse, shuffle, dense, lu, none };
 
 struct ImageFlowOptions {
   std::int64_t channels = 3, height = 16, width = 16;
@@ -33,52 +37,48 @@ struct ImageFlowOptions {
   bool affine = true;                  // off: s = 1, ln |det| = 0
   double leastScale = 0;               // m of affine couplings, 0 ... 1
   bool squeeze = true;                 // off: no level changes the size
+  std::int64_t checkers = 0;           // couplings with checkerboard masks before each squeeze
+  bool actnorm = true;                 // before every coupling
+  bool bounded = false;                // affine couplings have s = e^(c tanh l); checkerboards always do
+  double bound = 2;                    // c
+  bool logit = false;                  // the values go through the logit first
+  double alpha = 0.05;                 // of it, 0 ... 0.2
+  bool twoSided = false;               // alpha + (1 - 2 alpha) x
 };
 
-class ImageFlow {
+class ImageFlow final : public PictureFlow {
  public:
-  enum class Kind : std::uint8_t { squeeze, actnorm, mixing, coupling, split };
-  struct Stage {
-    Kind kind = Kind::squeeze;
-    std::int64_t level = 0, step = 0;                  // from 0
-    std::int64_t channels = 0, height = 0, width = 0;  // of what still moves, behind the stage
-    std::size_t firstWeight = 0, weights = 0;
-  };
-
   ImageFlow() = default;
-  // Rotations and shuffles are drawn from the seed. Error: usage, when a squeeze meets an odd size or a coupling an odd number of channels.
+  // Rotations and shuffles are drawn from the seed. Error: usage, when a squeeze meets an odd size, a coupling an odd number of channels, or
+  // alpha lies outside 0 ... 0.2.
   static Expected<ImageFlow> make(const ImageFlowOptions& options, std::uint64_t seed);
 
   const ImageFlowOptions& options() const { return options_; }
-  const std::vector<Stage>& stages() const { return stages_; }
-  std::int64_t dimensions() const { return options_.channels * options_.height * options_.width; }
-  // Names: "levels.0.steps.1.actnorm.{bias,logs}", ".invconv.weight" or ".invconv.{lower,upper,log_s}", ".coupling.{0,2,4}.{weight,bias}".
-  nn::Weights initial(nn::Initializer& draw) const;
+  Shape shape() const override { return Shape{options_.channels, options_.height, options_.width}; }
+  // Names: "levels.0.steps.1.actnorm.{bias,logs}", ".invconv.weight" or ".invconv.{lower,upper,log_s}", ".coupling.{0,2,4}.{weight,bias}",
+  // and "levels.0.checkers.1.actnorm.{bias,logs}", ".coupling.{0,2,4}.{weight,bias}".
+  nn::Weights initial(nn::Initializer& draw) const override;
   // Gives every actnorm the bias and scale that make its output of this batch [N, C, H, W] have mean 0 and variance 1 per channel.
   // Error: badInput, when a channel is constant.
   Expected<void> initializeActnorm(gpu::Stream& stream, nn::Weights& weights, const Tensor& batch) const;
+  Expected<void> prepare(gpu::Stream& stream, nn::Weights& weights, const Tensor& batch) const override {
+    return initializeActnorm(stream, weights, batch);
+  }
   // Error: badInput, when a mixing matrix has lost its inverse: |pivot| < 1e-6; or a weight is not finite.
-  Expected<void> check(const HostWeights& weights) const;
+  Expected<void> check(const HostWeights& weights) const override;
 
-  // What happened on the way, one entry per stage, states as pictures [N, C, H, W]; a log-determinant is empty (0), [] (the same for all)
-  // or [N].
-  struct Trace {
-    std::vector<nn::Variable> states, logDets;
-    std::vector<nn::Variable> inputs;  // what a stage was given of what still moves, [N, channels, height, width]
-  };
-  // y: the latents as a picture; logDet [N], empty when it is 0.
-  Mapped forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace = nullptr) const;
-  // `states`, when given: as a picture after the last stage is undone, the one before it, ...
-  nn::Variable inverse(std::span<const nn::Variable> weights, const nn::Variable& z, std::vector<nn::Variable>* states = nullptr) const;
-  nn::Variable logLikelihood(std::span<const nn::Variable> weights, const nn::Variable& x) const;  // [N]
+  Mapped forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace = nullptr) const override;
+  nn::Variable inverse(std::span<const nn::Variable> weights, const nn::Variable& z,
+                       std::vector<nn::Variable>* states = nullptr) const override;
+  nn::Variable logLikelihood(std::span<const nn::Variable> weights, const nn::Variable& x) const override;
 
   // The same on the host for one picture and stages [first, last). Between stages a state is a flat vector: what still moves, then what
   // left last, ..., what left first; before stage 0 it is the picture.
   double forward(const HostWeights& weights, std::vector<double>& state, std::size_t first, std::size_t last) const;
   void inverse(const HostWeights& weights, std::vector<double>& state, std::size_t first, std::size_t last) const;
-  // A state behind `stages` stages as a picture, and back.
-  void toPicture(std::vector<double>& state, std::size_t stages) const;
-  void fromPicture(std::vector<double>& state, std::size_t stages) const;
+  void toPicture(std::vector<double>& state, std::size_t stages) const override;
+  void fromPicture(std::vector<double>& state, std::size_t stages) const override;
+  std::vector<double> maskOf(std::size_t stage) const override;
   // W of a mixing stage, row-major, and ln |det W|.
   std::vector<double> mixingMatrix(const HostWeights& weights, std::size_t stage) const;
   double mixingLogDet(const HostWeights& weights, std::size_t stage) const;
@@ -102,19 +102,24 @@ class ImageFlow {
   struct Told {
     nn::Variable shift, logit;
   };
-  Told tell(const Stage& stage, std::span<const nn::Variable> weights, const nn::Variable& passing) const;
-  nn::Variable laidOut(const Moving& moving, std::int64_t level) const;
+  // What a coupling's network makes of what passes; `out`: values per pixel it moves.
+  Told tell(const Stage& stage, std::span<const nn::Variable> network, const nn::Variable& passing, std::int64_t out) const;
+  // x with the values a checkerboard lets pass, or moves, and 0 elsewhere.
+  nn::Variable checked(const Stage& stage, const nn::Variable& x, bool passing) const;
+  nn::Variable laidOut(const Moving& moving, std::int64_t level, bool squeezed) const;
   std::int64_t levelsSqueezed(std::size_t stages) const;  // of the first `stages` stages
   void drawMixings(std::uint64_t seed);
 
   ImageFlowOptions options_;
-  std::vector<Stage> stages_;
   std::vector<Fixed> fixed_;  // per level and step
+  std::vector<std::array<Tensor, 2>> checks_;  // per level, [height, width] before its squeeze: 1 where row + column is even; odd
 };
 
-// ln p of values with n bits each, dequantised to [0, 1), as bits per dimension: -ln p / (D ln 2) + n.
-inline double bitsPerDimensionOfBits(double logLikelihood, std::int64_t dimensions, int bits) {
-  return bitsPerDimension(logLikelihood, dimensions, 256.0 / static_cast<double>(std::int64_t{1} << bits));
-}
+// What one training step asks for: operations (forward and two products back for every convolution of the couplings) and the bytes its tape
+// holds (values and gradients of the hidden layers, and about eight states per step).
+struct StepCost {
+  double operations = 0, bytes = 0;
+};
+StepCost trainingCost(const ImageFlowOptions& options, std::int64_t batch);
 
 }  // namespace orrery::models::flows

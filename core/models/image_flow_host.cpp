@@ -223,26 +223,63 @@ namespace {
 // s of a coupling, positive in double precision for every l above -700.
 double scaleOf(double l, double least) { return least + (1 - least) / (1 + std::exp(-l - 2)); }
 
-// What a coupling's network says of one picture's passing half.
-
-struct HostTold {
-  Doubles heads;  // [1, C or C / 2, H, W]: t, then l
-};
-
-HostTold tellHost(const ImageFlow::Stage& stage, const HostWeights& weights, std::int64_t hidden, bool affine, std::span<const double> x) {
-  const std::int64_t half = stage.channels / 2, out = affine ? stage.channels : half;
+// What a coupling's network says of what passes of one picture, [in, H, W]: t, then l, as one vector.
+std::vector<double> tellHost(const ImageFlow::Stage& stage, const HostWeights& weights, const ImageFlowOptions& options,
+                             std::vector<double> passing) {
+  const std::int64_t in = stage.kind == ImageFlow::Kind::checker ? stage.channels : stage.channels / 2, out = options.affine ? 2 * in : in;
   const auto weight = [&](std::size_t i, Shape shape) { return Doubles(std::move(shape), weights[stage.firstWeight + i]); };
   const auto rectify = [](Doubles& d) {
     for (double& v : d.values) v = std::max(v, 0.0);
   };
   kernels::Conv2dOptions around;
   around.padding = {1, 1};
-  Doubles h(Shape{1, half, stage.height, stage.width}, std::vector<double>(x.begin(), x.end()));
-  h = kernels::conv2dReference(h, weight(0, Shape{hidden, half, 3, 3}), weight(1, Shape{hidden}), around);
+  const std::int64_t hidden = options.hidden;
+  Doubles h(Shape{1, in, stage.height, stage.width}, std::move(passing));
+  h = kernels::conv2dReference(h, weight(0, Shape{hidden, in, 3, 3}), weight(1, Shape{hidden}), around);
   rectify(h);
   h = kernels::conv2dReference(h, weight(2, Shape{hidden, hidden, 1, 1}), weight(3, Shape{hidden}));
   rectify(h);
-  return {kernels::conv2dReference(h, weight(4, Shape{out, hidden, 3, 3}), weight(5, Shape{out}), around)};
+  return kernels::conv2dReference(h, weight(4, Shape{out, hidden, 3, 3}), weight(5, Shape{out}), around).values;
+}
+
+// Whether value k of what moves passes a coupling.
+bool passes(const ImageFlow::Stage& stage, std::size_t k) {
+  if (stage.kind == ImageFlow::Kind::checker) {
+    const auto width = static_cast<std::size_t>(stage.width), height = static_cast<std::size_t>(stage.height);
+    const bool even = (k / width % height + k % width) % 2 == 0;
+    return even != stage.swapped;
+  }
+  const bool first = k < static_cast<std::size_t>(stage.channels * stage.height * stage.width / 2);
+  return first != stage.swapped;
+}
+
+// A coupling forward, or back: ln |det| of its forward direction.
+double coupleHost(const ImageFlow::Stage& stage, const HostWeights& weights, const ImageFlowOptions& options, std::span<double> h, bool back) {
+  const bool checker = stage.kind == ImageFlow::Kind::checker;
+  // The network sees the passing half of the channels, or all of them with 0 where values move.
+  std::vector<double> passing;
+  for (std::size_t k = 0; k < h.size(); ++k) {
+    if (passes(stage, k)) {
+      passing.push_back(h[k]);
+    } else if (checker) {
+      passing.push_back(0);
+    }
+  }
+  const std::size_t each = passing.size();
+  const std::vector<double> told = tellHost(stage, weights, options, std::move(passing));
+  double logDet = 0;
+  for (std::size_t k = 0; k < h.size(); ++k) {
+    if (passes(stage, k)) continue;
+    const std::size_t at = checker || !(k >= each) ? k : k - each;
+    double scale = 1;
+    if (options.affine) {
+      const double l = told[each + at];
+      scale = checker || options.bounded ? std::exp(options.bound * std::tanh(l)) : scaleOf(l, options.leastScale);
+      logDet += std::log(scale);
+    }
+    h[k] = back ? (h[k] - told[at]) / scale : h[k] * scale + told[at];
+  }
+  return logDet;
 }
 
 }  // namespace
@@ -270,19 +307,21 @@ double ImageFlow::forward(const HostWeights& weights, std::vector<double>& state
         mix(mixingMatrix(weights, i), h, c);
         logDet += mixingLogDet(weights, i) * static_cast<double>(pixels);
         break;
-      case Kind::coupling: {
-        const std::size_t half = h.size() / 2;
-        const HostTold told = tellHost(stage, weights, options_.hidden, options_.affine, h.first(half));
-        for (std::size_t k = 0; k < half; ++k) {
-          double scale = 1;
-          if (options_.affine) {
-            scale = scaleOf(told.heads.values[half + k], options_.leastScale);
-            logDet += std::log(scale);
-          }
-          h[half + k] = h[half + k] * scale + told.heads.values[k];
+      case Kind::logit: {
+        const double share = 1 - (options_.twoSided ? 2 : 1) * options_.alpha;
+        for (double& v : h) {
+          const double p = options_.alpha + share * v;
+          logDet += std::log(share / (p * (1 - p)));
+          v = std::log(p / (1 - p));
         }
         break;
       }
+      case Kind::coupling:
+      case Kind::checker:
+        logDet += coupleHost(stage, weights, options_, h, false);
+        break;
+      case Kind::scale:
+        break;
     }
   }
   return logDet;
@@ -312,17 +351,45 @@ void ImageFlow::inverse(const HostWeights& weights, std::vector<double>& state, 
         mix(kernels::luSolveReference(lu, identity).values, h, c);
         break;
       }
-      case Kind::coupling: {
-        const std::size_t half = h.size() / 2;
-        const HostTold told = tellHost(stage, weights, options_.hidden, options_.affine, h.first(half));
-        for (std::size_t k = 0; k < half; ++k) {
-          h[half + k] -= told.heads.values[k];
-          if (options_.affine) h[half + k] /= scaleOf(told.heads.values[half + k], options_.leastScale);
-        }
+      case Kind::logit: {
+        const double share = 1 - (options_.twoSided ? 2 : 1) * options_.alpha;
+        for (double& v : h) v = (1 / (1 + std::exp(-v)) - options_.alpha) / share;
         break;
       }
+      case Kind::coupling:
+      case Kind::checker:
+        coupleHost(stage, weights, options_, h, true);
+        break;
+      case Kind::scale:
+        break;
     }
   }
+}
+
+std::vector<double> ImageFlow::maskOf(std::size_t index) const {
+  const Stage& stage = stages_.at(index);
+  std::vector<double> mask(static_cast<std::size_t>(dimensions()), 1.0);
+  const auto moving = static_cast<std::size_t>(stage.channels * stage.height * stage.width);
+  for (std::size_t k = 0; k < moving; ++k) mask[k] = passes(stage, k) ? 1 : 0;
+  return mask;
+}
+
+StepCost trainingCost(const ImageFlowOptions& o, std::int64_t batch) {
+  StepCost cost;
+  double channels = static_cast<double>(o.channels), pixels = static_cast<double>(o.height * o.width);
+  const auto h = static_cast<double>(o.hidden), pictures = static_cast<double>(batch);
+  const auto couplings = [&](std::int64_t count, double in) {
+    const double each = static_cast<double>(count) * pictures * pixels;
+    cost.operations += 6 * each * (9 * h * in + h * h + 18 * h * in);
+    cost.bytes += 2 * 4 * each * (4 * h + 8 * channels);
+  };
+  for (std::int64_t level = 0; level < o.levels; ++level) {
+    couplings(o.checkers, channels);
+    if (o.squeeze) channels *= 4, pixels /= 4;
+    couplings(o.steps, channels / 2);
+    channels /= 2;
+  }
+  return cost;
 }
 
 std::int64_t ImageFlow::levelsSqueezed(std::size_t stages) const {

@@ -1,25 +1,21 @@
-// RealNVP: a chain of affine couplings in the plane, trained live by maximum likelihood. Source: Dinh, Sohl-Dickstein and Bengio 2017,
-// eq. 4 to 9:
-//   y = b x + (1 - b) (x exp(s(b x)) + t(b x)),   ln |det| = sum (1 - b) s(b x),   s = c tanh(network)
-// so each half tells how to move and stretch the other. Units: data units and nats. Convention: forward is from data to latents; c is a
-// fixed bound (the authors learn a factor per dimension); c = 0 is NICE.
+// RealNVP: affine couplings, trained live by maximum likelihood on points of the plane (realnvp/plane.cpp) or on pictures, on several scales
+// (realnvp/pictures.cpp). Source: Dinh, Sohl-Dickstein and Bengio 2017. Forward is from data to latents; nats, bits.
 
-#include "core/labs/generative/shared/plane_flow_lab.h"
+#include "core/labs/generative/realnvp/pictures.h"
+#include "core/labs/generative/realnvp/plane.h"
+#include "core/labs/generative/shared/plane_or_pictures.h"
 
 namespace orrery::generative {
 
-namespace flows = models::flows;
-
 namespace {
 
-class RealNvp final : public PlaneFlowLab {
+class RealNvp final : public PlaneOrPictures {
  public:
+  RealNvp() : PlaneOrPictures(std::make_unique<RealNvpPlane>(), std::make_unique<RealNvpPictures>()) {}
   static LabEntry describe();
-  Figure figure() const override;
-
- protected:
-  Expected<PlaneFlowPlan> plan(const LabContext& context) const override;
 };
+
+Choice masksChoice() { return RealNvpPictures::masksChoice(); }
 
 LabEntry RealNvp::describe() {
   using namespace std::string_literals;
@@ -28,18 +24,41 @@ LabEntry RealNvp::describe() {
   entry.id = "generative/realnvp";
   entry.title = "RealNVP: affine coupling";
   entry.summary = "Each half moves and stretches the other";
-  entry.parameters = planeSceneParameters("ring8");
+  entry.parameters = {planeOrPicturesParameter()};
   const auto append = [&](std::vector<Parameter> more) { entry.parameters.insert(entry.parameters.end(), more.begin(), more.end()); };
+  append(shownOnPlane(planeSceneParameters("ring8")));
+  append(pictureDataParameters(onPictures));
+  append(shownOnPictures({
+      {"alpha", "Logit α", "Values go through logit(α + (1 − α) x): it keeps them away from the ends.", "Data", 0.05, Real{0, 0.2, 0.005}},
+      {"logit", "Form of the logit", "How the range is narrowed before the logit.", "Data", "one"s,
+       Choice{{{"one", "α + (1 − α) x"}, {"two", "α + (1 − 2α) x"}}}},
+  }));
   append({
-      {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{1, 12}},
+      {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{1, 12}, "", onPlane},
+      {"couplings-per-stage", "Couplings per stage K", "So many with each kind of mask on each level.", "Flow", whole(3), Integer{1, 12}, "",
+       onPictures},
+      {"levels", "Levels L", "Each halves the size; behind each but the last, half of the values leave.", "Flow", whole(2), Integer{1, 4}, "",
+       onPictures},
+      {"masks", "Masks", "Checkerboards of pixels before a squeeze, halves of the channels behind it.", "Flow", "both"s, masksChoice(), "",
+       onPictures},
       {"scale-bound", "Scale bound c", "A layer stretches by at most exp(c); 0 is NICE, which keeps volumes.", "Flow", 2.0,
        Real{0, 5, 0.05}},
-      {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{16, 512, true}},
-      {"depth", "Hidden layers", "Of each coupling's network.", "Flow", whole(2), Integer{1, 5}},
+      {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{16, 512, true}, "", onPlane},
+      {"depth", "Hidden layers", "Of each coupling's network.", "Flow", whole(2), Integer{1, 5}, "", onPlane},
+      {"hidden", "Hidden channels", "Of each coupling's network of convolutions.", "Flow", whole(32), Integer{16, 512, true}, "", onPictures},
+      {"actnorm", "Actnorm", "Before every coupling a shift and scale per channel, set by the first batch.", "Flow", false, Switch{}, "",
+       onPictures},
+      {"compare", "Train beside it", "Further flows on the same batches, for the chart of bits.", "Flow", "none"s,
+       Choice{{{"none", "Nothing"}, {"masks", "The other masks"}, {"additive", "A scale bound of 0"}}}, "", onPictures},
   });
-  append(trainingParameters(1000, 5e-3, 512));
-  append(pictureParameters("volume"));
-  append({seedParameter()});
+  append(flowTrainingParameters(RealNvpPlane::trainingParameters(1000, 5e-3, 512)));
+  append(pictureTrainingParameters(3e-3, 32, 300));
+  append(flowPictureParameters(RealNvpPlane::pictureParameters("volume")));
+  append(shownOnPictures({
+      {"rows", "Rows of pictures", "What is done to latents in the rows beside the samples.", "Picture", "levels"s,
+       Choice{{{"levels", "One level drawn anew"}, {"temperature", "Temperature ladder"}, {"interpolation", "Between two pictures"}}}},
+  }));
+  append({RealNvpPlane::seedParameter()});
   entry.presets = {
       {"nice-vs-realnvp",
        "NICE on the same moons",
@@ -54,34 +73,32 @@ LabEntry RealNvp::describe() {
        "Twelve small layers",
        "More layers with a tighter bound share the work.",
        {{"couplings", whole(12)}, {"scale-bound", 1.0}, {"width", whole(32)}, {"scene", "pinwheel"s}}},
+      {"pictures",
+       "Pictures on two scales",
+       "Checkerboards, a squeeze, halves of the channels; half of the values leave and the rest goes on at half the size.",
+       {{"data", "single"s}, {"scale-bound", 1.0}, {"way", 0.5}, {"temperature", 0.7}}},
+      {"fine-scale",
+       "Resample the fine scale only",
+       "Held-out pictures whose latents of one level are drawn anew: level 1 left first and holds texture, what stayed holds the layout.",
+       {{"data", "single"s}, {"scale-bound", 1.0}, {"rows", "levels"s}, {"way", 0.5}, {"temperature", 0.7}}},
+      {"masks",
+       "Checkerboards against channels",
+       "Three flows on the same batches with as many couplings each: both kinds of masks, checkerboards alone, halves of the channels alone.",
+       {{"data", "single"s},
+        {"scale-bound", 1.0},
+        {"compare", "masks"s},
+        {"couplings-per-stage", whole(2)},
+        {"hidden", whole(16)},
+        {"way", 0.5},
+        {"temperature", 0.7}}},
   };
   entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},     {"samples", "Samples over data"},
                  {"likelihood", "Likelihood and entropy"},  {"volumes", "Volume change per layer"}, {"strip", "Layer by layer"},
-                 {"inverse", "Error of the inverse"}};
-  entry.accepts = {planeSceneAcceptance()};
+                 {"inverse", "Error of the inverse"},       {"stage", "Pictures on their way"},     {"rows", "Rows of pictures"},
+                 {"bits", "Bits per dimension"},            {"masks", "What each coupling lets pass"}, {"exits", "Latents of every level"}};
+  entry.accepts = planeOrPicturesAcceptances();
   entry.make = [] { return std::make_unique<RealNvp>(); };
   return entry;
-}
-
-Expected<PlaneFlowPlan> RealNvp::plan(const LabContext& context) const {
-  PlaneFlowPlan plan;
-  for (std::int64_t i = 0; i < context.integer("couplings"); ++i) {
-    flows::CouplingOptions options;
-    options.pass = flows::alternatingMask(2, i % 2 == 0);
-    options.bound = context.number("scale-bound");
-    options.width = context.integer("width");
-    options.identityStart = false;  // not at a point where symmetric data leave no gradient
-    options.depth = static_cast<int>(context.integer("depth"));
-    auto layer = flows::coupling(options);
-    if (!layer) return layer.error();
-    plan.layers.push_back(*std::move(layer));
-  }
-  return plan;
-}
-
-Figure RealNvp::figure() const {
-  if (samples_.empty()) return {};
-  return flowFigure(tr("RealNVP: affine coupling"), volumesPanel(), stripPanel(), inversePanel());
 }
 
 }  // namespace

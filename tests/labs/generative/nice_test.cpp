@@ -118,5 +118,98 @@ TEST_CASE("nice: every choice and preset runs, and the timeline returns to the s
       CHECK(std::isfinite(metricsAt(*session, 1).at("nll")));
     }
   }
-  orrery::testing::tryEveryPreset(*session, {{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}});
+  orrery::testing::tryEveryPreset(*session, {{"steps", whole(10)},
+                                             {"steps-per-frame", whole(5)},
+                                             {"batch", whole(64)},
+                                             {"raster", whole(32)},
+                                             {"picture-steps", whole(10)},
+                                             {"pictures", whole(64)},
+                                             {"side", whole(8)}});
+}
+
+namespace {
+
+// Pictures, and a run small enough for a test.
+Changes pictures(std::int64_t steps) {
+  return {{"data", text("single")},         {"side", whole(8)},           {"pictures", whole(128)},
+          {"couplings", whole(4)},          {"picture-width", whole(64)}, {"picture-batch", whole(32)},
+          {"picture-learning-rate", 4e-3},  {"prior", text("logistic")},  {"picture-steps", whole(steps)},
+          {"steps-per-frame", whole(steps / 2)}};
+}
+
+}  // namespace
+
+TEST_CASE("nice: on pictures training saves bits on those it has not seen; only the scale changes volumes; the inverse returns") {
+  auto session = openLab("generative/nice", pictures(80));
+  const auto first = metricsAt(*session, 0), last = metricsAt(*session, 2);
+  CHECK(last.at("bits.held-out") < first.at("bits.held-out") - 0.2);
+  CHECK(last.at("volume.coupling") == 0);
+  CHECK(last.at("volume.scale") > 0);  // pixels are narrow
+  CHECK(last.at("inverse-error") <= 1e-5);
+  // The volume is the sum of the scale's logarithms.
+  const auto widths = arrayNamed(*session, "spectrum.width.y");
+  REQUIRE(widths.size() == 192);
+  double sum = 0;
+  for (const float w : widths) sum -= std::log(static_cast<double>(w));
+  CHECK(last.at("volume.scale") == Approx(sum).epsilon(1e-5));
+  CHECK(std::is_sorted(widths.rbegin(), widths.rend()));
+  for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("nice: on pictures, no volume without the scale, and a value costs more") {
+  Changes changes = pictures(20);
+  auto session = openLab("generative/nice", changes);
+  const double with = metricsAt(*session, 2).at("bits.held-out");
+  REQUIRE(session->set("scale-layer", Value(false)));
+  const auto without = metricsAt(*session, 2);
+  CHECK(without.at("volume.coupling") == 0);
+  CHECK(without.count("volume.scale") == 0);
+  CHECK(without.at("bits.held-out") > with + 1);
+}
+
+TEST_CASE("nice: hidden pixels climb the likelihood, and what is known stays") {
+  Changes changes = pictures(60);
+  auto session = openLab("generative/nice", changes);
+  metricsAt(*session, 2);
+  REQUIRE(session->set({{"rows", text("inpainting")}, {"hidden-part", text("below")}}));
+  REQUIRE(session->wait());
+  const auto now = metricsAt(*session, 2);
+  CHECK(now.at("inpainting.end") > now.at("inpainting.start") + 0.5);
+  for (const auto& [key, tensor] : arraysOf(session->picture()->figure)) {
+    if (key != "rows.pictures.pixels") continue;
+    const auto pixels = tensor.as<std::uint8_t>();
+    const auto at = [&](std::size_t row, std::size_t y, std::size_t x) {
+      return pixels[((row * 9 + y) * static_cast<std::size_t>(tensor.shape()[1]) + x) * 4];
+    };
+    std::size_t different = 0;
+    for (std::size_t row = 1; row < 4; ++row) {
+      for (std::size_t y = 0; y < 8; ++y) {
+        for (std::size_t x = 0; x < 8; ++x) {
+          if (y < 4) CHECK(at(row, y, x) == at(0, y, x));
+          different += y >= 4 && at(row, y, x) != at(0, y, x) ? 1 : 0;
+        }
+      }
+    }
+    CHECK(different > 50);
+  }
+}
+
+TEST_CASE("nice: every choice on pictures runs, values without noise are warned of, and no layer at all is refused") {
+  auto session = openLab("generative/nice", pictures(10));
+  for (const char* id : {"split", "prior", "direction", "rows", "hidden-part"}) {
+    for (const auto& option : std::get<Choice>(session->lab().find(id)->domain).options) {
+      INFO(id << " " << option.id);
+      REQUIRE(session->set(id, Value(option.id)));
+      CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
+    }
+  }
+  REQUIRE(session->set("dequantise", Value(false)));
+  metricsAt(*session, 2);
+  bool warned = false;
+  for (const Panel& panel : session->picture()->figure.panels) warned = warned || panel.title.find("unbounded") != std::string::npos;
+  CHECK(warned);
+  REQUIRE(session->set({{"couplings", whole(0)}, {"scale-layer", Value(false)}}));
+  const auto refused = session->wait();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("add a coupling or the scale layer") != std::string::npos);
 }

@@ -138,6 +138,88 @@ TEST_CASE("realnvp: every scene, choice and preset runs") {
   Changes changes{{"steps", whole(10)},      {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)},
                   {"particles", whole(256)}, {"width", whole(16)},          {"noise", 0.05}};
   auto session = openLab("generative/realnvp", changes);
-  orrery::testing::tryEveryChoice(*session, "nll", {"dropped", "drawn"});
-  orrery::testing::tryEveryPreset(*session, {{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}});
+  orrery::testing::tryEveryChoice(*session, "nll", {"dropped", "drawn", "single", "scene", "dense", "patches", "folder"});
+  orrery::testing::tryEveryPreset(*session, {{"steps", whole(10)},
+                                             {"steps-per-frame", whole(5)},
+                                             {"batch", whole(64)},
+                                             {"raster", whole(32)},
+                                             {"picture-steps", whole(10)},
+                                             {"pictures", whole(64)},
+                                             {"side", whole(8)}});
+}
+
+namespace {
+
+// Pictures, and a run small enough for a test.
+Changes pictures(std::int64_t steps) {
+  return {{"data", text("single")},    {"side", whole(8)},   {"pictures", whole(128)},     {"couplings-per-stage", whole(2)},
+          {"hidden", whole(16)},       {"scale-bound", 1.0}, {"picture-batch", whole(16)}, {"picture-steps", whole(steps)},
+          {"steps-per-frame", whole(steps / 2)}};
+}
+
+}  // namespace
+
+TEST_CASE("realnvp: on pictures training saves bits on those it has not seen, and the inverse returns") {
+  auto session = openLab("generative/realnvp", pictures(40));
+  const auto first = metricsAt(*session, 0), last = metricsAt(*session, 2);
+  CHECK(last.at("bits.held-out") < first.at("bits.held-out") - 0.5);
+  CHECK(last.at("bits.held-out") < 5);
+  CHECK(last.at("bits.held-out") > 0);
+  CHECK(last.at("inverse-error") <= 1e-3);
+  // Before training every coupling is the identity; afterwards both kinds have moved volumes.
+  CHECK(first.at("volume.checker") == 0);
+  CHECK(first.at("volume.coupling") == 0);
+  CHECK(std::abs(last.at("volume.checker")) > 0.1);
+  CHECK(std::abs(last.at("volume.coupling")) > 0.1);
+  CHECK(last.at("volume.logit") == first.at("volume.logit"));
+  for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("realnvp: a scale bound of 0 changes no volume but the logit's, beside it on the same batches") {
+  Changes changes = pictures(20);
+  changes.push_back({"compare", text("additive")});
+  auto session = openLab("generative/realnvp", changes);
+  const auto last = metricsAt(*session, 2);
+  CHECK(last.at("bits.affine") == last.at("bits.held-out"));
+  CHECK(last.at("bits.additive") > last.at("bits.affine"));
+  REQUIRE(session->set({{"compare", text("none")}, {"scale-bound", 0.0}}));
+  const auto bound = metricsAt(*session, 2);
+  CHECK(bound.at("volume.checker") == 0);
+  CHECK(bound.at("volume.coupling") == 0);
+  CHECK(bound.at("bits.held-out") == Approx(last.at("bits.additive")).epsilon(1e-6));  // the other runs' means are f32
+}
+
+TEST_CASE("realnvp: what pictures cannot be is refused with a sentence, and the plane comes back") {
+  auto session = openLab("generative/realnvp", pictures(10));
+  const auto refused = [&](const Changes& changes, const std::string& why) {
+    REQUIRE(session->set(changes));
+    const auto done = session->wait();
+    REQUIRE_FALSE(done);
+    INFO(done.error().message);
+    CHECK(done.error().message.find(why) != std::string::npos);
+  };
+  refused({{"side", whole(9)}}, "pad or crop the side to a multiple of 4");
+  refused({{"side", whole(8)}, {"alpha", 0.0}, {"bits", whole(2)}}, "take a larger");
+  CHECK_FALSE(session->set("alpha", 0.25));  // outside 0 ... 0.2
+  refused({{"alpha", 0.05}, {"hidden", whole(512)}, {"picture-batch", whole(512)}, {"couplings-per-stage", whole(12)}, {"side", whole(64)}},
+          "One training step of this flow would take");
+  REQUIRE(session->set("data", text("plane")));
+  REQUIRE(session->set({{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"raster", whole(32)}, {"batch", whole(64)}}));
+  CHECK(std::isfinite(metricsAt(*session, 1).at("nll")));
+}
+
+TEST_CASE("realnvp: every choice on pictures runs, and the timeline returns to the same bits") {
+  auto session = openLab("generative/realnvp", pictures(10));
+  const double middle = metricsAt(*session, 1).at("bits.held-out");
+  metricsAt(*session, 2);
+  CHECK(metricsAt(*session, 1).at("bits.held-out") == middle);
+  for (const char* id : {"masks", "logit", "direction", "rows", "compare"}) {
+    for (const auto& option : std::get<Choice>(session->lab().find(id)->domain).options) {
+      INFO(id << " " << option.id);
+      REQUIRE(session->set(id, Value(option.id)));
+      CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
+    }
+  }
+  REQUIRE(session->set("actnorm", true));
+  CHECK(std::isfinite(metricsAt(*session, 1).at("volume.actnorm")));
 }

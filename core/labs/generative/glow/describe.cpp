@@ -26,11 +26,7 @@ LabEntry Glow::describe() {
   entry.summary = "Actnorm, invertible 1×1 convolutions, several scales";
   entry.parameters = {
       {"data", "Pictures", "What the flow learns.", "Data", "single"s,
-       Choice{{{"single", "ShapeWorld: one shape"},
-               {"scene", "ShapeWorld: scenes"},
-               {"dense", "ShapeWorld: many shapes"},
-               {"patches", "Patches of your picture"},
-               {"folder", "A folder of pictures"}}}},
+       pictureChoice()},
       {"image", "Your picture", "PNG or JPEG: the flow learns its patches.", "Data", Asset{}, FileWell{{"image"}, false}, "",
        [](const Values& v) { return is(v, "data", "patches"); }},
       {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Data", Asset{}, FileWell{{}, true}, "",
@@ -121,12 +117,7 @@ LabEntry Glow::describe() {
                  {"strip", "Stage by stage"},        {"volumes", "Log-determinant per step"},
                  {"matrix", "Mixing matrix"},        {"actnorm", "Before and after actnorm"},
                  {"inverse", "Error of the inverse"}};
-  Acceptance picture;
-  picture.kinds = "a picture (PNG or JPEG): its patches";
-  picture.parameter = "image";
-  picture.also = {{"data", "patches"s}};
-  picture.score = [](const FileReport& report) { return !report.error && report.kind == "image" ? 45 : 0; };
-  entry.accepts = {picture};
+  entry.accepts = {pictureAcceptance()};
   entry.make = [] { return std::make_unique<Glow>(); };
   return entry;
 }

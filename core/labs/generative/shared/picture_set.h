@@ -1,5 +1,5 @@
 #pragma once
-// What the lab generative/glow learns: small colour pictures, 8 bits per value, from ShapeWorld, from patches of one picture or from a
+// What flows of pictures learn: small colour pictures, 8 bits per value, from ShapeWorld, from patches of one picture or from a
 // folder.
 
 #include <cstdint>

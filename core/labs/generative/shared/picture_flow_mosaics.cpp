@@ -1,9 +1,10 @@
-// The pictures of the lab glow: mosaics of states, samples, rows and the strip.
+// The pictures of a flow of pictures: mosaics of states, samples, rows, the strip and the masks.
 
 #include <algorithm>
 #include <cmath>
 
-#include "core/labs/generative/glow/lab.h"
+#include "core/base/text.h"
+#include "core/labs/generative/shared/picture_flow_lab.h"
 
 namespace orrery::generative {
 
@@ -33,9 +34,17 @@ std::size_t tornAmong(const std::vector<float>& pictures, std::size_t each) {
 
 }  // namespace
 
-std::string Glow::stepName(const Stage& stage) const { return fmt::format("{}.{}", stage.level + 1, stage.step + 1); }
+std::string PictureFlowLab::stepName(const Stage& stage) const {
+  const auto& stages = flow().stages();
+  const bool levels = std::any_of(stages.begin(), stages.end(), [](const Stage& s) { return s.kind == Kind::squeeze; });
+  // Behind a level's checkerboards its couplings go on counting.
+  const auto checkers = std::count_if(stages.begin(), stages.end(), [&](const Stage& s) {
+    return s.kind == Kind::checker && s.level == stage.level && stage.squeezed;
+  });
+  return levels ? fmt::format("{}.{}", stage.level + 1, stage.step + 1 + checkers) : std::to_string(stage.step + 1);
+}
 
-std::string Glow::stageName(std::size_t stages) const {
+std::string PictureFlowLab::stageName(std::size_t stages) const {
   if (stages == 0) return tr("the pictures");
   const Stage& stage = flow().stages()[stages - 1];
   switch (stage.kind) {
@@ -47,6 +56,12 @@ std::string Glow::stageName(std::size_t stages) const {
       return trf("actnorm of step {}", stepName(stage));
     case Kind::mixing:
       return trf("mixing of step {}", stepName(stage));
+    case Kind::logit:
+      return tr("logit");
+    case Kind::checker:
+      return trf("checkerboard {}", stepName(stage));
+    case Kind::scale:
+      return tr("scale");
     case Kind::coupling:
       break;
   }
@@ -54,17 +69,25 @@ std::string Glow::stageName(std::size_t stages) const {
 }
 
 // The data, and the state behind each step: at most `mostStates`, both ends among them.
-std::vector<std::size_t> Glow::stripStages() const {
+std::vector<std::size_t> PictureFlowLab::stripStages() const {
   std::vector<std::size_t> all{0}, shown;
   for (std::size_t i = 0; i < stageCount(); ++i) {
-    if (flow().stages()[i].kind == Kind::coupling) all.push_back(i + 1);
+    const Kind kind = flow().stages()[i].kind;
+    if (kind == Kind::coupling || kind == Kind::checker || kind == Kind::scale) all.push_back(i + 1);
   }
   const std::size_t count = std::min(all.size(), mostStates);
   for (std::size_t i = 0; i < count; ++i) shown.push_back(all[count < 2 ? 0 : (i * (all.size() - 1) + (count - 1) / 2) / (count - 1)]);
   return shown;
 }
 
-std::vector<float> Glow::shownAt(std::size_t stages, std::size_t first, std::size_t count) const {
+// Pictures until something has moved the values, then values of about deviation 1.
+double PictureFlowLab::reachOf(std::size_t stages) const {
+  const auto& all = flow().stages();
+  const auto behind = all.begin() + static_cast<std::ptrdiff_t>(stages);
+  return std::all_of(all.begin(), behind, [](const Stage& s) { return s.kind == Kind::squeeze; }) ? 0 : latentReach;
+}
+
+std::vector<float> PictureFlowLab::shownAt(std::size_t stages, std::size_t first, std::size_t count) const {
   const Tensor& state = (towardsData_ ? up_ : down_)[stages];
   const auto each = static_cast<std::size_t>(flow().dimensions());
   const std::size_t there = static_cast<std::size_t>(state.shape()[0]);
@@ -72,15 +95,14 @@ std::vector<float> Glow::shownAt(std::size_t stages, std::size_t first, std::siz
   const std::size_t last = std::min(first + count, there);
   std::vector<float> shown(values.begin() + static_cast<std::ptrdiff_t>(first * each),
                            values.begin() + static_cast<std::ptrdiff_t>(last * each));
-  // Pictures until the first actnorm, then values of about deviation 1.
-  if (stages > 1) {
-    for (float& v : shown) v = static_cast<float>(0.5 + static_cast<double>(v) / (2 * latentReach));
+  if (const double reach = reachOf(stages); reach > 0) {
+    for (float& v : shown) v = static_cast<float>(0.5 + static_cast<double>(v) / (2 * reach));
   }
   for (float& v : shown) v = std::clamp(v, 0.0f, 1.0f);
   return shown;
 }
 
-std::vector<float> Glow::shownBetween(double stages, std::size_t first, std::size_t count) const {
+std::vector<float> PictureFlowLab::shownBetween(double stages, std::size_t first, std::size_t count) const {
   const auto below = static_cast<std::size_t>(std::clamp(std::floor(stages), 0.0, static_cast<double>(stageCount())));
   std::vector<float> a = shownAt(below, first, count);
   const auto rest = static_cast<float>(stages - static_cast<double>(below));
@@ -91,7 +113,7 @@ std::vector<float> Glow::shownBetween(double stages, std::size_t first, std::siz
 }
 
 // Pictures side by side as RGBA, each in a cell of side + gap pixels; gaps are transparent.
-Tensor Glow::mosaic(const std::vector<float>& pictures, std::size_t columns) const {
+Tensor PictureFlowLab::mosaic(const std::vector<float>& pictures, std::size_t columns) const {
   const auto side = static_cast<std::size_t>(pictures_.side), each = 3 * side * side, cell = side + gap;
   const std::size_t count = pictures.size() / each, rows = (count + columns - 1) / columns, width = columns * cell;
   std::vector<std::uint8_t> rgba(rows * cell * width * 4, 0);
@@ -110,7 +132,7 @@ Tensor Glow::mosaic(const std::vector<float>& pictures, std::size_t columns) con
   return Tensor::from(Shape{static_cast<std::int64_t>(rows * cell), static_cast<std::int64_t>(width), 4}, rgba);
 }
 
-Panel Glow::picturesPanel(const char* id) const {
+Panel PictureFlowLab::picturesPanel(const char* id) const {
   Panel panel;
   panel.id = id;
   panel.frameless = true;
@@ -120,7 +142,7 @@ Panel Glow::picturesPanel(const char* id) const {
   return panel;
 }
 
-Panel Glow::stagePanel() const {
+Panel PictureFlowLab::stagePanel() const {
   Panel panel = picturesPanel("stage");
   const double at = position();
   const auto whole = static_cast<std::size_t>(std::clamp(std::lround(at), 0l, static_cast<long>(stageCount())));
@@ -140,7 +162,7 @@ Panel Glow::stagePanel() const {
   return panel;
 }
 
-Panel Glow::samplesPanel() const {
+Panel PictureFlowLab::samplesPanel() const {
   Panel panel = picturesPanel("samples");
   panel.title = trf("Samples after {} steps", stepsAt(frame_));
   const std::vector<float> samples = samples_.toFloats();
@@ -153,20 +175,15 @@ Panel Glow::samplesPanel() const {
   return panel;
 }
 
-Panel Glow::rowsPanel() const {
+std::string PictureFlowLab::rowsTitle() const {
+  return rows_ == "temperature"     ? tr("The same latents times T")
+         : rows_ == "interpolation" ? tr("Between the latents of two held-out pictures")
+                                    : tr("Held-out pictures, the latents of one level drawn anew");
+}
+
+Panel PictureFlowLab::rowsPanel() const {
   Panel panel = picturesPanel("rows");
-  if (rows_ == "temperature") {
-    panel.title = tr("The same latents times T");
-  } else if (rows_ == "interpolation") {
-    panel.title = tr("Between the latents of two held-out pictures");
-  } else if (rows_ == "levels") {
-    panel.title = tr("Held-out pictures, the latents of one level drawn anew");
-  } else {
-    panel.title = attribute_ == "size"     ? tr("Held-out pictures with more size")
-                  : attribute_ == "warmth" ? tr("Held-out pictures with more warmth")
-                                           : tr("Held-out pictures with more brightness");
-    panel.note = fmt::format("{:+.2f} … {:+.2f}", attributeStrength(0), attributeStrength(5));
-  }
+  panel.title = rowsTitle();
   std::vector<float> all;
   auto names = std::make_shared<TextMark>("names");
   for (std::size_t r = 0; r < small_.size(); ++r) {
@@ -179,12 +196,14 @@ Panel Glow::rowsPanel() const {
   const std::size_t columns = all.size() / (small_.size() * static_cast<std::size_t>(flow().dimensions()));
   panel.marks.push_back(imageOf(mosaic(all, columns), columns, small_.size()));
   panel.marks.push_back(names);
-  panel.x.range = Range{rows_ == "temperature" ? -1.7 : rows_ == "levels" ? -2.0 : -0.5, static_cast<double>(columns)};
+  std::size_t longest = 0;
+  for (const PictureRow& r : small_) longest = std::max(longest, r.name.size());
+  panel.x.range = Range{longest <= 2 ? -0.5 : longest <= 7 ? -1.7 : -2.0, static_cast<double>(columns)};
   panel.y.range = Range{0, static_cast<double>(small_.size())};
   return panel;
 }
 
-Panel Glow::stripPanel() const {
+Panel PictureFlowLab::stripPanel() const {
   Panel panel = picturesPanel("strip");
   panel.title = towardsData_ ? tr("From latents, on the right, to pictures") : tr("From pictures to latents, step by step");
   panel.note = tr("click a column to see it large");
@@ -228,25 +247,56 @@ Panel Glow::stripPanel() const {
   return panel;
 }
 
-Figure Glow::figure() const {
-  Figure figure;
-  figure.title = tr("Glow: a flow of pictures");
-  if (runs_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int span) {
-    panel.row = row, panel.column = column, panel.columnSpan = span;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(stagePanel(), 0, 0, 3);
-  place(samplesPanel(), 0, 3, 3);
-  place(rowsPanel(), 0, 6, 3);
-  place(bitsPanel(), 0, 9, 3);
-  place(stripPanel(), 1, 0, 8);
-  place(showPlaneMix_ ? planeMixPanel() : matrixPanel(), 1, 8, 4);
-  place(volumesPanel(), 2, 0, 4);
-  place(actnormPanel(), 2, 4, 4);
-  place(inversePanel(), 2, 8, 4);
-  figure.rowWeights = {1.25f, 1, 0.9f};
-  return figure;
+// The couplings whose masks are shown: all of them, or as many as fit, both ends among them.
+std::vector<std::size_t> PictureFlowLab::maskedStages() const {
+  std::vector<std::size_t> all, shown;
+  for (std::size_t i = 0; i < stageCount(); ++i) {
+    const Kind kind = flow().stages()[i].kind;
+    if (kind == Kind::coupling || kind == Kind::checker) all.push_back(i);
+  }
+  constexpr std::size_t most = 6;
+  const std::size_t count = std::min(all.size(), most);
+  for (std::size_t i = 0; i < count; ++i) shown.push_back(all[count < 2 ? 0 : (i * (all.size() - 1) + (count - 1) / 2) / (count - 1)]);
+  return shown;
+}
+
+Panel PictureFlowLab::masksPanel() const {
+  Panel panel = picturesPanel("masks");
+  const auto stages = maskedStages();
+  panel.title = tr("What each coupling lets pass");
+  panel.note = tr("light: passes; in the colour of its channel");
+  if (stages.empty()) {
+    panel.message = tr("There are no couplings");
+    return panel;
+  }
+  // Below each mask a held-out picture behind that coupling.
+  const auto each = static_cast<std::size_t>(flow().dimensions());
+  std::vector<float> all;
+  auto words = std::make_shared<TextMark>("names");
+  for (std::size_t c = 0; c < stages.size(); ++c) {
+    const Stage& stage = flow().stages()[stages[c]];
+    std::vector<double> mask = flow().maskOf(stages[c]);
+    // What has left is between the two.
+    const auto moving = static_cast<std::size_t>(stage.channels * stage.height * stage.width);
+    for (std::size_t k = 0; k < mask.size(); ++k) mask[k] = k >= moving ? 0.45 : mask[k] > 0 ? 1 : 0.12;
+    flow().toPicture(mask, stages[c] + 1);
+    for (const double v : mask) all.push_back(static_cast<float>(v));
+    const std::string kind = stage.kind == Kind::checker ? tr("pixels") : tr("channels");
+    const double x = static_cast<double>(c) + 0.47;
+    words->words.push_back({x, 2.14, stepName(stage), Paint::of(Role::muted), HAlign::center, VAlign::middle, 8});
+    if (flow().stages().back().kind != Kind::scale && stage.kind != Kind::scale) {
+      words->words.push_back({x, 2.36, kind, Paint::of(Role::muted), HAlign::center, VAlign::middle, 7});
+    }
+  }
+  for (std::size_t c = 0; c < stages.size(); ++c) {
+    const std::vector<float> state = shownAt(stages[c] + 1, 0, 1);
+    all.insert(all.end(), state.begin(), state.begin() + static_cast<std::ptrdiff_t>(each));
+  }
+  panel.marks.push_back(imageOf(mosaic(all, stages.size()), stages.size(), 2));
+  panel.marks.push_back(words);
+  panel.x.range = Range{0, static_cast<double>(stages.size())};
+  panel.y.range = Range{0, 2.5};
+  return panel;
 }
 
 }  // namespace orrery::generative

@@ -1,4 +1,4 @@
-#include "core/labs/generative/glow/pictures.h"
+#include "core/labs/generative/shared/picture_set.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,0 +1,100 @@
+// RealNVP on pictures. Source: Dinh, Sohl-Dickstein and Bengio 2017, sections 3.4 (masks), 3.6 (scales) and 4.1 (logit); formulas in
+// core/models/image_flow.h, data and loss in core/labs/generative/shared/picture_flow_lab.cpp. The authors put residual networks into the
+// couplings and end on checkerboards; here every level squeezes and the networks are three convolutions.
+
+#include "core/labs/generative/realnvp/pictures.h"
+
+#include <algorithm>
+
+#include "core/base/text.h"
+
+namespace orrery::generative {
+
+namespace flows = models::flows;
+
+Choice RealNvpPictures::masksChoice() {
+  return {{{"both", "Checkerboards, then channels"}, {"checkerboard", "Checkerboards alone"}, {"channel", "Channels alone"}}};
+}
+
+Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& context) const {
+  const std::int64_t k = context.integer("couplings-per-stage");
+  const auto optionsOf = [&](const std::string& masks) {
+    flows::ImageFlowOptions options;
+    options.height = options.width = pictures_.side;
+    options.levels = context.integer("levels");
+    // As many couplings with one kind of mask as with both.
+    options.checkers = masks == "both" ? k : masks == "checkerboard" ? 2 * k : 0;
+    options.steps = masks == "both" ? k : masks == "channel" ? 2 * k : 0;
+    options.hidden = context.integer("hidden");
+    options.mixing = flows::Mixing::none;
+    options.actnorm = context.flag("actnorm");
+    options.bounded = true;
+    options.bound = context.number("scale-bound");
+    options.logit = true;
+    options.alpha = context.number("alpha");
+    options.twoSided = context.text("logit") == "two";
+    return options;
+  };
+  const std::string chosen = context.text("masks"), compare = context.text("compare");
+  const flows::ImageFlowOptions options = optionsOf(chosen);
+  const flows::StepCost cost = flows::trainingCost(options, batch_);
+  if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
+  const int dropped = 8 - bits_;
+  if (options.alpha == 0 && std::any_of(pictures_.train.begin(), pictures_.train.end(), [&](std::uint8_t v) { return v >> dropped == 0; })) {
+    return makeError(ErrorCode::badInput, tr("With α = 0 the logit of a value 0 is infinite, and these pictures have some: take a larger α"));
+  }
+
+  struct Wanted {
+    std::string id, name;
+    flows::ImageFlowOptions options;
+  };
+  const Choice choice = masksChoice();
+  const auto nameOf = [&](const std::string& id) {
+    return tr(std::find_if(choice.options.begin(), choice.options.end(), [&](const auto& o) { return o.id == id; })->label);
+  };
+  std::vector<Wanted> wanted{{chosen, nameOf(chosen), options}};
+  if (compare == "masks") {
+    for (const auto& option : choice.options) {
+      if (option.id != chosen) wanted.push_back({option.id, nameOf(option.id), optionsOf(option.id)});
+    }
+  } else if (compare == "additive") {
+    wanted.front().id = "affine", wanted.front().name = trf("c = {:g}", options.bound);
+    wanted.push_back({"additive", fmt::format("c = {}", 0), options});
+    wanted.back().options.bound = 0;
+  }
+  std::vector<WantedFlow> made;
+  for (const Wanted& one : wanted) {
+    auto flow = flows::ImageFlow::make(one.options, seed_);
+    if (!flow) return flow.error();
+    made.push_back({one.id, one.name, std::make_shared<flows::ImageFlow>(*std::move(flow))});
+  }
+  return made;
+}
+
+std::string RealNvpPictures::remedy() const {
+  return trf("Lower the scale bound {:.3g} or the learning rate {:.3g}", imageFlow().options().bound,
+             runs_.front().trainer.options().optimizer.learningRate);
+}
+
+Figure RealNvpPictures::figure() const {
+  Figure figure;
+  figure.title = tr("RealNVP: affine coupling");
+  if (runs_.empty()) return figure;
+  const auto place = [&](Panel panel, int row, int column, int span) {
+    panel.row = row, panel.column = column, panel.columnSpan = span;
+    figure.panels.push_back(std::move(panel));
+  };
+  place(stagePanel(), 0, 0, 3);
+  place(samplesPanel(), 0, 3, 3);
+  place(rowsPanel(), 0, 6, 3);
+  place(bitsPanel(), 0, 9, 3);
+  place(stripPanel(), 1, 0, 8);
+  place(masksPanel(), 1, 8, 4);
+  place(volumesPanel(), 2, 0, 4);
+  place(exitsPanel(), 2, 4, 4);
+  place(inversePanel(), 2, 8, 4);
+  figure.rowWeights = {1.25f, 0.9f, 0.9f};
+  return figure;
+}
+
+}  // namespace orrery::generative
