@@ -1,5 +1,5 @@
 // Image diffusion: any of the forty samplers on 32 x 32 pictures, driven by a dropped diffusion transformer or by the ideal
-// denoiser of a set of pictures. State x = x_t / alpha_t against the relative noise level sigma, double precision on the host; the network
+// denoiser of a set of pictures, whole or local. State x = x_t / alpha_t against the relative noise level sigma, double precision on the host; the network
 // runs on the device in f32, D is what it says there (core/models/trained_dit.h). Sources: Ho et al. 2020; Karras et al. 2022; Peebles and
 // Xie 2023 (DiT); Ho and Salimans 2022 (guidance); Song et al. 2021 (inversion by the ODE).
 // Random numbers, key = seed: picture c of a row starts from the values [c V, (c + 1) V) of core/diffusion/noise.h off the path (step 0,
@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "core/labs/generative/image_diffusion/lab.h"
+#include "core/labs/generative/image_diffusion/memory.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
 
@@ -25,6 +26,8 @@ using diffusion::State;
 namespace {
 
 struct Cancelled {};
+
+constexpr std::uint32_t mostColumns = 12;
 
 // Numbers from `low` to `high`, at most twelve. Error: something else, or nothing.
 Expected<std::vector<double>> numbersIn(const std::string& text, const std::string& what, double low, double high) {
@@ -60,14 +63,25 @@ State between(const State& a, const State& b, double t) {
 }  // namespace
 
 Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
-  if (context.text("denoiser") == "memory") {
-    denoiser_ = memoryDenoiser(static_cast<std::uint32_t>(context.integer("memory")));
+  const std::string& kind = context.text("denoiser");
+  if (kind != "file") {
+    const std::string& set = context.text("set");
+    const std::int64_t count = context.integer("memory"), side = context.integer("side");
+    const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
+    Expected<KnownPictures> known = set == "patches"  ? patchesKnown(context.file("image").path, side, count, mostColumns, seed)
+                                    : set == "folder" ? folderKnown(context.file("folder").path, side, count, mostColumns)
+                                                      : shapeWorldKnown(static_cast<std::uint32_t>(count), mostColumns,
+                                                                        static_cast<std::uint32_t>(seed % 1000));
+    if (!known) return known.error();
+    LocalWindow window;
+    if (kind == "local") window = {context.integer("window-far"), context.integer("window-near")};
+    denoiser_ = memoryDenoiser(*std::move(known), window);
     return {};
   }
   const std::string& path = context.file("network").path;
   if (path.empty()) {
     return makeError(ErrorCode::usage, tr("no network yet: drop a DiT's safetensors file ('orrery train tiny-dit' makes one), or choose "
-                                          "perfect memory as the denoiser"));
+                                          "perfect or local memory as the denoiser"));
   }
   const models::DitStated stated{statedNetwork(context), context.integer("heads")};
   auto opened = networkDenoiser(context.stream(), path, stated);
@@ -130,7 +144,12 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
   std::vector<Row> rows;
   if (experiment_ == "classes" || experiment_ == "interpolation") {
     const auto first = static_cast<std::uint32_t>(file ? std::max<std::int64_t>(label, 0) : 0);
-    const std::uint32_t count = std::min<std::uint32_t>(none - first, 4);
+    const std::uint32_t count = std::min<std::uint32_t>(none - std::min(first, none), 4);
+    if (count == 0) {  // pictures without classes: one row of anything
+      Row row = base;
+      row.id = "any", row.name = className(none);
+      rows.push_back(std::move(row));
+    }
     for (std::uint32_t c = first; c < first + count; ++c) {
       Row row = base;
       row.id = std::to_string(c), row.name = className(c);
@@ -183,19 +202,22 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
       rows.push_back(std::move(row));
     }
   } else {
-    // There and back: up the ODE, then down it; the first row is what comes out.
+    // There and back: up the ODE, then down it; the first row is what comes out. Or down it from noises between those of two pictures.
+    const bool between = experiment_ == "pictures";
     Row row = base;
-    row.id = "back", row.name = tr("back");
+    row.id = between ? "sphere" : "back", row.name = between ? tr("sphere") : tr("back");
     row.guidance = 1;
-    const Pictures held = shapeWorldPictures(true, static_cast<std::uint32_t>(seed_ % 1000), static_cast<std::uint32_t>(columns),
-                                             static_cast<int>(denoiser_->side));
     if (denoiser_->channels != 3) {
       return makeError(ErrorCode::usage,
                        trf("There and back needs a denoiser of colour pictures, this one has {} channel", denoiser_->channels));
     }
     row.labels.assign(columns, none);
-    row.start = held.values;
-    rows.push_back(std::move(row));
+    row.start = picturesTaken(context, between ? 2 : columns);
+    rows.push_back(row);
+    if (between) {
+      row.id = "line", row.name = tr("line");
+      rows.push_back(std::move(row));
+    }
   }
   return rows;
 }
@@ -234,41 +256,84 @@ Expected<void> ImageDiffusion::run(LabContext& context, Row& row, double done, d
   return {};
 }
 
-// Takes the pictures of the row to noise by DDIM inversion on the row's own levels, then lets the row sample from there. The rows that come
-// out: the pictures, their noise, what came back.
-Expected<void> ImageDiffusion::invert(LabContext& context, std::vector<Row>& rows) const {
-  Row& back = rows.front();
-  const State pictures = back.start;
-  Row up = back;
-  up.sampler = findRegistered<diffusion::Sampler>("ddim-inversion");
-  up.id = "there", up.name = tr("there");
-  const auto levels = diffusion::stepLevels(*grid_, back.steps, finalZero_, request_);
+// The pictures of the experiments that begin with pictures: `count` of those the denoiser knows or of those it does not.
+State ImageDiffusion::picturesTaken(const LabContext& context, std::size_t count) const {
+  const bool known = context.text("taken") == "known";
+  std::vector<double> all;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t index = static_cast<std::size_t>(seed_ % 1000) + i;
+    // Its own held-out pictures begin with the seed's already.
+    append(all, known ? denoiser_->knownPicture(index) : denoiser_->heldOutPicture(denoiser_->knownCount() > 0 ? i : index));
+  }
+  return State(std::move(all));
+}
+
+// Takes pictures to noise of deviation 1 by DDIM inversion on the row's own levels. `up`, unless null, keeps the way.
+Expected<State> ImageDiffusion::noiseOf(LabContext& context, const Row& row, const State& pictures, Row* up) const {
+  const auto levels = diffusion::stepLevels(*grid_, row.steps, finalZero_, request_);
   if (!levels) return levels.error();
   std::size_t asked = 0;
+  const std::vector<std::uint32_t> labels(pictures.size() / denoiser_->values(), row.labels.front());
   const auto denoise = [&](const State& x, double level) {
     if (context.cancelled()) throw Cancelled();
     context.progress(0.5 * std::min(static_cast<double>(asked++) / static_cast<double>(levels->size()), 1.0),
                      tr("Taking the pictures to their noise"));
-    return denoiser_->denoise(context.stream(), x, level, back.labels, 1);
+    return denoiser_->denoise(context.stream(), x, level, labels, 1);
   };
-  Run inversion(denoise, *levels, seed_, pictures.size(), up.options);
-  inversion.record = true;
-  const auto noise = diffusion::sample(*up.sampler, inversion, pictures);
+  Run inversion(denoise, *levels, seed_, pictures.size(), row.options);
+  inversion.record = up != nullptr;
+  const auto noise = diffusion::sample(*findRegistered<diffusion::Sampler>("ddim-inversion"), inversion, pictures);
   if (!noise) return noise.error();
-  for (diffusion::Visit& visit : inversion.visits) up.looks.push_back({visit.level, visit.evaluations, visit.x, pictures});
-  // Its first visit is the picture itself, whatever level the grid begins with.
-  up.looks.front().level = 0;
-  back.start = *noise / levels->front();
+  if (up != nullptr) {
+    for (diffusion::Visit& visit : inversion.visits) up->looks.push_back({visit.level, visit.evaluations, visit.x, pictures});
+    // Its first visit is the picture itself, whatever level the grid begins with.
+    up->looks.front().level = 0;
+  }
+  return *noise / levels->front();
+}
+
+// Takes the pictures of the row to noise, then lets the row sample from there. The rows that come out: the pictures on their way to noise, and
+// what came back.
+Expected<void> ImageDiffusion::invert(LabContext& context, std::vector<Row>& rows) const {
+  Row& back = rows.front();
+  Row up = back;
+  up.id = "there", up.name = tr("there");
+  auto noise = noiseOf(context, back, back.start, &up);
+  if (!noise) return noise.error();
+  back.start = *std::move(noise);
   if (auto ran = run(context, back, 0.5, 0.5); !ran) return ran;
   rows.insert(rows.begin(), std::move(up));
   return {};
 }
 
+// Takes two pictures to their noises and samples from noises between: on the sphere and, in the second row, on the straight line.
+Expected<void> ImageDiffusion::walk(LabContext& context, std::vector<Row>& rows) const {
+  const std::size_t size = denoiser_->values(), columns = rows.front().labels.size();
+  const auto noise = noiseOf(context, rows.front(), rows.front().start, nullptr);
+  if (!noise) return noise.error();
+  const State a = part(*noise, 0, size), b = part(*noise, 1, size);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::vector<double> starts;
+    for (std::size_t i = 0; i < columns; ++i) {
+      const double t = columns > 1 ? static_cast<double>(i) / static_cast<double>(columns - 1) : 0;
+      append(starts, r == 0 ? between(a, b, t) : (1 - t) * a + t * b);
+    }
+    rows[r].start = State(std::move(starts));
+    if (auto ran = run(context, rows[r], 0.5 + 0.25 * static_cast<double>(r), 0.25); !ran) return ran;
+  }
+  return {};
+}
+
 Expected<void> ImageDiffusion::update(LabContext& context) {
   chosen_ = context.integer("chosen");
+  beside_ = context.text("beside");
+  if (beside_ == "nearest" && context.text("denoiser") == "file") {
+    return makeError(ErrorCode::usage, tr("A network keeps no pictures that one could be nearest: choose perfect or local memory, or show x̂₀ beside"));
+  }
   if (keepsTime(context)) return {};
   if (denoiser_ == nullptr || context.restarting() ||
-      context.anyChanged({"denoiser", "network", "prediction", "schedule", "told-time", "heads", "memory"})) {
+      context.anyChanged({"denoiser", "network", "prediction", "schedule", "told-time", "heads", "memory", "set", "image", "folder",
+                          "side", "window-far", "window-near", "seed"})) {
     auto before = std::move(denoiser_);
     if (auto opened = openDenoiser(context); !opened) {
       denoiser_ = std::move(before);
@@ -285,6 +350,8 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
   try {
     if (experiment_ == "inversion") {
       if (auto inverted = invert(context, *rows); !inverted) return inverted;
+    } else if (experiment_ == "pictures") {
+      if (auto walked = walk(context, *rows); !walked) return walked;
     } else {
       for (std::size_t r = 0; r < rows->size(); ++r) {
         const auto count = static_cast<double>(rows->size());
@@ -294,6 +361,12 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
   } catch (const Cancelled&) {
     return makeError(ErrorCode::cancelled, tr("cancelled"));
   }
+  for (Row& row : *rows) {
+    row.likeness.clear();
+    for (std::size_t i = 0; i < row.labels.size(); ++i) {
+      if (const auto likeness = denoiser_->nearest(row.looks.back().x, i)) row.likeness.push_back(*likeness);
+    }
+  }
   rows_ = *std::move(rows);
   columns_ = context.integer("columns");
   frame_ = 0;
@@ -301,9 +374,9 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
 }
 
 bool ImageDiffusion::keepsTime(const LabContext& context) const {
-  if (context.restarting() || rows_.empty() || !context.changed("chosen")) return false;
+  if (context.restarting() || rows_.empty() || !context.anyChanged({"chosen", "beside"})) return false;
   for (const auto& [id, value] : context.values()) {
-    if (id != "chosen" && context.changed(id)) return false;
+    if (id != "chosen" && id != "beside" && context.changed(id)) return false;
   }
   return true;
 }
@@ -345,6 +418,11 @@ std::vector<Metric> ImageDiffusion::metrics() const {
   std::vector<Metric> result;
   for (const Row& row : rows_) {
     result.push_back({"evaluations." + row.id, static_cast<double>(row.looks.back().evaluations), ""});
+    if (!row.likeness.empty() && row.id != "there") {
+      double sum = 0;
+      for (const auto& l : row.likeness) sum += l.distance;
+      result.push_back({"from-known." + row.id, sum / static_cast<double>(row.likeness.size()), ""});
+    }
     if (experiment_ == "inversion") continue;
     // Of the finished pictures, in units of -1 ... 1.
     result.push_back({"apart." + row.id, apart(row.looks.back().x, rows_.front().looks.back().x), ""});

@@ -3,9 +3,12 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
-#include "core/labs/generative/image_diffusion/denoiser.h"
+#include "core/base/philox.h"
+#include "core/data/image.h"
+#include "core/labs/generative/image_diffusion/memory.h"
 #include "core/modelfile/safetensors_write.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
@@ -151,6 +154,143 @@ TEST_CASE("between two noises the ends are those of the seeds") {
   CHECK(cell(*seeds, "noisy", 0, 1, 2) == right);
 }
 
+namespace {
+
+generative::KnownPictures somePictures(std::int64_t side, std::size_t count) {
+  generative::KnownPictures pictures;
+  pictures.side = side;
+  for (std::size_t i = 0; i < count * 3 * static_cast<std::size_t>(side * side); ++i) {
+    const auto words = philox({static_cast<std::uint32_t>(i), 0, 0, 0}, philoxKey(5));
+    pictures.known.push_back(static_cast<float>(2 * philoxUniform(words[0]) - 1));
+  }
+  return pictures;
+}
+
+}  // namespace
+
+TEST_CASE("local memory judges by its window: the formula, summed out for every pixel") {
+  gpu::Stream stream(orrery::testing::device());
+  for (const auto& [side, window] : {std::pair<std::int64_t, std::int64_t>{5, 1}, {5, 3}, {6, 5}, {8, 3}, {3, 5}}) {
+    const auto pictures = somePictures(side, 7);
+    const std::size_t plane = static_cast<std::size_t>(side * side), values = 3 * plane;
+    diffusion::State x(values);
+    for (std::size_t i = 0; i < values; ++i) x[i] = 1.3 * std::sin(2.7 * static_cast<double>(i));
+    const double level = 0.8;
+    const auto denoiser = generative::memoryDenoiser(pictures, {window, window});
+    const auto clean = denoiser->denoise(stream, x, level, {0}, 1);
+    const std::int64_t reach = (window - 1) / 2;
+    for (std::int64_t row = 0; row < side; ++row) {
+      for (std::int64_t column = 0; column < side; ++column) {
+        double total = 0, mean[3] = {};
+        for (std::size_t k = 0; k < 7; ++k) {
+          double squares = 0;
+          for (std::int64_t r = std::max<std::int64_t>(0, row - reach); r <= std::min(side - 1, row + reach); ++r) {
+            for (std::int64_t c = std::max<std::int64_t>(0, column - reach); c <= std::min(side - 1, column + reach); ++c) {
+              for (std::size_t ch = 0; ch < 3; ++ch) {
+                const std::size_t at = ch * plane + static_cast<std::size_t>(r * side + c);
+                squares += std::pow(x[at] - static_cast<double>(pictures.known[k * values + at]), 2);
+              }
+            }
+          }
+          const double weight = std::exp(-squares / (2 * level * level));
+          total += weight;
+          for (std::size_t ch = 0; ch < 3; ++ch)
+            mean[ch] += weight * static_cast<double>(pictures.known[k * values + ch * plane + static_cast<std::size_t>(row * side + column)]);
+        }
+        for (std::size_t ch = 0; ch < 3; ++ch) {
+          INFO(side << " x " << side << ", window " << window << ", pixel " << row << ", " << column);
+          CHECK(clean[ch * plane + static_cast<std::size_t>(row * side + column)] == Approx(mean[ch] / total).margin(1e-10));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a window that sees the whole picture is perfect memory; the window narrows with the noise") {
+  gpu::Stream stream(orrery::testing::device());
+  const auto pictures = somePictures(6, 9);
+  diffusion::State x(108);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::cos(1.9 * static_cast<double>(i));
+  // 9 covers all but the corners' opposite ones: only 11 = 2 * 6 - 1 sees everything from everywhere.
+  const auto whole = generative::memoryDenoiser(pictures)->denoise(stream, x, 0.7, {0}, 1);
+  const auto wide = generative::memoryDenoiser(pictures, {11, 11})->denoise(stream, x, 0.7, {0}, 1);
+  const auto narrower = generative::memoryDenoiser(pictures, {9, 9})->denoise(stream, x, 0.7, {0}, 1);
+  double difference = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    CHECK(wide[i] == Approx(whole[i]).margin(1e-12));
+    difference = std::max(difference, std::abs(narrower[i] - whole[i]));
+  }
+  CHECK(difference > 1e-6);
+  const generative::LocalWindow window{25, 5};
+  CHECK(window.at(80) == 25);
+  CHECK(window.at(3) == 25);
+  CHECK(window.at(std::sqrt(0.3)) == 15);  // half way in ln sigma between 0.1 and 3
+  CHECK(window.at(0.1) == 5);
+  CHECK(window.at(1e-4) == 5);
+}
+
+TEST_CASE("local memory makes pictures that are in no memory; perfect memory ends in known ones") {
+  const Changes same{{"experiment", text("seeds")}, {"class", text("none")}, {"memory", whole(128)}, {"nfe", whole(24)}};
+  auto perfect = openLab(same);
+  const auto known = metricsAt(*perfect, 1000);
+  Changes changes = same;
+  changes.emplace_back("denoiser", text("local"));
+  auto local = openLab(changes);
+  const auto made = metricsAt(*local, 1000);
+  for (const char* row : {"0", "1", "2", "3"}) {
+    CHECK(known.at(std::string("from-known.") + row) < 1e-3);
+    // Well beyond rounding: a shape or ground of its own moves hundreds of pixels.
+    CHECK(made.at(std::string("from-known.") + row) > 0.02);
+  }
+  CHECK(local->set({{"beside", text("nearest")}}).hasValue());
+  REQUIRE(local->wait());
+  // What is shown beside is a known picture.
+  std::set<std::vector<int>> set;
+  for (std::uint32_t i = 0; i < 128; ++i) set.insert(::known(i));
+  CHECK(set.count(cell(*local, "nearest", 3, 1, 2)) == 1);
+  for (const auto& message : orrery::testing::device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("your own pictures: patches and folders are known, and known pictures come back from their noise") {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / "orrery-image-memory";
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  for (int i = 0; i < 17; ++i) {
+    std::vector<std::uint8_t> rgb;
+    for (int p = 0; p < 20 * 24; ++p) {
+      for (int c = 0; c < 3; ++c) rgb.push_back(static_cast<std::uint8_t>(120 + 110 * std::sin(0.05 * p * (i + 1) + c)));
+    }
+    std::ofstream(folder / (std::to_string(i) + ".png"), std::ios::binary) << encodeRgbPng(rgb, 24, 20);
+  }
+  const Changes own{{"set", text("folder")}, {"folder", Asset{folder.string(), ""}}, {"side", whole(12)}, {"memory", whole(64)}};
+  Changes changes = own;
+  for (const auto& c : Changes{{"experiment", text("inversion")}, {"taken", text("known")}, {"sampler", text("heun")}, {"nfe", whole(128)},
+                               {"sigma-min", Value(0.02)}, {"sigma-max", Value(20.0)}, {"final-zero", Value(false)}})
+    changes.push_back(c);
+  auto session = openLab(changes);
+  auto m = metricsAt(*session, 1000);
+  // A known picture's noise leads back to that picture: what is left is the least level's own shrinkage.
+  CHECK(m.at("from-known.back") < 0.03);
+  CHECK(m.at("error.inversion") < 0.03);
+  // Between two known pictures the ends are those two.
+  CHECK(session->set({{"experiment", text("pictures")}, {"columns", whole(5)}}).hasValue());
+  m = metricsAt(*session, 1000);
+  CHECK(m.count("from-known.sphere") == 1);
+  CHECK(m.count("from-known.line") == 1);
+  const auto ends = arrayNamed(*session, "noisy.pictures.pixels");
+  CHECK(ends.size() == 2 * 14 * 5 * 14 * 4);
+  // Patches of one picture.
+  CHECK(session->set({{"set", text("patches")}, {"image", Asset{(folder / "3.png").string(), ""}}, {"experiment", text("seeds")}, {"final-zero", Value(true)}}).hasValue());
+  m = metricsAt(*session, 1000);
+  CHECK(m.at("from-known.0") < 1e-3);
+  // Pictures without classes: a row of anything.
+  CHECK(session->set({{"experiment", text("classes")}}).hasValue());
+  m = metricsAt(*session, 1000);
+  CHECK(m.count("evaluations.any") == 1);
+  fs::remove_all(folder);
+}
+
 TEST_CASE("a dropped network drives the samplers, with what is stated of it") {
   namespace fs = std::filesystem;
   gpu::Stream stream(orrery::testing::device());
@@ -197,6 +337,9 @@ TEST_CASE("a dropped network drives the samplers, with what is stated of it") {
 
 TEST_CASE("what the lab refuses, it refuses in a sentence") {
   CHECK(refusal({{"denoiser", text("file")}}).find("drop a DiT") != std::string::npos);
+  CHECK(refusal({{"denoiser", text("file")}, {"beside", text("nearest")}}).find("keeps no pictures") != std::string::npos);
+  CHECK(refusal({{"set", text("patches")}}).find("Choose a picture") != std::string::npos);
+  CHECK(refusal({{"set", text("folder")}, {"folder", Asset{"/nowhere", ""}}}).find("/nowhere") != std::string::npos);
   CHECK(refusal({{"experiment", text("samplers")}, {"compared", text("euler, magic")}}).find("'magic'") != std::string::npos);
   CHECK(refusal({{"experiment", text("samplers")}, {"compared", text("")}}).find("1 to 12") != std::string::npos);
   CHECK(refusal({{"experiment", text("guidance")}, {"guidances", text("1, two")}}).find("'two'") != std::string::npos);

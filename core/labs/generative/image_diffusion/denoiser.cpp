@@ -1,7 +1,5 @@
 #include "core/labs/generative/image_diffusion/denoiser.h"
 
-#include <cmath>
-
 #include "core/data/shapeworld.h"
 
 namespace orrery::generative {
@@ -32,40 +30,6 @@ class NetworkDenoiser : public PictureDenoiser {
   models::TrainedDit network_;
 };
 
-class MemoryDenoiser : public PictureDenoiser {
- public:
-  explicit MemoryDenoiser(std::uint32_t count) {
-    const Pictures pictures = shapeWorldPictures(false, 0, count, static_cast<int>(side));
-    set_.dimension = values();
-    set_.points.assign(pictures.values.begin(), pictures.values.end());
-    double sum = 0, squares = 0;
-    for (const double v : pictures.values) sum += v, squares += v * v;
-    const auto n = static_cast<double>(pictures.values.size());
-    deviation = std::sqrt(squares / n - sum / n * (sum / n));
-    for (const auto& name : shapeworld::classNames) classNames.emplace_back(name);
-    ofClass_.resize(classNames.size());
-    for (std::size_t i = 0; i < pictures.classes.size(); ++i) ofClass_[pictures.classes[i]].push_back(i);
-  }
-
-  State denoise(gpu::Stream&, const State& x, double level, const std::vector<std::uint32_t>& labels, double guidance) const override {
-    std::vector<double> result;
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      const auto from = x.begin() + static_cast<std::ptrdiff_t>(i * values());
-      const State one(std::vector<double>(from, from + static_cast<std::ptrdiff_t>(values())));
-      // A set that holds no picture of the class says what it says of all.
-      const bool any = labels[i] >= classNames.size() || ofClass_[labels[i]].empty();
-      State clean = any ? set_.denoise(one, level) : set_.denoise(one, level, ofClass_[labels[i]]);
-      if (guidance != 1 && !any) clean = guidance * clean + (1 - guidance) * set_.denoise(one, level);
-      result.insert(result.end(), clean.begin(), clean.end());
-    }
-    return State(std::move(result));
-  }
-
- private:
-  diffusion::PointSet set_;
-  std::vector<std::vector<std::size_t>> ofClass_;
-};
-
 }  // namespace
 
 Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated) {
@@ -74,7 +38,13 @@ Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, 
   return std::unique_ptr<PictureDenoiser>(std::make_unique<NetworkDenoiser>(*std::move(network)));
 }
 
-std::unique_ptr<PictureDenoiser> memoryDenoiser(std::uint32_t count) { return std::make_unique<MemoryDenoiser>(count); }
+State PictureDenoiser::knownPicture(std::size_t index) const {
+  return shapeWorldPictures(false, static_cast<std::uint32_t>(index), 1, static_cast<int>(side)).values;
+}
+
+State PictureDenoiser::heldOutPicture(std::size_t index) const {
+  return shapeWorldPictures(true, static_cast<std::uint32_t>(index), 1, static_cast<int>(side)).values;
+}
 
 Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t count, int side) {
   shapeworld::Options options;

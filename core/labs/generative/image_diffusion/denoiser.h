@@ -1,6 +1,6 @@
 #pragma once
-// Denoisers of pictures for the lab generative/image-diffusion: a diffusion transformer on the device, or the ideal denoiser of a set of
-// pictures. Pictures are [channels, S, S] one after another in a State, values around -1 ... 1.
+// Denoisers of pictures for the lab generative/image-diffusion: a diffusion transformer on the device, or what a set of known pictures says
+// (memory.h). Pictures are [channels, S, S] one after another in a State, values around -1 ... 1.
 
 #include <memory>
 #include <optional>
@@ -25,13 +25,21 @@ class PictureDenoiser {
   // D for every picture of x, the labels one per picture. With guidance w: D_none + w (D_class - D_none).
   virtual diffusion::State denoise(gpu::Stream& stream, const diffusion::State& x, double level, const std::vector<std::uint32_t>& labels,
                                    double guidance) const = 0;
+
+  // The known picture that the picture `index` of x is most like, and their root mean square distance. None: a network keeps no pictures.
+  struct Likeness {
+    std::size_t known = 0;
+    double distance = 0;
+  };
+  virtual std::optional<Likeness> nearest(const diffusion::State&, std::size_t) const { return std::nullopt; }
+  // One picture of those it knows, and of those it does not; numbers beyond the last begin again. A network is shown ShapeWorld's.
+  virtual std::size_t knownCount() const { return 0; }
+  virtual diffusion::State knownPicture(std::size_t index) const;
+  virtual diffusion::State heldOutPicture(std::size_t index) const;
 };
 
 // Error: that of models::TrainedDit::open().
 Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated);
-
-// The first `count` ShapeWorld singles of the split train at 32 x 32: what a network that knew its training set by heart would say.
-std::unique_ptr<PictureDenoiser> memoryDenoiser(std::uint32_t count);
 
 // ShapeWorld singles of a split from `first` on as one State, and their classes.
 struct Pictures {

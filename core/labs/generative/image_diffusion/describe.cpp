@@ -25,16 +25,31 @@ LabEntry ImageDiffusion::describe() {
   using namespace std::string_literals;
   const auto whole = [](std::int64_t v) { return Value(v); };
   const auto dropped = [](const Values& v) { return is(v, "denoiser", {"file"}); };
-  const auto memory = [](const Values& v) { return is(v, "denoiser", {"memory"}); };
+  const auto memory = [](const Values& v) { return !is(v, "denoiser", {"file"}); };
+  const auto local = [](const Values& v) { return is(v, "denoiser", {"local"}); };
   entry.parameters = {
-      {"denoiser", "Denoiser", "The ideal one of a set of pictures, which knows them by heart, or your own diffusion transformer.",
-       "Denoiser", "memory"s, Choice{{{"memory", "Perfect memory"}, {"file", "Your network"}}}},
+      {"denoiser", "Denoiser", "The ideal one of a set of pictures, which knows them by heart; the ideal one that looks at a window "
+       "around each pixel only; or your own diffusion transformer.",
+       "Denoiser", "memory"s, Choice{{{"memory", "Perfect memory"}, {"local", "Local memory"}, {"file", "Your network"}}}},
       {"network", "Network file", "A safetensors file with the tensors of the authors' DiT; a config.json beside it is read.", "Denoiser",
        Asset{}, FileWell{{"safetensors"}, false}, "", dropped},
       {"heads", "Its heads", "Attention heads; 0 is what config.json says, or one per 64 of the width.", "Denoiser", whole(0),
        Integer{0, 64}, "", dropped},
-      {"memory", "Pictures in memory", "How many ShapeWorld pictures the ideal denoiser knows.", "Denoiser", whole(512),
-       Integer{4, 4096, true}, "", memory},
+      {"set", "Pictures known", "Which pictures the ideal denoiser knows.", "Denoiser", "shapeworld"s,
+       Choice{{{"shapeworld", "ShapeWorld: one shape"}, {"patches", "Patches of your picture"}, {"folder", "A folder of pictures"}}}, "",
+       memory},
+      {"image", "Your picture", "PNG or JPEG: its patches are what is known.", "Denoiser", Asset{}, FileWell{{"image"}, false}, "",
+       [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"patches"}); }},
+      {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Denoiser", Asset{}, FileWell{{}, true}, "",
+       [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"folder"}); }},
+      {"side", "Side of a picture", "Your pictures become side × side pixels in colour.", "Denoiser", whole(32), Integer{8, 64}, "px",
+       [](const Values& v) { return !is(v, "denoiser", {"file"}) && !is(v, "set", {"shapeworld"}); }},
+      {"memory", "Pictures in memory", "How many pictures the ideal denoiser knows.", "Denoiser", whole(512), Integer{4, 4096, true}, "",
+       memory},
+      {"window-far", "Window at much noise", "Pixels across that a pixel judges by where σ is 3 or more; it narrows with ln σ.", "Denoiser",
+       whole(25), Integer{1, 127}, "px", local},
+      {"window-near", "Window at little noise", "Pixels across that a pixel judges by where σ is 0.1 or less.", "Denoiser", whole(5),
+       Integer{1, 127}, "px", local},
       {"experiment", "Rows compare", "What differs from row to row; the noise of a column is the same in all of them.", "Experiment",
        "classes"s,
        Choice{{{"classes", "Classes"},
@@ -43,11 +58,16 @@ LabEntry ImageDiffusion::describe() {
                {"guidance", "Guidance"},
                {"budget", "Evaluations"},
                {"interpolation", "Between two noises"},
-               {"inversion", "There and back"}}}},
+               {"inversion", "There and back"},
+               {"pictures", "Between two pictures"}}}},
+      {"taken", "Pictures taken", "Which pictures are sent to their noise.", "Experiment", "held-out"s,
+       Choice{{{"held-out", "Unknown ones"}, {"known", "Known ones"}}}, "",
+       [](const Values& v) { return is(v, "experiment", {"inversion", "pictures"}); }},
       {"class", "Shape", "What is asked for.", "Experiment", "star"s,
        Choice{{{"circle", "Circle"}, {"square", "Square"}, {"triangle", "Triangle"}, {"star", "Star"}, {"none", "Anything"}}}, "",
        [](const Values& v) {
-         return !is(v, "denoiser", {"file"}) && !is(v, "experiment", {"classes", "interpolation", "inversion"});
+         return !is(v, "denoiser", {"file"}) && is(v, "set", {"shapeworld"}) &&
+                !is(v, "experiment", {"classes", "interpolation", "inversion", "pictures"});
        }},
       {"label", "Class number", "What is asked for; −1 is anything. Rows of classes begin here.", "Experiment", whole(0), Integer{-1, 9999},
        "", dropped},
@@ -65,13 +85,15 @@ LabEntry ImageDiffusion::describe() {
       {"guidance", "Guidance w", "How far beyond the class's own answer: D_none + w (D_class − D_none); 1 is none.", "Sampling", 1.0,
        Real{0, 15, 0.1}, "",
        [](const Values& v) {
-         return !is(v, "experiment", {"guidance", "inversion"});
+         return !is(v, "experiment", {"guidance", "inversion", "pictures"});
        }},
       {"eta", "Noise share η", "Of ancestral samplers and SDE solvers: 0 is the ODE.", "Sampling", 1.0, Real{0, 1.5, 0.01}},
       {"churn", "Churn", "EDM: how much noise is added again, over all steps.", "Sampling", 10.0, Real{0, 100, 1}, "",
        [](const Values& v) { return is(v, "sampler", {"edm"}) || is(v, "experiment", {"samplers"}); }},
       {"final-zero", "Final step to 0", "Adds a last step from the smallest level to D.", "Step grid", true, Switch{}},
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(7), Seed{}},
+      {"beside", "Beside the state", "What the second grid of pictures shows.", "View", "clean"s,
+       Choice{{{"clean", "What the denoiser expects"}, {"nearest", "Nearest known picture"}}}, "", memory},
       {"chosen", "Chosen picture", "Its place in the grid, row by row; click a picture.", "View", whole(0), Integer{0, 255}},
   };
   const auto grid = stepGridParameters("karras", 0.02, 80);
@@ -112,7 +134,21 @@ LabEntry ImageDiffusion::describe() {
        "With four known pictures every noise ends in one of them, decided at large noise already.",
        {{"memory", whole(4)}, {"experiment", "seeds"s}, {"class", "none"s}, {"columns", whole(6)}}},
   };
-  entry.views = {{"noisy", "Noisy pictures"}, {"clean", "Denoised pictures"}, {"settling", "When it is decided"}, {"strip", "Film strip"}};
+  entry.presets.push_back({"local",
+                           "What no memory holds",
+                           "Every pixel judges by its neighbourhood only: places agree with different pictures, and new ones come out.",
+                           {{"denoiser", "local"s}, {"experiment", "seeds"s}, {"class", "none"s}, {"columns", whole(6)}, {"beside", "nearest"s}}});
+  entry.presets.push_back({"two-pictures",
+                           "Between two pictures",
+                           "Two unknown pictures are taken to their noises, and noises between these make pictures: along the sphere and along the line.",
+                           {{"denoiser", "local"s},
+                            {"experiment", "pictures"s},
+                            {"columns", whole(8)},
+                            {"sampler", "heun"s},
+                            {"nfe", whole(64)},
+                            {"grid", "exponential"s},
+                            {"sigma-min", 0.1}}});
+  entry.views = {{"noisy", "Noisy pictures"}, {"clean", "Denoised pictures"}, {"nearest", "Nearest known pictures"}, {"settling", "When it is decided"}, {"strip", "Film strip"}};
   Acceptance network;
   network.kinds = "a diffusion transformer (DiT) as safetensors";
   network.parameter = "network";
@@ -123,7 +159,12 @@ LabEntry ImageDiffusion::describe() {
     };
     return report.kind == "safetensors" && has("x_embedder.proj.weight") && has("final_layer.linear.weight") ? 95 : 0;
   };
-  entry.accepts = {network};
+  Acceptance picture;
+  picture.kinds = "a picture (PNG or JPEG): its patches";
+  picture.parameter = "image";
+  picture.also = {{"denoiser", "local"s}, {"set", "patches"s}, {"experiment", "seeds"s}};
+  picture.score = [](const FileReport& report) { return !report.error && report.kind == "image" ? 42 : 0; };
+  entry.accepts = {network, picture};
   entry.make = [] { return std::make_unique<ImageDiffusion>(); };
   return entry;
 }

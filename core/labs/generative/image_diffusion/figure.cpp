@@ -121,6 +121,41 @@ Panel ImageDiffusion::mosaicPanel(bool clean) const {
   return panel;
 }
 
+// The known pictures that the finished ones are most like.
+Panel ImageDiffusion::nearestPanel() const {
+  Panel panel = pictures("nearest");
+  const auto columns = static_cast<std::size_t>(columns_);
+  std::vector<State> found;
+  double sum = 0;
+  for (const Row& row : rows_) {
+    for (const auto& likeness : row.likeness) {
+      found.push_back(denoiser_->knownPicture(likeness.known));
+      sum += likeness.distance;
+    }
+  }
+  std::vector<std::pair<const State*, std::size_t>> cells;
+  for (const State& picture : found) cells.emplace_back(&picture, 0);
+  panel.title = tr("The known picture nearest to the end");
+  panel.note = trf("{:.3f} away on average", sum / static_cast<double>(std::max<std::size_t>(found.size(), 1)));
+  panel.x.range = Range{0, static_cast<double>(columns)};
+  panel.y.range = Range{0, static_cast<double>(rows_.size())};
+  panel.marks.push_back(image(mosaic(cells, columns, std::vector<double>(cells.size(), 1)), columns, rows_.size()));
+  auto boxes = std::make_shared<BoxesMark>("distances");
+  boxes->lineWidth = 0.5f;
+  const double pixel = 0.5 * static_cast<double>(gap) / static_cast<double>(denoiser_->side + static_cast<std::int64_t>(gap));
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    for (std::size_t c = 0; c < rows_[r].likeness.size(); ++c) {
+      BoxesMark::Box box;
+      box.x = static_cast<double>(c), box.y = static_cast<double>(r), box.width = 1 - 2 * pixel, box.height = 1 - 2 * pixel;
+      box.paint = Paint::of(Role::muted);
+      box.hover = trf("{}, {}: {:.3f} away", rows_[r].name, trf("column {}", c + 1), rows_[r].likeness[c].distance);
+      boxes->boxes.push_back(std::move(box));
+    }
+  }
+  panel.marks.push_back(std::move(boxes));
+  return panel;
+}
+
 Panel ImageDiffusion::stripPanel() const {
   Panel panel = pictures("strip");
   const auto columns = static_cast<std::size_t>(columns_);
@@ -205,7 +240,7 @@ Figure ImageDiffusion::figure() const {
     figure.panels.push_back(std::move(panel));
   };
   place(mosaicPanel(false), 0, 0);
-  place(mosaicPanel(true), 0, 1);
+  place(beside_ == "nearest" ? nearestPanel() : mosaicPanel(true), 0, 1);
   place(settlingPanel(), 0, 2);
   place(stripPanel(), 1, 0, 3);
   figure.rowWeights = {1.5f, 1};

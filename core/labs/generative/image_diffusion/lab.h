@@ -44,13 +44,17 @@ class ImageDiffusion : public Lab {
     std::vector<std::uint32_t> labels;  // one per column
     diffusion::State start;             // of deviation 1
     std::vector<Look> looks;
+    std::vector<PictureDenoiser::Likeness> likeness;  // of the finished pictures, where the denoiser knows any
   };
 
   Expected<void> openDenoiser(LabContext& context);
+  diffusion::State picturesTaken(const LabContext& context, std::size_t count) const;
   Expected<std::vector<Row>> plan(const LabContext& context) const;
   diffusion::SamplerOptions optionsFrom(const LabContext& context) const;
   Expected<void> run(LabContext& context, Row& row, double done, double share) const;
+  Expected<diffusion::State> noiseOf(LabContext& context, const Row& row, const diffusion::State& pictures, Row* up) const;
   Expected<void> invert(LabContext& context, std::vector<Row>& rows) const;
+  Expected<void> walk(LabContext& context, std::vector<Row>& rows) const;
   diffusion::State picturesNoise(std::uint64_t seed, std::size_t first, std::size_t count) const;
   const Look& lookAt(const Row& row, std::int64_t frame) const;
   double apart(const diffusion::State& a, const diffusion::State& b) const;  // root mean square over all values
@@ -59,6 +63,7 @@ class ImageDiffusion : public Lab {
   // figure.cpp
   double namesWidth() const;
   Panel mosaicPanel(bool clean) const;
+  Panel nearestPanel() const;
   Panel stripPanel() const;
   Panel settlingPanel() const;
   Tensor mosaic(const std::vector<std::pair<const diffusion::State*, std::size_t>>& pictures, std::size_t columns,
@@ -67,7 +72,7 @@ class ImageDiffusion : public Lab {
   std::unique_ptr<PictureDenoiser> denoiser_;
   std::vector<Row> rows_;
   std::vector<std::string> columnNames_;
-  std::string experiment_;
+  std::string experiment_, beside_;
   const diffusion::Grid* grid_ = nullptr;
   diffusion::GridRequest request_;
   bool finalZero_ = true;
