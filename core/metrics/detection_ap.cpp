@@ -6,8 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/parallel.h"
 #include "core/metrics/detection_match.h"
-#include "core/metrics/detection_parallel.h"
 
 namespace orrery {
 

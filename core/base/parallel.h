@@ -1,6 +1,7 @@
 #pragma once
 // parallelFor: runs body(i) for i in [0, n) on a few threads; the bodies must not touch each other's data.
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <thread>
