@@ -20,6 +20,7 @@
 #include "core/labs/generative/flow_matching/lab.h"
 #include "core/labs/generative/shared/density_file.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 namespace {
@@ -43,6 +44,7 @@ FlowSettings readSettings(const LabContext& context) {
   const std::string& velocity = context.text("velocity");
   s.source = velocity == "network"      ? VelocitySource::network
              : velocity == "regression" ? VelocitySource::regression
+             : velocity == "dropped"    ? VelocitySource::dropped
                                         : VelocitySource::exact;
   s.solver = flowSolverOf(context.text("solver"));
   s.steps = context.integer("steps");
@@ -142,26 +144,33 @@ Velocity FlowMatching::velocity() const {
       return regressedVelocity(stream, stored_, settings_.width, t, cloud);
     };
   }
+  if (settings_.source == VelocitySource::dropped) return networkVelocity(dropped_, settings_.path);
   return [this](gpu::Stream& stream, const Tensor& cloud, double t) { return flowVelocity(stream, exact_->at(t), cloud); };
 }
 
 Velocity FlowMatching::velocityWithDivergence() const {
-  if (settings_.hutchinson) {
-    // z . (u(x + h z) - u(x - h z)) / 2h with one draw of signs z per row for the whole way (Hutchinson 1990; Grathwohl et al. 2019).
+  if (settings_.hutchinson || settings_.source == VelocitySource::dropped) {
+    // z . (u(x + h z) - u(x - h z)) / 2h with one draw of signs z per row for the whole way (Hutchinson 1990; Grathwohl et al. 2019). For a
+    // user's network the exact divergence is the sum of this over z = (1, 0) and (0, 1).
     return [this, v = velocity()](gpu::Stream& stream, const Tensor& state, double t) {
       const std::int64_t n = state.shape()[0];
+      constexpr double h = 5e-3;
+      const Tensor x = kernels::slice(stream, state, 1, 0, 2);
+      const auto along = [&](const Tensor& z) {
+        const Tensor change = kernels::binary(stream, kernels::Binary::sub, v(stream, addScaled(stream, x, z, h), t),
+                                              v(stream, addScaled(stream, x, z, -h), t));
+        const Tensor product = kernels::binary(stream, kernels::Binary::mul, change, z);
+        return kernels::matmul(stream, product, Tensor::from(Shape{2, 2}, {static_cast<float>(0.5 / h), 0, static_cast<float>(0.5 / h), 0}));
+      };
       std::vector<float> signs;
-      for (std::int64_t i = 0; i < n; ++i) {
+      for (std::int64_t i = 0; i < n && settings_.hutchinson; ++i) {
         const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), 0, 66, 0}, philoxKey(settings_.seed));
         signs.insert(signs.end(), {(words[0] & 1) != 0 ? 1.0f : -1.0f, (words[1] & 1) != 0 ? 1.0f : -1.0f});
       }
-      constexpr double h = 5e-3;
-      const Tensor z = Tensor::from(Shape{n, 2}, signs), x = kernels::slice(stream, state, 1, 0, 2);
-      const Tensor change = kernels::binary(stream, kernels::Binary::sub, v(stream, addScaled(stream, x, z, h), t),
-                                            v(stream, addScaled(stream, x, z, -h), t));
-      const Tensor product = kernels::binary(stream, kernels::Binary::mul, change, z);
-      const Tensor sum =
-          kernels::matmul(stream, product, Tensor::from(Shape{2, 2}, {static_cast<float>(0.5 / h), 0, static_cast<float>(0.5 / h), 0}));
+      const Tensor sum = settings_.hutchinson
+                             ? along(Tensor::from(Shape{n, 2}, signs))
+                             : kernels::binary(stream, kernels::Binary::add, along(Tensor::from(Shape{1, 2}, {1, 0})),
+                                               along(Tensor::from(Shape{1, 2}, {0, 1})));
       const Tensor parts[] = {v(stream, x, t), sum};
       return kernels::concat(stream, parts, 1);
     };
@@ -245,6 +254,12 @@ Expected<void> FlowMatching::begin(LabContext& context) {
     return BaseLaw{BaseLaw::Kind::scene, planeScene("dropped", *std::move(density))};
   }();
   if (!base) return base.error();
+  std::shared_ptr<const models::MlpDenoiser> dropped;
+  if (s.source == VelocitySource::dropped) {
+    auto opened = statedPlanePerceptron(context, tr("choose the closed form"));
+    if (!opened) return opened.error();
+    dropped = *std::move(opened);
+  }
   PairSource source{*std::move(scene), *std::move(base), s.coupling, static_cast<std::size_t>(s.batch), s.epsilon, s.seed};
   std::optional<ExactFlow> exact;
   if (s.base == "normal" || (source.base.scene && s.path.kind == FlowPathKind::linear)) {
@@ -261,6 +276,7 @@ Expected<void> FlowMatching::begin(LabContext& context) {
   }
   source_ = std::move(source);
   exact_ = std::move(exact);
+  dropped_ = std::move(dropped);
   gpu::Stream& stream = context.stream();
 
   // Draw the pairs that are shown, measured and averaged.
@@ -304,6 +320,13 @@ Expected<void> FlowMatching::begin(LabContext& context) {
     case BaseLaw::Kind::scene:
       start_ = pointsOf(source_.base.scene->draw(s.seed, static_cast<std::size_t>(shape[0]), 49).values());
       break;
+  }
+  complaint_.clear();
+  if (dropped_ && s.base == "normal") {
+    // Near the base x_t / alpha is noise of deviation sigma / alpha and little else.
+    const FlowMoment m = s.path.at(0.99);
+    const auto first = start_.as<float>().first(256);
+    complaint_ = perceptronComplaint(*dropped_, 1 / m.alpha * diffusion::State(std::vector<double>(first.begin(), first.end())), m.sigma / m.alpha);
   }
   cloud_ = start_;
   frame_ = 0;
@@ -429,7 +452,7 @@ void FlowMatching::study(gpu::Stream& stream) {
     }
     if (!rows.empty()) dyed_ = Tensor::from(Shape{static_cast<std::int64_t>(rows.size())}, rows);
   }
-  if (shown("loss")) studyLoss(stream);
+  if (shown("loss") || dropped_) studyLoss(stream);
   if (shown("coupling")) studyCoupling();
   if (shown("density")) studyDensity(stream);
   if (shown("residual")) studyResidual();

@@ -14,6 +14,7 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -467,6 +468,71 @@ TEST_CASE("dragging the held-out pair moves the pair and not the field") {
   CHECK(session->picture()->frame == 4);
   CHECK(arrayNamed(*session, "flow.field.uv") == field);
   CHECK(arrayNamed(*session, "pairs.held-out-pair.xy") != pair);
+}
+
+TEST_CASE("a user's network, whatever it predicts, is the flow's velocity on every path, and its error is shown") {
+  const orrery::testing::Scratch folder;
+  const std::string file = orrery::testing::zeroPerceptron(folder);
+  // As EDM's F the network is the exact denoiser of this Gaussian.
+  const Changes exactly{{"scene", text("gauss")},  {"network", Asset{file, ""}},       {"prediction", text("F")}, {"schedule", text("edm")},
+                        {"told-time", text("log-level")}, {"particles", whole(256)}, {"trails", whole(8)},     {"steps", whole(32)},
+                        {"lower-right", text("error")}};
+  auto session = openLab(exactly);
+  for (const char* path : {"linear", "floor", "vp", "ve", "trig"}) {
+    INFO(path);
+    REQUIRE(session->set({{"path", text(path)}, {"velocity", text("exact")}}));
+    metricsAt(*session, 32);
+    const auto exact = arrayNamed(*session, "flow.particles.xy");
+    REQUIRE(session->set("velocity", text("dropped")));
+    const auto m = metricsAt(*session, 32);
+    const auto found = arrayNamed(*session, "flow.particles.xy");
+    // At t = 0 and 1 the velocity is that of a thousandth away: in a step of 1/32 with a weight of 1/6, at speeds of a few units and of more
+    // where the variance is preserved, whose sigma begins as a root of t.
+    for (std::size_t i = 0; i < exact.size(); ++i) CHECK(found[i] == Approx(exact[i]).margin(5e-4));
+    // f32, at speeds of up to some hundreds where the variance explodes.
+    CHECK(m.at("loss.error") < (std::string(path) == "ve" ? 1e-3 : 1e-7));
+  }
+  // As a velocity of the straight path it moves nothing, and misses all of the exact velocity.
+  REQUIRE(session->set({{"path", text("linear")}, {"prediction", text("velocity")}, {"schedule", text("flow")}, {"told-time", text("unit")}}));
+  metricsAt(*session, 0);
+  const auto start = arrayNamed(*session, "flow.particles.xy");
+  const auto m = metricsAt(*session, 32);
+  const auto end = arrayNamed(*session, "flow.particles.xy");
+  for (std::size_t i = 0; i < end.size(); ++i) CHECK(end[i] == Approx(start[i]).margin(1e-4));
+  // u = x m_t with m_t = (t - c^2 (1 - t)) / V, V = (1 - t)^2 c^2 + t^2: E |u|^2 = 2 m_t^2 V, the mean of 16 times; 256 points each.
+  double expected = 0;
+  for (int i = 0; i < 16; ++i) {
+    const double t = (i + 0.5) / 16, V = (1 - t) * (1 - t) * 0.25 + t * t, rate = (t - 0.25 * (1 - t)) / V;
+    expected += 2 * rate * rate * V / 16;
+  }
+  CHECK(m.at("loss.error") == Approx(expected).epsilon(4 / std::sqrt(16 * 256.0)));
+  const auto map = arrayNamed(*session, "error.error.value");
+  CHECK(*std::max_element(map.begin(), map.end()) > 1);
+  // Going against what was stated is said.
+  REQUIRE(session->set({{"prediction", text("epsilon")}, {"schedule", text("vp")}}));
+  REQUIRE(session->wait());
+  bool said = false;
+  for (const Panel& panel : session->picture()->figure.panels) said = said || panel.note.find("deviation") != std::string::npos;
+  CHECK(said);
+  CHECK(errorOf({{"velocity", text("dropped")}}).find("no network yet") != std::string::npos);
+  CHECK(errorOf({{"velocity", text("dropped")}, {"network", Asset{orrery::testing::zeroPerceptron(folder, 3), ""}}}).find("3 coordinates") !=
+        std::string::npos);
+}
+
+TEST_CASE("the divergence of a user's network carries the density as the closed form does") {
+  const orrery::testing::Scratch folder;
+  auto session = openLab({{"scene", text("gauss")},
+                          {"velocity", text("dropped")},
+                          {"network", Asset{orrery::testing::zeroPerceptron(folder), ""}},
+                          {"prediction", text("F")},
+                          {"schedule", text("edm")},
+                          {"told-time", text("log-level")},
+                          {"particles", whole(256)},
+                          {"steps", whole(1)},
+                          {"heatmap-grid", whole(16)},
+                          {"lower-left", text("density")}});
+  // 64 steps of fourth order and central differences of 5e-3 in f32: each divergence is good to 1e-7 / 5e-3 = 2e-5 of the velocity's size.
+  CHECK(metricsAt(*session, 1).at("log-density.error") < 5e-3);
 }
 
 TEST_CASE("flow matching refuses what cannot be, in one sentence") {

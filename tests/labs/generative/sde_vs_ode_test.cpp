@@ -11,16 +11,16 @@
 #include "core/kernels/philox.h"
 #include "core/labs/generative/shared/density_file.h"
 #include "core/labs/generative/shared/planar_density.h"
-#include "core/modelfile/safetensors_write.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
-#include "tests/support/scratch.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
 using orrery::testing::device;
 using orrery::testing::metricsAt;
+using orrery::testing::zeroPerceptron;
 using namespace orrery::generative;
 using kernels::Grid;
 using kernels::Method;
@@ -441,17 +441,6 @@ TEST_CASE("a dragged particle goes on from where it was put, and nothing else ch
 }
 
 namespace {
-
-// A perceptron of zeros: read as EDM's F with deviation 1/2 it is the exact denoiser of the scene `gauss`, read as x_0 it says 0.
-std::string zeroPerceptron(const orrery::testing::Scratch& folder, std::int64_t coordinates = 2) {
-  const std::string path = folder.path("zero.safetensors");
-  const auto zeros = [](Shape shape) {
-    return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), 0.0f));
-  };
-  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", zeros(Shape{8, coordinates + 1})},
-                                                                                        {"2.weight", zeros(Shape{coordinates, 8})}}));
-  return path;
-}
 
 Changes stated(const std::string& path, const char* prediction) {
   return {{"scene", text("gauss")},        {"network", Asset{path, ""}},       {"prediction", text(prediction)},

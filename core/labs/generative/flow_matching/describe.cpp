@@ -1,6 +1,9 @@
 // What the lab flow-matching offers: its parameters, presets, views and files.
 
+#include <algorithm>
+
 #include "core/labs/generative/flow_matching/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -10,6 +13,7 @@ const std::string& textOf(const Values& values, const char* id) { return std::ge
 bool baseFromFile(const Values& values) { return textOf(values, "base") == "file"; }
 
 bool learning(const Values& values) { return textOf(values, "velocity") == "network"; }
+bool dropping(const Values& values) { return textOf(values, "velocity") == "dropped"; }
 bool sampling(const Values& values) { return !learning(values); }
 bool regressing(const Values& values) { return textOf(values, "velocity") == "regression"; }
 bool withFloor(const Values& values) { return textOf(values, "path") == "floor"; }
@@ -26,7 +30,8 @@ Choice lowerPanels() {
            {"density", "Density carried by the flow"},
            {"coupling", "Cost of the pairing"},
            {"residual", "Continuity residual"},
-           {"determinant", "How the flow stretches"}}};
+           {"determinant", "How the flow stretches"},
+           {"error", "Where the velocity is wrong"}}};
 }
 
 }  // namespace
@@ -62,8 +67,12 @@ LabEntry FlowMatching::describe() {
       {"ot-batch", "Batch of the pairing B", "Larger batches pair better.", "Flow", whole(256), Integer{2, 2048, true}, "", batched},
       {"epsilon", "Entropy ε", "How blurred the entropic plan is, in data units squared.", "Flow", 0.05, LogReal{0.002, 10}, "", entropic},
       {"velocity", "Velocity from",
-       "Exact for independent pairs; a kernel average of stored pairs; or a network that learns while it plays.", "Flow", "exact"s,
-       Choice{{{"exact", "Closed form"}, {"regression", "Kernel regression on pairs"}, {"network", "Network, trained live"}}}},
+       "Exact for independent pairs; a kernel average of stored pairs; a network that learns while it plays; or a network of yours.", "Flow",
+       "exact"s,
+       Choice{{{"exact", "Closed form"},
+               {"regression", "Kernel regression on pairs"},
+               {"network", "Network, trained live"},
+               {"dropped", "Your network"}}}},
       {"pairs", "Stored pairs", "How many pairs the regression averages, and the batch of the full pairing.", "Flow", whole(4096),
        Integer{64, 65536, true}, "", stored},
       {"kernel-width", "Kernel width h", "Which pairs count as being here.", "Flow", 0.06, LogReal{0.005, 0.5}, "", regressing},
@@ -106,6 +115,9 @@ LabEntry FlowMatching::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}},
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  const auto sampled = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Sampling"; });
+  const auto network = perceptronParameters(dropping);
+  entry.parameters.insert(sampled, network.begin(), network.end());
   entry.presets = {
       {"pairs-vs-field",
        "Pairs against field",
@@ -162,8 +174,9 @@ LabEntry FlowMatching::describe() {
                  {"density", "Density carried by the flow"},
                  {"coupling", "Cost of the pairing"},
                  {"residual", "Continuity residual"},
-                 {"determinant", "How the flow stretches"}};
-  entry.accepts = {planeSceneAcceptance()};
+                 {"determinant", "How the flow stretches"},
+                 {"error", "Where the velocity is wrong"}};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"velocity", "dropped"s}, {"lower-right", "error"s}}, 60)};
   entry.make = [] { return std::make_unique<FlowMatching>(); };
   return entry;
 }

@@ -121,6 +121,7 @@ Panel FlowMatching::flowPanel() const {
   panel.title = training()                               ? settings_.base == "normal" ? tr("What the network's flow makes of noise")
                                                                                       : tr("What the network's flow makes of the base")
                                               : s.source == VelocitySource::regression ? tr("The flow of the averaged pairs")
+                : dropped_ ? (s.showField && exactLaw() ? tr("The flow of your network; grey arrows: exact") : tr("The flow of your network"))
                 : s.path.kind == FlowPathKind::ve        ? tr("The flow: ink spreading, backwards")
                                                          : tr("Paths of the flow never cross");
   panel.note = training() ? trf("step {}  {}", stepsAt(frame_), timeText()) : timeText();
@@ -149,7 +150,15 @@ Panel FlowMatching::flowPanel() const {
     panel.marks.push_back(heat);
   }
   if (s.showField && !(stopsShort(t))) {
+    if (dropped_ && exactLaw() && !(exact_->pointsInData() && t <= 0)) {
+      auto truth = std::make_shared<VectorFieldMark>("exact-field");
+      truth->xy = cellCentres(17, half);
+      truth->uv = kernels::affine(stream, flowVelocity(stream, exact_->at(t), truth->xy), -1, 0);
+      truth->paint = Paint::of(Role::data, 0.35f);
+      panel.marks.push_back(truth);
+    }
     auto field = std::make_shared<VectorFieldMark>("field");
+    if (dropped_) field->paint = Paint::of(Role::estimate, 0.9f);
     field->xy = cellCentres(17, half);
     // Where particles go: time falls.
     field->uv = kernels::affine(stream, velocity()(stream, field->xy, t), -1, 0);
@@ -212,7 +221,7 @@ Panel FlowMatching::lossPanel() const {
     model->paint = Paint::of(Role::falsePositive, 0.35f);
     panel.marks.push_back(model);
     panel.marks.push_back(curveOf("total", t, total, Paint::of(Role::falsePositive),
-                                  training() ? tr("with the network's error") : tr("with the kernel's error")));
+                                  training() || dropped_ ? tr("with the network's error") : tr("with the kernel's error")));
   }
   panel.y.range = Range{0, 1.15 * std::max(1e-6, *std::max_element(total.begin(), total.end()))};
   return panel;
@@ -432,6 +441,7 @@ Panel FlowMatching::lowerPanel(const std::string& kind) const {
   if (kind == "density") return densityPanel();
   if (kind == "residual") return residualPanel();
   if (kind == "determinant") return determinantPanel();
+  if (kind == "error") return errorPanel();
   return lossPanel();
 }
 

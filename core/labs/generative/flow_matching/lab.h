@@ -12,13 +12,14 @@
 #include "core/figure/marks/marks.h"
 #include "core/labs/generative/shared/coupling.h"
 #include "core/labs/generative/shared/flow_field.h"
+#include "core/labs/generative/shared/network_velocity.h"
 #include "core/labs/generative/shared/toy_network.h"
 #include "core/metrics/distances.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
 
-enum class VelocitySource { exact, regression, network };
+enum class VelocitySource { exact, regression, network, dropped };  // the last: a user's own
 
 // Everything the parameters say, read once per update.
 struct FlowSettings {
@@ -115,12 +116,15 @@ class FlowMatching : public Lab {
   Panel densityPanel() const;
   Panel residualPanel() const;
   Panel determinantPanel() const;
+  Panel errorPanel() const;  // studies.cpp: the velocity against the exact one, over the plane
 
   FlowSettings settings_;
   PairSource source_;               // data, base and coupling
   std::optional<ExactFlow> exact_;  // of independent pairs, when the base allows it
   Tensor stored_;                   // [m, 4] pairs for regression
   ToyNetwork network_;
+  std::shared_ptr<const models::MlpDenoiser> dropped_;
+  std::string complaint_;  // what is suspicious about its answers
   gpu::Stream* stream_ = nullptr;  // the session's, from the last update
   std::int64_t frame_ = 0;
 

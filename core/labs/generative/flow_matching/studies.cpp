@@ -111,6 +111,7 @@ void FlowMatching::prepareLoss() {
 
 void FlowMatching::studyLoss(gpu::Stream& stream) {
   if (settings_.source == VelocitySource::exact) return;
+  if (dropped_ && !lossParts_.empty() && lossParts_.front().error > 0) return;  // it does not change
   const Velocity v = velocity();
   std::vector<Tensor> found;
   for (const Probe& probe : probes_) found.push_back(v(stream, probe.points, probe.t));
@@ -205,6 +206,30 @@ void FlowMatching::studyResidual() {
   residual_ = Tensor::from(Shape{g, g}, values);
   residualShare_ = found.relative;
   residualHigh_ = std::max(0.1 * found.largestRate, 1e-9);
+}
+
+Panel FlowMatching::errorPanel() const {
+  Panel panel;
+  panel.id = "error";
+  const FlowSettings& s = settings_;
+  if (!exactLaw() || s.source == VelocitySource::exact) {
+    panel.message = s.source == VelocitySource::exact ? tr("The closed form makes no error: choose another source of the velocity")
+                                                      : tr("There is no exact velocity to compare with: choose independent pairs of a closed form");
+    return panel;
+  }
+  const double t = std::clamp(time(), exact_->pointsInData() ? 0.02 : 1e-3, 1.0), half = reach();
+  constexpr std::int64_t cells = 48;
+  gpu::Stream& stream = *stream_;
+  const auto components = exact_->at(t);
+  const Velocity v = velocity();
+  std::vector<float> law = lawAt(t, 0);
+  law.resize(std::min<std::size_t>(law.size(), 1024));
+  const Tensor drawn = Tensor::from(Shape{static_cast<std::int64_t>(law.size() / 2), 2}, law), x = squareCentres(cells, half);
+  panel.title = trf("Here the velocity is off by {:.2g}", rootMeanSquare(v(stream, drawn, t), flowVelocity(stream, components, drawn)));
+  panel.note = complaint_.empty() ? trf("{}  root mean square under pₜ; contours: exact law", timeText()) : complaint_;
+  drawErrorMap(panel, cells, half, v(stream, x, t), flowVelocity(stream, components, x), flowLogDensity(stream, components, x).toFloats(),
+               tr("|velocity − exact velocity|"));
+  return panel;
 }
 
 std::vector<Metric> FlowMatching::metrics() const {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/kernels/elementwise.h"
 #include "core/labs/generative/sde_vs_ode/lab.h"
+#include "core/labs/generative/shared/network_velocity.h"
 #include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
@@ -14,15 +14,6 @@ namespace {
 
 constexpr int errorLevels = 24;  // of the chart over noise levels
 constexpr std::size_t errorPoints = 1024;
-
-// |a - b| of rows [n, 2].
-std::vector<double> distances(const Tensor& a, const Tensor& b) {
-  const auto p = a.as<float>(), q = b.as<float>();
-  std::vector<double> result;
-  for (std::size_t i = 0; i + 1 < p.size(); i += 2)
-    result.push_back(std::hypot(static_cast<double>(p[i]) - static_cast<double>(q[i]), static_cast<double>(p[i + 1]) - static_cast<double>(q[i + 1])));
-  return result;
-}
 
 std::string inData(double error) { return fmt::format("{:.2g}", error); }
 
@@ -34,10 +25,7 @@ double SdeVsOde::networkError(double level, std::size_t count) const {
     for (std::size_t c = 0; c < 2; ++c) points.push_back(static_cast<float>(exact_[0][j].x[c] + level * exact_[0][j].noise[c]));
   const Tensor x = Tensor::from(Shape{static_cast<std::int64_t>(points.size() / 2), 2}, points);
   const Tensor exact = kernels::mixture(*stream_, exactTable_, x, 1, level, kernels::MixtureOutput::denoiser);
-  double sum = 0;
-  const auto off = distances(network_->denoise(*stream_, x, level), exact);
-  for (const double d : off) sum += d * d;
-  return std::sqrt(sum / static_cast<double>(off.size()));
+  return rootMeanSquare(network_->denoise(*stream_, x, level), exact);
 }
 
 // How far the network's D is from the exact one, level by level.
@@ -67,44 +55,14 @@ Panel SdeVsOde::networkPanel() const {
   const double half = reach();
   panel.title = trf("At σ = {} the network's D is off by {}", fmt::format("{:.3g}", level), inData(networkError(level, 512)));
   panel.note = complaint_.empty() ? tr("root mean square under pₜ; contours: exact density") : complaint_;
-  panel.equalAspect = true;
   constexpr std::int64_t cells = 48;
-  std::vector<float> points;
-  const auto centre = [&](std::int64_t i) { return half / scale * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 1); };
-  for (std::int64_t r = 0; r < cells; ++r)
-    for (std::int64_t c = 0; c < cells; ++c) points.insert(points.end(), {static_cast<float>(centre(c)), static_cast<float>(centre(r))});
   gpu::Stream& stream = *stream_;
-  const Tensor x = Tensor::from(Shape{cells * cells, 2}, points);
-  const auto off = distances(network_->denoise(stream, x, level), kernels::mixture(stream, exactTable_, x, 1, level, kernels::MixtureOutput::denoiser));
+  const Tensor x = squareCentres(cells, half / scale);
   // Contours of a density narrower than a cell would be dots.
   const double wide = std::max(level, 2 * half / scale / static_cast<double>(cells));
   const auto logDensity = kernels::mixture(stream, exactTable_, x, 1, wide, kernels::MixtureOutput::logDensity).toFloats();
-  const double peak = static_cast<double>(*std::max_element(logDensity.begin(), logDensity.end()));
-  // The colours end at the largest error where there is density; beyond it no particle asks.
-  double high = 1e-6;
-  std::vector<float> error, density;
-  for (std::size_t i = 0; i < off.size(); ++i) {
-    const double share = static_cast<double>(logDensity[i]) - peak;
-    if (share > std::log(1e-2)) high = std::max(high, off[i]);
-    error.push_back(static_cast<float>(off[i]));
-    density.push_back(static_cast<float>(std::exp(share)));
-  }
-  auto heat = std::make_shared<HeatMapMark>("error");
-  heat->matrix = false;
-  heat->value = Tensor::from(Shape{cells, cells}, error);
-  heat->x = heat->y = Range{-half, half};
-  heat->map = ColorMap::magma;
-  heat->range = Range{0, high};
-  heat->quantity = tr("error of D");
-  panel.marks.push_back(heat);
-  auto contour = std::make_shared<ContourMark>("density");
-  contour->value = Tensor::from(Shape{cells, cells}, density);
-  contour->x = contour->y = Range{-half, half};
-  contour->levels = {0.1, 0.5};
-  panel.marks.push_back(contour);
-  panel.x.range = panel.y.range = Range{-half, half};
-  panel.x.visible = panel.y.visible = false;
-  panel.colorBar = ColorBar{ColorMap::magma, Range{0, high}, false, tr("|D of the network − D|")};
+  drawErrorMap(panel, cells, half, network_->denoise(stream, x, level),
+               kernels::mixture(stream, exactTable_, x, 1, level, kernels::MixtureOutput::denoiser), logDensity, tr("|D of the network − D|"));
   return panel;
 }
 

@@ -1,0 +1,22 @@
+#pragma once
+// A perceptron of zeros as a file: read as EDM's F with deviation 1/2 it is the exact denoiser of the scene `gauss`, read as x_0 it says 0,
+// read as a velocity that nothing moves.
+
+#include <string>
+#include <vector>
+
+#include "core/modelfile/safetensors_write.h"
+#include "tests/support/catch.h"
+#include "tests/support/scratch.h"
+
+namespace orrery::testing {
+
+inline std::string zeroPerceptron(const Scratch& folder, std::int64_t coordinates = 2) {
+  const std::string path = folder.path("zero-" + std::to_string(coordinates) + ".safetensors");
+  const auto zeros = [](Shape shape) { return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), 0.0f)); };
+  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", zeros(Shape{8, coordinates + 1})},
+                                                                                        {"2.weight", zeros(Shape{coordinates, 8})}}));
+  return path;
+}
+
+}  // namespace orrery::testing
