@@ -16,6 +16,7 @@
 #include "core/labs/generative/rectified_flow/lab.h"
 #include "core/labs/generative/shared/density_file.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 namespace {
@@ -34,7 +35,10 @@ RectifiedSettings readSettings(const LabContext& context) {
   s.particles = context.integer("particles");
   s.width = context.number("kernel-width");
   const std::string& velocity = context.text("velocity");
-  s.source = velocity == "network" ? RoundSource::network : velocity == "regression" ? RoundSource::regression : RoundSource::exact;
+  s.source = velocity == "network"      ? RoundSource::network
+             : velocity == "regression" ? RoundSource::regression
+             : velocity == "dropped"    ? RoundSource::dropped
+                                        : RoundSource::exact;
   s.pairSolver = flowSolverOf(context.text("pair-solver"));
   s.distil = context.flag("distil");
   s.timeLaw = context.text("time-law");
@@ -131,8 +135,16 @@ Expected<void> RectifiedFlow::begin(LabContext& context) {
   if (!exact && s.source == RoundSource::exact) {
     return makeError(ErrorCode::usage, tr("Round 1 has no closed form between these two laws: choose kernel regression or the network"));
   }
+  std::shared_ptr<const models::MlpDenoiser> dropped;
+  if (s.source == RoundSource::dropped) {
+    if (s.line) return makeError(ErrorCode::usage, tr("A network of the plane has no place on the line: choose a shape of the plane"));
+    auto opened = statedPlanePerceptron(context, tr("choose the closed form"));
+    if (!opened) return opened.error();
+    dropped = *std::move(opened);
+  }
   source_ = PairSource{*std::move(scene), *std::move(base), Coupling::independent, 1, 0.05, s.seed};
   exact_ = std::move(exact);
+  dropped_ = std::move(dropped);
 
   // Fresh starts, and two samples of the data to be judged by.
   const auto count = static_cast<std::size_t>(training() ? std::min<std::int64_t>(s.particles, 1024) : s.particles);
@@ -144,6 +156,14 @@ Expected<void> RectifiedFlow::begin(LabContext& context) {
   };
   starts_ = Tensor::from(Shape{static_cast<std::int64_t>(count), 2}, flat(sample.x1));
   data_ = flat(first.x0), otherData_ = flat(second.x0);
+  complaint_.clear();
+  networkError_.reset();
+  if (dropped_) {
+    networkError_ = velocityError(context.stream());
+    // Near the base x_t / alpha is noise of deviation t / (1 - t) and little else.
+    const auto noise = starts_.as<float>().first(256);
+    if (s.base == "normal") complaint_ = perceptronComplaint(*dropped_, 100 * diffusion::State(std::vector<double>(noise.begin(), noise.end())), 99);
+  }
   rounds_.clear();
   losses_.clear();
   frame_ = 0;
@@ -295,6 +315,7 @@ std::vector<Metric> RectifiedFlow::metrics() const {
     result.push_back({"straightness" + k, round.run.straightness, ""});
     for (const auto& [steps, error] : round.stepErrors) result.push_back({"sw2" + k + ".n" + std::to_string(steps), error, ""});
   }
+  if (networkError_) result.push_back({"velocity-error", *networkError_, ""});
   if (training() && losses_.count(frame_) == 1) result.push_back({"loss", losses_.at(frame_), ""});
   return result;
 }

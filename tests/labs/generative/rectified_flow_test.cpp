@@ -11,6 +11,7 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -243,6 +244,37 @@ TEST_CASE("fewer sampling steps change the picture only, and another round keeps
   REQUIRE(session->wait());
   CHECK(metricsAt(*session, 0).at("straightness.1") == before);
   CHECK(metricsAt(*session, 0).at("round") == 2);
+}
+
+TEST_CASE("a user's network is round 1, and round 2 learns the pairs it makes") {
+  const orrery::testing::Scratch folder;
+  const Changes network{{"scene", text("gauss")},
+                        {"network", Asset{orrery::testing::zeroPerceptron(folder), ""}},
+                        {"prediction", text("F")},
+                        {"schedule", text("edm")},
+                        {"told-time", text("log-level")},
+                        {"particles", whole(256)},
+                        {"round", whole(2)},
+                        {"pairs", whole(4096)}};
+  auto session = openLab(network);
+  const auto exact = metricsAt(*session, 0);
+  // As EDM's F the network is the exact denoiser of this Gaussian: everything is as in closed form. Means of 4096 pairs move by the f32 of
+  // each, 1e-6, and by the ends of time, a thousandth of a last step's sixth.
+  REQUIRE(session->set("velocity", text("dropped")));
+  const auto found = metricsAt(*session, 0);
+  CHECK(found.at("velocity-error") < 1e-7);
+  for (const char* name : {"straightness.1", "flow-cost.1", "pair-cost.2", "straightness.2", "flow-cost.2"}) {
+    INFO(name);
+    CHECK(found.at(name) == Approx(exact.at(name)).epsilon(2e-3).margin(1e-5));
+  }
+  // Saying x_0 = 0 everywhere, it sends all to the origin, by straight lines: the pairs of round 2 cost E |x_1|^2 = 2, of deviation 2 each; the
+  // last step stops at most at 1/32 of the way.
+  REQUIRE(session->set("prediction", text("x0")));
+  const auto zero = metricsAt(*session, 0);
+  CHECK(zero.at("pair-cost.2") == Approx(2).margin(4 * 2 / std::sqrt(4096.0) + 2.0 / 32));
+  CHECK(zero.at("velocity-error") > 0.05);
+  CHECK(errorOf({{"velocity", text("dropped")}}).find("no network yet") != std::string::npos);
+  CHECK(errorOf({{"velocity", text("dropped")}, {"scene", text("1d-tri")}}).find("on the line") != std::string::npos);
 }
 
 TEST_CASE("rectified flow refuses what cannot be, in one sentence") {

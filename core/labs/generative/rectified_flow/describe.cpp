@@ -1,6 +1,9 @@
 // What the lab rectified-flow offers: its parameters, presets, views and files.
 
+#include <algorithm>
+
 #include "core/labs/generative/rectified_flow/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -9,6 +12,7 @@ namespace {
 const std::string& textOf(const Values& values, const char* id) { return std::get<std::string>(values.find(id)->second); }
 bool baseFromFile(const Values& values) { return textOf(values, "base") == "file"; }
 bool learning(const Values& values) { return textOf(values, "velocity") == "network"; }
+bool dropping(const Values& values) { return textOf(values, "velocity") == "dropped"; }
 bool averaging(const Values& values) { return !learning(values); }
 
 Choice lowerPanels() {
@@ -35,11 +39,12 @@ LabEntry RectifiedFlow::describe() {
        FileWell{{"points", "npy", "npz", "image"}, false}, "", baseFromFile},
       {"round", "Reflow round k", "1 learns independent pairs; each further round learns the pairs that the round before makes.", "Rounds",
        whole(2), Integer{1, 5}},
-      {"velocity", "Velocity from", "Round 1 in closed form and the others averaged over pairs, all averaged, or a network.", "Rounds",
-       "exact"s,
+      {"velocity", "Velocity from", "Round 1 in closed form, or a network of yours, and the others averaged over pairs; all averaged; or a network.",
+       "Rounds", "exact"s,
        Choice{{{"exact", "Closed form, then kernel regression"},
                {"regression", "Kernel regression on pairs"},
-               {"network", "Network, trained live"}}}},
+               {"network", "Network, trained live"},
+               {"dropped", "Your network, then kernel regression"}}}},
       {"pairs", "Pairs per round n", "What the next round learns from.", "Rounds", whole(8192), Integer{1024, 1 << 20, true}},
       {"kernel-width", "Kernel width h", "Which pairs count as being here.", "Rounds", 0.12, LogReal{1e-3, 0.5}, "", averaging},
       {"pair-solver", "Solver for pairs", "How a round makes the pairs of the next.", "Rounds", "rk4"s,
@@ -66,6 +71,9 @@ LabEntry RectifiedFlow::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}},
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  const auto training = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Training"; });
+  const auto network = perceptronParameters(dropping);
+  entry.parameters.insert(training, network.begin(), network.end());
   entry.presets = {
       {"one-step-is-the-mean",
        "One step is the mean",
@@ -96,7 +104,7 @@ LabEntry RectifiedFlow::describe() {
                  {"few", "A few steps"},    {"straightness", "Straightness"},
                  {"budget", "Cost budget"}, {"steps", "What a few steps do"},
                  {"training", "Training"}};
-  entry.accepts = {planeSceneAcceptance()};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"velocity", "dropped"s}}, 58)};
   entry.make = [] { return std::make_unique<RectifiedFlow>(); };
   return entry;
 }

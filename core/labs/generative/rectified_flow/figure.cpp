@@ -84,7 +84,9 @@ Panel RectifiedFlow::couplingPanel() const {
   Panel panel = canvasOf("coupling", reach(), settings_.line);
   const Round& round = shown();
   const std::size_t k = rounds_.size(), lines = std::min(linesDrawn, round.pairs.size() / 4);
-  panel.title = k == 1 ? tr("Round 1 learns independent pairs") : trf("Round {} learns the pairs of round {}", k, k - 1);
+  panel.title = k == 1   ? dropped_ ? tr("The pairs your network stands for") : tr("Round 1 learns independent pairs")
+                : k == 2 && dropped_ ? tr("Round 2 learns the pairs your network makes")
+                                     : trf("Round {} learns the pairs of round {}", k, k - 1);
   panel.note = trf("mean squared length {:.3f}", round.pairCost);
   const Tensor ends = pairLines(round.pairs, lines);
   drawPaths(panel, "lines", ends, 1, Paint::of(Role::muted, 0.6f), 0.75f);
@@ -107,6 +109,11 @@ Panel RectifiedFlow::flowPanel() const {
   panel.title = straightness < 0.02 * round.run.cost ? trf("The flow of round {} is straight", rounds_.size())
                                                      : trf("The flow of round {} bends, and never crosses", rounds_.size());
   panel.note = trf("straightness {:.3g}", straightness);
+  if (dropped_ && rounds_.size() == 1) {
+    panel.title = networkError_ ? trf("The flow of your network, off by {:.2g} in mean square", *networkError_)
+                                : tr("The flow of your network");
+  }
+  if (!complaint_.empty()) panel.note = complaint_;
   drawDensity(panel);
   const std::int64_t lines = std::min<std::int64_t>(static_cast<std::int64_t>(linesDrawn), round.run.path.shape()[1]),
                      steps = round.run.path.shape()[0];

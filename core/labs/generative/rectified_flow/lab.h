@@ -12,6 +12,7 @@
 #include "core/figure/marks/marks.h"
 #include "core/labs/generative/shared/coupling.h"
 #include "core/labs/generative/shared/flow_field.h"
+#include "core/labs/generative/shared/network_velocity.h"
 #include "core/labs/generative/shared/toy_network.h"
 #include "core/metrics/distances.h"
 #include "core/session/lab.h"
@@ -19,8 +20,8 @@
 namespace orrery::generative {
 
 // Where the velocity of a round comes from: round 1 in closed form and the others from a kernel average of their pairs, all from a kernel
-// average, or a network trained round after round.
-enum class RoundSource { exact, regression, network };
+// average, a network trained round after round, or a user's network in round 1 and a kernel average of the pairs it makes in the others.
+enum class RoundSource { exact, regression, network, dropped };
 
 struct RectifiedSettings {
   std::string scene, base;
@@ -81,6 +82,8 @@ class RectifiedFlow : public Lab {
   Expected<void> buildRounds(LabContext& context);
   Velocity velocityOf(std::size_t round) const;
   bool openAtData(std::size_t round) const;  // the closed form of round 1 to points
+  // What round 1's velocity misses of the exact one: the integral of E|v - u|^2 over t; none where that has no closed form.
+  std::optional<double> velocityError(gpu::Stream& stream) const;
   Expected<void> checkPairs() const;         // enough pairs inside a kernel width
   std::vector<float> firstPairs() const;
   std::vector<float> flowPairs(gpu::Stream& stream, std::size_t round);  // pairs that the flow of this round makes
@@ -111,6 +114,8 @@ class RectifiedFlow : public Lab {
   RectifiedSettings settings_;
   PairSource source_;
   std::optional<ExactFlow> exact_;
+  std::shared_ptr<const models::MlpDenoiser> dropped_;
+  std::string complaint_;  // what is suspicious about its answers
   gpu::Stream* stream_ = nullptr;
   std::int64_t frame_ = 0;
   Tensor starts_;                        // [m, 2] fresh base points, the same for every round
@@ -118,6 +123,7 @@ class RectifiedFlow : public Lab {
   std::vector<Round> rounds_;
   Tensor few_;  // [N + 1, m, 2] Euler steps of the round shown
   double fewError_ = 0;
+  std::optional<double> networkError_;
 
   // Training.
   ToyNetwork network_;

@@ -73,6 +73,7 @@ double pairsWithin(std::span<const float> pairs, double h, std::size_t probes) {
 
 Velocity RectifiedFlow::velocityOf(std::size_t round) const {
   if (training()) return [this](gpu::Stream& stream, const Tensor& cloud, double t) { return network_.at(stream, cloud, t); };
+  if (round == 0 && settings_.source == RoundSource::dropped) return networkVelocity(dropped_, {});
   if (round == 0 && settings_.source == RoundSource::exact)
     return [this](gpu::Stream& stream, const Tensor& cloud, double t) { return flowVelocity(stream, exact_->at(t), cloud); };
   return [this, round](gpu::Stream& stream, const Tensor& cloud, double t) {
@@ -163,8 +164,25 @@ void RectifiedFlow::judge(gpu::Stream& stream, Round& round, std::size_t index) 
   }
 }
 
+std::optional<double> RectifiedFlow::velocityError(gpu::Stream& stream) const {
+  if (!exact_) return std::nullopt;
+  constexpr int times = 16;
+  const auto drawn = source_.draw(256, 83);
+  const Velocity velocity = velocityOf(0);
+  double sum = 0;
+  for (int k = 0; k < times; ++k) {
+    const double t = (k + 0.5) / times;
+    std::vector<float> points;
+    for (std::size_t i = 0; i < drawn.x0.size(); ++i) points.push_back(static_cast<float>((1 - t) * drawn.x0[i] + t * drawn.x1[i]));
+    const Tensor x = Tensor::from(Shape{static_cast<std::int64_t>(points.size() / 2), 2}, points);
+    const double off = rootMeanSquare(velocity(stream, x, t), flowVelocity(stream, exact_->at(t), x));
+    sum += off * off / times;
+  }
+  return sum;
+}
+
 Expected<void> RectifiedFlow::checkPairs() const {
-  const bool averages = settings_.source == RoundSource::regression || (settings_.source == RoundSource::exact && settings_.round > 1);
+  const bool averages = settings_.source == RoundSource::regression || (settings_.source != RoundSource::network && settings_.round > 1);
   if (!averages || rounds_.empty()) return {};
   const double inside = pairsWithin(rounds_[0].pairs, settings_.width);
   if (inside >= 8) return {};
