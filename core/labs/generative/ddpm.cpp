@@ -3,8 +3,8 @@
 //   q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I),   q(x_t | x_0) = N(sqrt(abar_t) x_0, (1 - abar_t) I),
 // and the reverse chain that undoes it by ancestral sampling,
 //   x_{t-1} = sqrt(abar_{t-1}) beta_t / (1 - abar_t) D + sqrt(1 - beta_t) (1 - abar_{t-1}) / (1 - abar_t) x_t + sqrt(Sigma_t) z,
-// with the exact denoiser D = E[x_0 | x_t] of a Gaussian mixture (generative.md C3), so that what is wrong is the chain's own. The
-// variational bound is computed term by term in double precision (shared/noise_chain.h). States are kept scaled (x_t / alpha_t) and shown
+// with the exact denoiser D = E[x_0 | x_t] of a Gaussian mixture (generative.md C3), so that what is wrong is the chain's own, or with a
+// network, trained here or a user's. The variational bound is computed term by term in double precision (shared/noise_chain.h). States are kept scaled (x_t / alpha_t) and shown
 // as x_t. Units: data units, nats per axis; t = 0 is data. Random numbers, key = seed: start of particle j: stream 1; z of the step to t:
 // (j / 2, T - t, 40, 0); x_0 of the forward cloud: (j, 0, 41, .); its Brownian path: core/diffusion/noise.h; exact samples: (j, 0, 42 or
 // 43, .); a picture's pixel i: (i, 0, 51, .).
@@ -18,7 +18,9 @@
 #include "core/base/text.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
+#include "core/kernels/slice.h"
 #include "core/labs/generative/ddpm/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -103,7 +105,19 @@ bool Ddpm::keepsTime(const LabContext& context) const {
 Expected<void> Ddpm::update(LabContext& context) {
   stream_ = &context.stream();
   const bool stays = keepsTime(context);
-  if (context.text("schedule") == "zero-snr" && (context.text("predict") == "epsilon" || context.text("predict") == "score"))
+  const bool dropped = context.text("source") == "dropped";
+  std::shared_ptr<const models::MlpDenoiser> network = dropped ? dropped_ : nullptr;
+  const bool told = dropped && (!dropped_ || perceptronChanged(context, "network-schedule"));
+  if (told) {
+    auto opened = statedPlanePerceptron(context, tr("choose the exact denoiser"), "network-schedule");
+    if (!opened) return opened.error();
+    network = *std::move(opened);
+  }
+  // What has no signal at T says nothing about the data through its noise.
+  const diffusion::Prediction predicted = network ? network->meaning().prediction : diffusion::Prediction::data;
+  const bool byNoise = network ? predicted == diffusion::Prediction::epsilon || predicted == diffusion::Prediction::score
+                               : context.text("predict") == "epsilon" || context.text("predict") == "score";
+  if (context.text("schedule") == "zero-snr" && byNoise)
     return makeError(
         ErrorCode::usage,
         tr("With the zero terminal SNR schedule there is no signal at T, and x̂₀ does not follow from ε or the score: predict v or x₀"));
@@ -135,6 +149,7 @@ Expected<void> Ddpm::update(LabContext& context) {
     table_ = kernels::makeMixtureTable(scene_.density.components);
     error_ = std::move(error);
   }
+  dropped_ = std::move(network);
   main_ = std::move(*chain);
   other_ = std::move(other);
   predict_ = context.text("predict");
@@ -157,6 +172,7 @@ Expected<void> Ddpm::update(LabContext& context) {
   clip_ = context.number("clip");
   if (!stays) begin(context);
   if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
+  if (!learning_ && !stays) judgeDropped(*stream_);
   if (learning_) {
     readShown(context);
     if (!stays) beginTraining(context);
@@ -200,24 +216,25 @@ void Ddpm::begin(LabContext& context) {
 }
 
 Tensor Ddpm::reverse(gpu::Stream& stream, Tensor state, std::int64_t first, std::int64_t count, Tensor* trail) const {
-  if (clip_ <= 0) {
+  if (clip_ <= 0 && !dropped_) {
     auto result = linearSteps(stream, table_, plan_, first, count, state, seed_, stepPurpose, trail != nullptr);
     if (trail != nullptr) *trail = result.trail;
     return result.state;
   }
-  // With a clamp on the denoised point every step is taken apart.
-  std::vector<float> rows;
+  // Under a network, or with a clamp on the denoised point, every step is taken apart.
+  std::vector<Tensor> states;
   for (std::int64_t i = first; i < first + count; ++i) {
     const LinearStep& step = steps_[static_cast<std::size_t>(i)];
-    Tensor D = kernels::mixture(stream, table_, state, 1, step.level, kernels::MixtureOutput::denoiser);
-    D = kernels::binary(stream, kernels::Binary::max, D, Tensor::from(Shape{1}, {static_cast<float>(-clip_)}));
-    D = kernels::binary(stream, kernels::Binary::min, D, Tensor::from(Shape{1}, {static_cast<float>(clip_)}));
+    Tensor D = dropped_ ? dropped_->denoise(stream, state, step.level)
+                        : kernels::mixture(stream, table_, state, 1, step.level, kernels::MixtureOutput::denoiser);
+    if (clip_ > 0) {
+      D = kernels::binary(stream, kernels::Binary::max, D, Tensor::from(Shape{1}, {static_cast<float>(-clip_)}));
+      D = kernels::binary(stream, kernels::Binary::min, D, Tensor::from(Shape{1}, {static_cast<float>(clip_)}));
+    }
     state = linearStep(stream, step, static_cast<std::uint32_t>(i), state, D, seed_, stepPurpose);
-    if (trail == nullptr) continue;
-    const auto values = state.as<float>();
-    rows.insert(rows.end(), values.begin(), values.end());
+    if (trail != nullptr) states.push_back(state.reshaped(Shape{1, state.shape()[0], 2}));
   }
-  if (trail != nullptr) *trail = Tensor::from(Shape{count, state.shape()[0], 2}, rows);
+  if (trail != nullptr) *trail = kernels::concat(stream, states, 0);
   return state;
 }
 
@@ -377,6 +394,9 @@ std::vector<Metric> Ddpm::metrics() const {
   if (other_) {
     result.push_back({"compare.bound", other_->total(), "nats per axis"});
     result.push_back({"compare.snr-one", static_cast<double>(other_->chain.crossing()), "step"});
+  }
+  if (dropped_) {
+    if (const ChainResult* found = learned()) result.push_back({"network.bound", found->total(), "nats per axis"});
   }
   if (learning_) {
     result.push_back({"trained", static_cast<double>(trainedAt(frame_)), "step"});

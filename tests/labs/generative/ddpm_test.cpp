@@ -12,7 +12,7 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
-#include "tests/support/scratch.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -295,6 +295,47 @@ TEST_CASE("ddpm: the network learns live, and going back in time repeats it bit 
   CHECK(std::abs(noise.at("reverse.covariance.xx") - 1) < 4 * std::sqrt(2 / 1024.0));
 }
 
+TEST_CASE("ddpm: a user's network runs the reverse chain, and its bound stands beside that of the exact denoiser") {
+  const orrery::testing::Scratch folder;
+  auto session = openLab({{"scene", text("gauss")},
+                          {"network", Asset{orrery::testing::zeroPerceptron(folder), ""}},
+                          {"prediction", text("F")},
+                          {"network-schedule", text("edm")},
+                          {"told-time", text("log-level")},
+                          {"steps", whole(60)},
+                          {"particles", whole(256)}});
+  const auto exact = metricsAt(*session, 60);
+  const auto particles = arrayNamed(*session, "reverse.particles.xy");
+  REQUIRE(exact.count("network.bound") == 0);
+  // As EDM's F the network is the exact denoiser of this Gaussian; steps apart round more often than steps in one go.
+  REQUIRE(session->set("source", text("dropped")));
+  const auto same = metricsAt(*session, 60);
+  const auto found = arrayNamed(*session, "reverse.particles.xy");
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == Approx(particles[i]).margin(1e-4));
+  CHECK(same.at("network.bound") == Approx(same.at("bound")).margin(1e-5));
+  const auto trail = arrayNamed(*session, "reverse.trails.xy");
+  for (std::size_t i = 0; i < 24; ++i) CHECK(trail[trail.size() - 24 + i] == Approx(found[i]).margin(1e-5));
+  // Saying x_0 = 0 everywhere, it ends there, and its bound is worse.
+  REQUIRE(session->set("prediction", text("x0")));
+  const auto wrong = metricsAt(*session, 60);
+  for (const float v : arrayNamed(*session, "reverse.particles.xy")) CHECK(std::abs(v) < 1e-6f);
+  CHECK(wrong.at("network.bound") > wrong.at("bound") + 0.1);
+  // There and back to the same bits.
+  const auto there = metricsAt(*session, 20);
+  metricsAt(*session, 50);
+  CHECK(metricsAt(*session, 20) == there);
+  // What it cannot be is said: as noise it would deny all noise, and without signal at T its noise says nothing.
+  REQUIRE(session->set("prediction", text("epsilon")));
+  REQUIRE(session->wait());
+  bool said = false;
+  for (const Panel& panel : session->picture()->figure.panels) said = said || panel.note.find("deviation") != std::string::npos;
+  CHECK(said);
+  REQUIRE(session->set("schedule", text("zero-snr")));
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  CHECK(done.error().message.find("predict v") != std::string::npos);
+}
+
 TEST_CASE("ddpm: presets show what they say") {
   auto tooShort = openLab({}, "too-short");
   auto m = metricsAt(*tooShort, 0);
@@ -369,6 +410,7 @@ TEST_CASE("ddpm: what cannot run is refused with its reason, and the lab stays u
   refused({{"schedule", text("zero-snr")}}, "predict v");
   refused({{"schedule", text("drawn")}, {"curve", text("0.1")}}, "two values");
   refused({{"schedule", text("drawn")}, {"curve", text("0.1, -2")}}, "outside (0, 1)");
+  refused({{"source", text("dropped")}}, "no network yet");
   refused({{"scene", text("drawn")}}, "paint");
   refused({{"film", text("picture")}}, "Choose a picture");
   refused({{"film", text("picture")}, {"picture", Asset{"/nowhere/at/all.png", ""}}}, "/nowhere/at/all.png");

@@ -70,6 +70,8 @@ Panel Ddpm::reversePanel() const {
   panel.columnSpan = 2;
   if (learning_)
     panel.title = trf("Reverse chain under the network, {} training steps old", trainedAt(frame_));
+  else if (dropped_)
+    panel.title = trf("Reverse chain under your network, with {}", varianceName());
   else if (chain.alphaBar.back() > 0.1)
     panel.title = trf("The chain is too short: its end is not Gaussian, ᾱ(T) = {:.2g}", chain.alphaBar.back());
   else if (clip_ > 0 && clip_ < scene_.density.reach)
@@ -77,6 +79,7 @@ Panel Ddpm::reversePanel() const {
   else
     panel.title = trf("Reverse chain: ancestral steps with {}", varianceName());
   panel.note = trf("SW₂ {} (exact samples {})", fmt::format("{:.3f}", tick().sliced), fmt::format("{:.3f}", tick().floor));
+  if (!complaint_.empty() && dropped_) panel.note = complaint_;
   if (showDensity_) panel.marks.push_back(densityMark(*stream_, scene_, table_, scale, level, edge, ColorMap::magma));
   if (!reversePath_.empty()) {
     const std::int64_t newest = learning_ ? reversePath_.shape()[0] - 1 : frame_;

@@ -201,7 +201,7 @@ Panel Ddpm::boundPanel() const {
   panel.y.grid = true;
   const bool known = std::isfinite(error_.entropy());
   // Beside the bars of the schedule compared with, or of the exact denoiser when a network is shown.
-  const ChainResult* network = learning_ ? learned() : nullptr;
+  const ChainResult* network = learning_ || dropped_ ? learned() : nullptr;
   const ChainResult& first = network != nullptr ? *network : main_;
   const ChainResult* second = network != nullptr ? &main_ : other_ ? &*other_ : nullptr;
   const std::string total = fmt::format("{:.4f}", first.total());

@@ -1,6 +1,9 @@
 // What the lab ddpm offers: its parameters, presets, views and files.
 
+#include <algorithm>
+
 #include "core/labs/generative/ddpm/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -12,6 +15,7 @@ bool curved(const Values& values) { return textOf(values, "schedule") == "drawn"
 bool scaled(const Values& values) { return textOf(values, "schedule") != "cosine"; }
 bool mixed(const Values& values) { return textOf(values, "variance") == "interpolated"; }
 bool network(const Values& values) { return textOf(values, "source") == "network"; }
+bool dropped(const Values& values) { return textOf(values, "source") == "dropped"; }
 bool exact(const Values& values) { return !network(values); }
 bool pictured(const Values& values) { return textOf(values, "film") == "picture"; }
 bool clipped(const Values& values) { return textOf(values, "loss-weight") == "clipped"; }
@@ -69,8 +73,8 @@ LabEntry Ddpm::describe() {
       {"last-step-noise", "Noise in the last step", "Adds noise when going from t = 1 to data, too.", "Reverse", false, Switch{}, "",
        exact},
       {"clip", "Clip x̂₀ at", "Clamps every coordinate of the denoised point; 0 does not.", "Reverse", 0.0, Real{0, 10, 0.1}},
-      {"source", "Denoiser", "What the reverse chain asks for D: the exact answer, or a small network that learns while it plays.",
-       "Network", "exact"s, Choice{{{"exact", "Exact"}, {"network", "Network, trained live"}}}},
+      {"source", "Denoiser", "What the reverse chain asks for D: the exact answer, a small network that learns while it plays, or yours.",
+       "Network", "exact"s, Choice{{{"exact", "Exact"}, {"network", "Network, trained live"}, {"dropped", "Your network"}}}},
       {"predict", "Prediction", "What a network predicts; also sets the meaning of the loss weights.", "Network", "epsilon"s,
        Choice{{{"epsilon", "Noise ε"}, {"x0", "Data x₀"}, {"v", "v = α ε − σ x₀"}, {"mean", "Mean of the step μ"}, {"score", "Score"}}}},
       {"loss-weight", "Loss weight", "Which noise levels dominate the loss.", "Network", "simple"s,
@@ -105,6 +109,9 @@ LabEntry Ddpm::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  const auto predict = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "predict"; });
+  const auto perceptron = perceptronParameters(dropped, "network-schedule");
+  entry.parameters.insert(predict, perceptron.begin(), perceptron.end());
   entry.presets = {
       {"classic-1000", "Classic 1000", "A cloud without features until signal and noise are equal near step 259; then the blobs part.", {}},
       {"too-short",
@@ -140,7 +147,7 @@ LabEntry Ddpm::describe() {
                  {"weights", "Loss weights"},
                  {"distance", "Distance to the exact density"},
                  {"training", "Training loss"}};
-  entry.accepts = {planeSceneAcceptance()};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"source", "dropped"s}}, 64)};
   entry.make = [] { return std::make_unique<Ddpm>(); };
   return entry;
 }

@@ -14,6 +14,7 @@
 #include "core/labs/generative/shared/noise_chain.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 #include "core/metrics/distances.h"
+#include "core/models/mlp_denoiser.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -69,6 +70,7 @@ class Ddpm : public Lab {
   void runNetwork(gpu::Stream& stream);      // the reverse chain under the network: cloud, trails, film
   void measureNetwork(gpu::Stream& stream);  // its bound, at the measured frames
   const ChainResult* learned() const;        // main_ with the network's errors, newest at or before the frame
+  void judgeDropped(gpu::Stream& stream);    // the bound of a user's network
 
   // canvases.cpp
   double half() const;
@@ -121,6 +123,10 @@ class Ddpm : public Lab {
   mutable diffusion::Noise forwardNoise_{0, 0};   // its path in level^2
   std::array<std::vector<ExactPoint>, 2> exact_;  // two exact samples; the second gives the floor
   std::vector<ChainTick> ticks_;
+
+  // A user's network instead of the exact denoiser, over the whole chain.
+  std::shared_ptr<const models::MlpDenoiser> dropped_;
+  std::string complaint_;  // what is suspicious about its answers
 
   bool learning_ = false;
   ChainNetwork network_;

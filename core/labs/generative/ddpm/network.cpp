@@ -105,7 +105,11 @@ Tensor ChainNetwork::denoise(gpu::Stream& stream, const Tensor& state, int t) co
 }
 
 std::vector<double> ChainNetwork::excess(gpu::Stream& stream, const PlaneScene& scene) const {
-  const int T = chain_.steps();
+  return denoisingExcess(scene, chain_, [&](const Tensor& state, int t) { return denoise(stream, state, t); });
+}
+
+std::vector<double> denoisingExcess(const PlaneScene& scene, const Chain& chain, const std::function<Tensor(const Tensor& state, int t)>& denoise) {
+  const int T = chain.steps();
   constexpr int most = 20;
   const std::size_t count = scene.density.components.size() <= 64 ? 256 : 32;
   std::vector<int> times{1};
@@ -115,9 +119,9 @@ std::vector<double> ChainNetwork::excess(gpu::Stream& stream, const PlaneScene& 
   if (times.back() < T) times.push_back(T);
   std::vector<double> found;
   for (const int t : times) {
-    const State points = evenSample(scene, chain_.level(t), count), exact = scene.mixture.denoise(points, chain_.level(t));
+    const State points = evenSample(scene, chain.level(t), count), exact = scene.mixture.denoise(points, chain.level(t));
     std::vector<float> floats(points.begin(), points.end());
-    const Tensor D = denoise(stream, Tensor::from(Shape{static_cast<std::int64_t>(count), 2}, floats), t);
+    const Tensor D = denoise(Tensor::from(Shape{static_cast<std::int64_t>(count), 2}, floats), t);
     const auto values = D.as<float>();
     double sum = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {

@@ -4,6 +4,7 @@
 // for any target that is linear in (x_0, eps), and D out of its output.
 // Random numbers, key = seed: pair j of step s: x_0: (s batch + j, 0, 48, .) and eps, t: words of (j, s, 49, 0).
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct ChainTarget {
   double factor(const Chain& chain, int t) const;
 };
 
+// E |D - D_denoise|^2 / 2 at every step of a chain, by even samples at some of them and straight lines in ln t between; entry 0 is 0.
+std::vector<double> denoisingExcess(const PlaneScene& scene, const Chain& chain, const std::function<Tensor(const Tensor& state, int t)>& denoise);
+
 class ChainNetwork {
  public:
   ChainNetwork() = default;
@@ -35,7 +39,7 @@ class ChainNetwork {
   Tensor train(gpu::Stream& stream, const PlaneScene& scene, std::int64_t batch);
   // D of a scaled state [n, 2] at step t.
   Tensor denoise(gpu::Stream& stream, const Tensor& state, int t) const;
-  // E |D - D_network|^2 / 2 at every t, by even samples at some of them and straight lines in ln t between; entry 0 is 0.
+  // denoisingExcess() of it.
   std::vector<double> excess(gpu::Stream& stream, const PlaneScene& scene) const;
   // The loss of the exact denoiser: no network does better in the mean.
   double leastLoss(const DenoisingError& error) const;

@@ -7,8 +7,11 @@
 #include "core/base/text.h"
 #include "core/kernels/elementwise.h"
 #include "core/labs/generative/ddpm/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
+
+using diffusion::State;
 
 namespace {
 
@@ -123,6 +126,20 @@ void Ddpm::measureNetwork(gpu::Stream& stream) {
   for (std::size_t t = 1; t < excess.size(); ++t) result.error[t] += excess[t];
   result.terms = boundTerms(result.chain, result.variance, result.error, error_.secondMoment());
   learned_[frame_] = std::move(result);
+}
+
+void Ddpm::judgeDropped(gpu::Stream& stream) {
+  learned_.clear();
+  complaint_.clear();
+  if (!dropped_) return;
+  const Chain& chain = main_.chain;
+  ChainResult result = main_;
+  const auto excess = denoisingExcess(scene_, chain, [&](const Tensor& state, int t) { return dropped_->denoise(stream, state, chain.level(t)); });
+  for (std::size_t t = 1; t < excess.size(); ++t) result.error[t] += excess[t];
+  result.terms = boundTerms(chain, result.variance, result.error, error_.secondMoment());
+  learned_[0] = std::move(result);
+  const auto first = start_.as<float>().first(256);
+  complaint_ = perceptronComplaint(*dropped_, State(std::vector<double>(first.begin(), first.end())), chain.level(chain.steps()));
 }
 
 const ChainResult* Ddpm::learned() const {
