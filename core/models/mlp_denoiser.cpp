@@ -200,11 +200,16 @@ diffusion::State MlpDenoiser::denoise(const diffusion::State& x, double level) c
     for (std::size_t r = 0; r < layer.out; ++r) {
       double* row = next.data() + r * n;
       std::fill_n(row, n, layer.bias[r]);
-      for (std::size_t c = 0; c < layer.in; ++c) {
-        const double weight = layer.weight[r * layer.in + c];
+      // Four columns at a time: a row is read and written a quarter as often.
+      const double* weight = layer.weight.data() + r * layer.in;
+      std::size_t c = 0;
+      for (; c + 4 <= layer.in; c += 4) {
         const double* from = h.data() + c * n;
-        for (std::size_t i = 0; i < n; ++i) row[i] += weight * from[i];
+        const double w0 = weight[c], w1 = weight[c + 1], w2 = weight[c + 2], w3 = weight[c + 3];
+        for (std::size_t i = 0; i < n; ++i) row[i] += w0 * from[i] + w1 * from[n + i] + w2 * from[2 * n + i] + w3 * from[3 * n + i];
       }
+      for (; c < layer.in; ++c)
+        for (std::size_t i = 0; i < n; ++i) row[i] += weight[c] * h[c * n + i];
       if (l + 1 < layers_.size())
         for (std::size_t i = 0; i < n; ++i) row[i] = kernels::unaryReference(activation_, row[i]);
     }

@@ -9,8 +9,11 @@
 #include "core/labs/generative/samplers/lab.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <future>
 
+#include "core/base/parallel.h"
 #include "core/labs/generative/shared/planar_density.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
@@ -26,6 +29,7 @@ namespace {
 
 constexpr std::size_t lineStarts = 24, lawParticles = 1024;
 constexpr int pathPoints = 64;
+constexpr int adaptiveSteps = 64;  // of the grid that gives the adaptive samplers their ends
 constexpr int pictureSteps = 1024, networkPictureSteps = 256;  // of the reference where only the picture shows it: errors below 1e-8
 constexpr int mapSteps = 256;                                  // of the reference under the map of starts: errors below 1e-6
 constexpr std::size_t mapCells = 40, mapQuantiles = 96;
@@ -129,11 +133,19 @@ State SamplerBench::exactAt(double level) const {
   return scene_.path(startAt(from), from, to, std::max(16, static_cast<int>(std::lround(share * scene_.referenceSteps()))));
 }
 
-const State& SamplerBench::exactEnd(double from, double to) const {
-  const auto found = ends_.find({from, to});
-  if (found != ends_.end()) return found->second;
-  State end = scene_.onLine() ? startAt(to) : scene_.path(startAt(from), from, std::max(to, almostZero), scene_.referenceSteps());
-  return ends_.emplace(std::pair{from, to}, std::move(end)).first->second;
+std::vector<std::pair<double, double>> SamplerBench::missingEnds(const std::vector<int>& stepCounts) const {
+  std::vector<std::pair<double, double>> missing;
+  for (const int steps : stepCounts) {
+    const auto levels = levelsFor(steps);
+    if (!levels) continue;  // whoever needs them says why
+    const std::pair ends{levels->front(), levels->back()};
+    if (ends_.count(ends) == 0 && std::find(missing.begin(), missing.end(), ends) == missing.end()) missing.push_back(ends);
+  }
+  return missing;
+}
+
+State SamplerBench::endOf(double from, double to) const {
+  return scene_.onLine() ? startAt(to) : scene_.path(startAt(from), from, std::max(to, almostZero), scene_.referenceSteps());
 }
 
 double SamplerBench::distance(const State& a, const State& b) const {
@@ -185,19 +197,18 @@ double SamplerBench::errorInLaw(const Contestant& one, const std::vector<double>
   return std::sqrt(sum);
 }
 
-Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, LabContext& context) const {
+Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, const std::atomic<bool>& stop) const {
   BenchCurve curve;
   curve.contestant = one;
   const auto denoise = [this](const State& x, double level) { return scene_.denoise(x, level); };
   const bool law = one.sampler->stochastic;
   if (law && !scene_.onLine()) return curve;
   double lastSteps = 0;
-  const int doublings = scene_.network ? 6 : 8;
-  for (int i = 0; i < doublings; ++i) {
-    if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
+  for (int i = 0; i < doublings(); ++i) {
+    if (stop) return makeError(ErrorCode::cancelled, tr("Cancelled"));
     SamplerOptions options = one.options;
     // The adaptive samplers go through tolerances instead of step counts.
-    const int steps = one.sampler->adaptive ? 64 : 4 << i;
+    const int steps = one.sampler->adaptive ? adaptiveSteps : 4 << i;
     if (one.sampler->adaptive) options.absolute = options.relative = std::pow(10.0, -1 - i);
     const auto levels = levelsFor(steps);
     if (!levels) return levels.error();
@@ -211,7 +222,7 @@ Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, LabContext& co
       const auto end = diffusion::sample(*one.sampler, run, start);
       if (!end) return end.error();
       evaluations = run.evaluations();
-      error = distance(*end, exactEnd(levels->front(), levels->back()));
+      error = distance(*end, ends_.at({levels->front(), levels->back()}));
     }
     if (!curve.evaluations.empty() && evaluations <= curve.evaluations.back()) continue;  // the grid has no more levels
     curve.evaluations.push_back(evaluations);
@@ -228,7 +239,7 @@ Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, LabContext& co
 Expected<SamplerBench::Trajectory> SamplerBench::trajectoryOf(const Contestant& one) const {
   Trajectory result;
   result.contestant = one;
-  const auto levels = levelsFor(std::max(1, static_cast<int>(std::lround(budget_ / one.sampler->evaluations))));
+  const auto levels = levelsFor(stepsWithin(one));
   if (!levels) return levels.error();
   const State start = startAt(levels->front());
   Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, *levels, seed_, start.size(), one.options);
@@ -239,7 +250,7 @@ Expected<SamplerBench::Trajectory> SamplerBench::trajectoryOf(const Contestant& 
   result.rejected = run.rejected;
   result.visits = std::move(run.visits);
   result.attempts = std::move(run.attempts);
-  result.error = distance(*end, exactEnd(levels->front(), levels->back()));
+  result.end = *end, result.from = levels->front(), result.to = levels->back();
   // Follow the exact path from visit to visit, and from each visit to where the next should have been.
   const double whole = std::log(levels->front() / std::max(levels->back(), almostZero));
   const int steps = scene_.network ? networkPictureSteps : pictureSteps;
@@ -265,7 +276,7 @@ Expected<SamplerBench::Trajectory> SamplerBench::trajectoryOf(const Contestant& 
 
 Expected<SamplerBench::StartMap> SamplerBench::startMap(const Contestant& one) const {
   StartMap map;
-  const auto levels = levelsFor(std::max(1, static_cast<int>(std::lround(budget_ / one.sampler->evaluations))));
+  const auto levels = levelsFor(stepsWithin(one));
   if (!levels) return levels.error();
   const double from = levels->front(), to = std::max(levels->back(), almostZero);
   State start;
@@ -351,25 +362,61 @@ Expected<void> SamplerBench::update(LabContext& context) {
       return kept(makeError(ErrorCode::usage, trf("{} needs {} evaluations for one step; the budget is {}", side->title,
                                                   static_cast<int>(side->sampler->evaluations), budget_)));
   }
-  const auto levels = levelsFor(std::max(1, static_cast<int>(std::lround(budget_ / left->sampler->evaluations))));
+  const auto levels = levelsFor(stepsWithin(*left));
   if (!levels) return kept(levels.error());
   levels_ = *levels;
-  exactPath_.clear();
-  const double from = levels_.front(), to = std::max(levels_.back(), almostZero);
-  State x = startAt(from);
-  for (int i = 0; i <= pathPoints; ++i) {
-    const double level = from * std::pow(to / from, static_cast<double>(i) / pathPoints);
-    if (scene_.onLine()) {
-      x = startAt(i == pathPoints ? levels_.back() : level);
-    } else if (i > 0) {
-      x = scene_.path(x, exactPath_.back().level, level, (scene_.network ? networkPictureSteps : pictureSteps) / pathPoints);
+  static constexpr std::string_view sidesOnly[] = {"left", "right", "nfe", "third"};
+  bool anew = context.restarting() || curves_.empty();
+  for (const auto& [id, value] : context.values())
+    anew = anew || (context.changed(id) && std::find(std::begin(sidesOnly), std::end(sidesOnly), id) == std::end(sidesOnly));
+
+  // Follow the exact path, both samplers, the map's starts and the references side by side: none needs another.
+  const auto follow = [&] {
+    std::vector<diffusion::Visit> path;
+    const double from = levels_.front(), to = std::max(levels_.back(), almostZero);
+    State x = startAt(from);
+    for (int i = 0; i <= pathPoints; ++i) {
+      const double level = from * std::pow(to / from, static_cast<double>(i) / pathPoints);
+      if (scene_.onLine()) {
+        x = startAt(i == pathPoints ? levels_.back() : level);
+      } else if (i > 0) {
+        x = scene_.path(x, path.back().level, level, (scene_.network ? networkPictureSteps : pictureSteps) / pathPoints);
+      }
+      path.push_back({level, 0, x});
     }
-    exactPath_.push_back({level, 0, x});
+    return path;
+  };
+  std::vector<int> counts;
+  for (const auto* side : {&*left, &*right}) counts.push_back(stepsWithin(*side));
+  for (int i = 0; i < doublings() && anew; ++i) counts.push_back(4 << i);
+  if (anew) counts.push_back(adaptiveSteps);
+  const auto wanted = missingEnds(counts);
+  std::vector<State> found(wanted.size());
+  std::optional<Expected<Trajectory>> runs[2];
+  std::optional<Expected<StartMap>> map;
+  const bool mapped = third_ == "map" && !left->sampler->stochastic;
+  parallelFor(wanted.size() + 4, 0, [&](std::size_t i) {
+    if (i < wanted.size()) {
+      found[i] = endOf(wanted[i].first, wanted[i].second);
+    } else if (i - wanted.size() < 2) {
+      runs[i - wanted.size()] = trajectoryOf(i == wanted.size() ? *left : *right);
+    } else if (i - wanted.size() == 2) {
+      exactPath_ = follow();
+    } else if (mapped) {
+      map = startMap(*left);
+    }
+  });
+  for (std::size_t i = 0; i < wanted.size(); ++i) ends_.emplace(wanted[i], std::move(found[i]));
+  for (std::size_t side = 0; side < 2; ++side) {
+    if (!*runs[side]) return kept(runs[side]->error());
+    sides_[side] = *std::move(*runs[side]);
+    Trajectory& run = sides_[side];
+    run.error = distance(run.end, ends_.at({run.from, run.to}));
   }
-  for (const auto& [side, one] : {std::pair{0, &*left}, {1, &*right}}) {
-    auto run = trajectoryOf(*one);
-    if (!run) return kept(run.error());
-    sides_[static_cast<std::size_t>(side)] = std::move(*run);
+  map_ = {};
+  if (map) {
+    if (!*map) return kept(map->error());
+    map_ = *std::move(*map);
   }
   apartLevels_.clear();
   apart_.clear();
@@ -387,19 +434,9 @@ Expected<void> SamplerBench::update(LabContext& context) {
     scene_.reach = 0.1;
     for (const double v : exactPath_.back().x) scene_.reach = std::max(scene_.reach, 1.1 * std::abs(v));
   }
-  map_ = {};
   complaint_ = scene_.network ? perceptronComplaint(*scene_.network, startAt(levels_.front()), levels_.front()) : std::string();
-  if (third_ == "map" && !left->sampler->stochastic) {
-    auto map = startMap(*left);
-    if (!map) return kept(map.error());
-    map_ = *std::move(map);
-  }
 
   // The chart; on the line, where it costs little, also the contestants that are not drawn, for their measured orders.
-  static constexpr std::string_view sidesOnly[] = {"left", "right", "nfe", "third"};
-  bool anew = context.restarting() || curves_.empty();
-  for (const auto& [id, value] : context.values())
-    anew = anew || (context.changed(id) && std::find(std::begin(sidesOnly), std::end(sidesOnly), id) == std::end(sidesOnly));
   if (!anew) return {};
   std::vector<std::string> ids = drawn_;
   if (scene_.onLine()) {
@@ -408,45 +445,31 @@ Expected<void> SamplerBench::update(LabContext& context) {
           "lms",   "plms", "pndm",  "ipndm", "deis",    "res-2s",  "res-multistep", "exp-heun",           "rk4",     "rk4-log", "rk45"})
       if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
   }
-  curves_.clear();
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    context.progress(static_cast<double>(i) / static_cast<double>(ids.size()), tr("Measuring the samplers"));
-    const auto one = contestant(ids[i], context);
+  std::vector<Contestant> all;
+  for (const std::string& id : ids) {
+    auto one = contestant(id, context);
     if (!one) return kept(one.error());
-    auto curve = curveOf(*one, context);
-    if (!curve) return kept(curve.error());
-    curves_.push_back(std::move(*curve));
+    all.push_back(*std::move(one));
+  }
+  std::vector<std::optional<Expected<BenchCurve>>> curves(all.size());
+  std::atomic<bool> stop{false};
+  std::atomic<std::size_t> done{0};
+  auto measured = std::async(std::launch::async, [&] {
+    parallelFor(all.size(), 0, [&](std::size_t i) {
+      curves[i] = curveOf(all[i], stop);
+      ++done;
+    });
+  });
+  while (measured.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
+    if (context.cancelled()) stop = true;
+    context.progress(static_cast<double>(done) / static_cast<double>(all.size()), tr("Measuring the samplers"));
+  }
+  curves_.clear();
+  for (auto& curve : curves) {
+    if (!*curve) return kept(curve->error());
+    curves_.push_back(*std::move(*curve));
   }
   return {};
-}
-
-std::vector<Metric> SamplerBench::metrics() const {
-  std::vector<Metric> result{{"error.left", sides_[0].error, ""},
-                             {"error.right", sides_[1].error, ""},
-                             {"evaluations.left", static_cast<double>(sides_[0].evaluations), ""},
-                             {"evaluations.right", static_cast<double>(sides_[1].evaluations), ""}};
-  if (!sides_[0].visits.empty() && !sides_[1].visits.empty())
-    result.push_back({"apart", distance(sides_[0].visits.back().x, sides_[1].visits.back().x), ""});
-  for (const BenchCurve& curve : curves_) {
-    if (curve.order) result.push_back({"order." + curve.contestant.id, *curve.order, ""});
-    for (std::size_t i = 0; i < curve.error.size(); ++i)
-      result.push_back({"error." + curve.contestant.id + "." + std::to_string(static_cast<int>(curve.evaluations[i])), curve.error[i], ""});
-  }
-  return result;
-}
-
-Changes SamplerBench::pointer(const PointerEvent& event, const Values&) const {
-  // Drag one level along the ruler of ln(level): it stays between its neighbours.
-  if (event.panel != "ruler" || !event.handle.starts_with("level-") || event.kind != PointerEvent::Kind::drag) return {};
-  const auto index = static_cast<std::size_t>(std::stoul(event.handle.substr(6)));
-  std::vector<double> levels = levels_;
-  if (finalZero_ && levels.back() == 0) levels.pop_back();
-  if (index == 0 || index + 1 >= levels.size()) return {};
-  const double share = std::clamp(event.x, 0.0, 1.0), moved = levels.front() * std::pow(levels.back() / levels.front(), share);
-  levels[index] = std::clamp(moved, levels[index + 1] * 1.001, levels[index - 1] / 1.001);
-  std::string text;
-  for (const double level : levels) text += (text.empty() ? "" : ", ") + fmt::format("{:.6g}", level);
-  return {{"grid", std::string("drawn")}, {"levels", text}};
 }
 
 ORRERY_LAB(SamplerBench);

@@ -1,4 +1,4 @@
-// The picture of the lab samplers.
+// The picture and the numbers of the lab samplers.
 
 #include <fmt/format.h>
 
@@ -374,6 +374,35 @@ Figure SamplerBench::figure() const {
   figure.panels = {chartPanel(), partPanel(), pathPanel(0), pathPanel(1), third, namesPanel()};
   figure.rowWeights = {1.25f, 1.0f, 0.2f};
   return figure;
+}
+
+std::vector<Metric> SamplerBench::metrics() const {
+  std::vector<Metric> result{{"error.left", sides_[0].error, ""},
+                             {"error.right", sides_[1].error, ""},
+                             {"evaluations.left", static_cast<double>(sides_[0].evaluations), ""},
+                             {"evaluations.right", static_cast<double>(sides_[1].evaluations), ""}};
+  if (!sides_[0].visits.empty() && !sides_[1].visits.empty())
+    result.push_back({"apart", distance(sides_[0].visits.back().x, sides_[1].visits.back().x), ""});
+  for (const BenchCurve& curve : curves_) {
+    if (curve.order) result.push_back({"order." + curve.contestant.id, *curve.order, ""});
+    for (std::size_t i = 0; i < curve.error.size(); ++i)
+      result.push_back({"error." + curve.contestant.id + "." + std::to_string(static_cast<int>(curve.evaluations[i])), curve.error[i], ""});
+  }
+  return result;
+}
+
+Changes SamplerBench::pointer(const PointerEvent& event, const Values&) const {
+  // Drag one level along the ruler of ln(level): it stays between its neighbours.
+  if (event.panel != "ruler" || !event.handle.starts_with("level-") || event.kind != PointerEvent::Kind::drag) return {};
+  const auto index = static_cast<std::size_t>(std::stoul(event.handle.substr(6)));
+  std::vector<double> levels = levels_;
+  if (finalZero_ && levels.back() == 0) levels.pop_back();
+  if (index == 0 || index + 1 >= levels.size()) return {};
+  const double share = std::clamp(event.x, 0.0, 1.0), moved = levels.front() * std::pow(levels.back() / levels.front(), share);
+  levels[index] = std::clamp(moved, levels[index + 1] * 1.001, levels[index - 1] / 1.001);
+  std::string text;
+  for (const double level : levels) text += (text.empty() ? "" : ", ") + fmt::format("{:.6g}", level);
+  return {{"grid", std::string("drawn")}, {"levels", text}};
 }
 
 }  // namespace orrery::generative

@@ -3,6 +3,8 @@
 // offers is in describe.cpp.
 
 #include <array>
+#include <atomic>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,6 +63,8 @@ class SamplerBench : public Lab {
     Contestant contestant;
     std::vector<diffusion::Visit> visits;
     int evaluations = 0, rejected = 0;
+    diffusion::State end;
+    double from = 0, to = 0;   // levels
     double error = 0;          // at the end, against the exact path
     std::vector<double> away;  // at every visit, at the VP scale
     std::vector<double> own;   // what each step adds: from the visit before on the exact path, at the VP scale
@@ -78,10 +82,14 @@ class SamplerBench : public Lab {
   Expected<Contestant> contestant(const std::string& id, const LabContext& context) const;
   diffusion::State startAt(double level) const;
   diffusion::State exactAt(double level) const;                                 // of the left sampler's start
-  const diffusion::State& exactEnd(double from, double to) const;               // of the start at level `from`; kept
+  diffusion::State endOf(double from, double to) const;                         // of the exact path of the start at level `from`
+  // The first and last level of runs of so many steps whose ends are not known yet.
+  std::vector<std::pair<double, double>> missingEnds(const std::vector<int>& stepCounts) const;
+  int stepsWithin(const Contestant& one) const { return std::max(1, static_cast<int>(std::lround(budget_ / one.sampler->evaluations))); }
+  int doublings() const { return scene_.network ? 6 : 8; }  // of the chart's step counts, from 4 on
   double distance(const diffusion::State& a, const diffusion::State& b) const;  // largest on the line, root mean square in the plane
   Expected<std::vector<double>> levelsFor(int steps) const;
-  Expected<BenchCurve> curveOf(const Contestant& one, LabContext& context) const;
+  Expected<BenchCurve> curveOf(const Contestant& one, const std::atomic<bool>& stop) const;
   double errorInLaw(const Contestant& one, const std::vector<double>& levels, int& evaluations) const;
   Expected<Trajectory> trajectoryOf(const Contestant& one) const;
 
@@ -111,7 +119,7 @@ class SamplerBench : public Lab {
   std::vector<double> levels_;  // of the left sampler
   std::vector<diffusion::Visit> exactPath_;
   std::vector<double> apartLevels_, apart_;                             // left against right where both stop at the same level, VP scale
-  mutable std::map<std::pair<double, double>, diffusion::State> ends_;  // of one scene, seed and number of particles
+  std::map<std::pair<double, double>, diffusion::State> ends_;          // of exact paths, by levels; of one scene, seed and number of particles
 };
 
 // The contestants of the chart's sets, by the set's id; empty for an unknown one.
