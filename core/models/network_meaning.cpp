@@ -107,6 +107,7 @@ Expected<void> NetworkMeaning::read(const nlohmann::json& config, const std::str
 Expected<void> NetworkMeaning::take(const NetworkStated& stated, const std::string& where) {
   if (stated.prediction) prediction = *stated.prediction;
   if (stated.time) time = *stated.time;
+  if (stated.dataDeviation) dataDeviation = *stated.dataDeviation;
   if (stated.process.empty()) return {};
   const auto named = processNamed(stated.process, where);
   if (!named) return named.error();

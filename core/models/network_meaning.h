@@ -25,6 +25,7 @@ struct NetworkStated {
   std::optional<diffusion::Prediction> prediction;
   std::optional<ToldTime> time;
   std::string process;  // id of a diffusion::Process; "edm": the level itself is the deviation of the noise
+  std::optional<double> dataDeviation;  // above 0; EDM's F is scaled by it
 };
 
 struct NetworkMeaning {

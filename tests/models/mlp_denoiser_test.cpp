@@ -64,7 +64,29 @@ TEST_CASE("a perceptron's D on the device is that of the host, for every predict
   };
   for (const diffusion::Prediction p : diffusion::allPredictions) compare(plain, {p, ToldTime::unit, "vp"}, 50);
   for (const ToldTime t : {ToldTime::steps, ToldTime::logLevel}) compare(plain, {diffusion::Prediction::epsilon, t, "flow"}, 5);
+  compare(plain, {diffusion::Prediction::edm, ToldTime::logLevel, "edm", 1.7}, 30);
   compare(features, {diffusion::Prediction::velocity, ToldTime::unit, "flow"}, 70);
   // More rows than are evaluated at once.
   compare(features, {diffusion::Prediction::data, ToldTime::unit, "vp"}, 40000);
+}
+
+TEST_CASE("what is stated of a perceptron decides what its zeros mean") {
+  const Scratch folder;
+  const std::string path = folder.path("zero.safetensors");
+  const auto zeros = [](Shape shape) { return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), 0.0f)); };
+  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", zeros(Shape{4, 3})}, {"2.weight", zeros(Shape{2, 4})}}));
+  const auto denoised = [&](const NetworkStated& stated, double level) {
+    const auto network = MlpDenoiser::open(path, stated);
+    REQUIRE(network);
+    return network->denoise(diffusion::State{2.0, -1.0}, level)[0] / 2;
+  };
+  using diffusion::Prediction;
+  // F = 0: D = c_skip x, c_skip = d^2 / (d^2 + s^2). eps = 0: D = x. x_0 = 0: D = 0. v = 0 where variance is preserved: D = alpha^2 x.
+  CHECK(denoised({Prediction::edm, ToldTime::logLevel, "edm", {}}, 2) == Approx(0.25 / 4.25));
+  CHECK(denoised({Prediction::edm, ToldTime::logLevel, "edm", 1.5}, 2) == Approx(2.25 / 6.25));
+  CHECK(denoised({Prediction::epsilon, ToldTime::unit, "vp", {}}, 2) == Approx(1));
+  CHECK(denoised({Prediction::data, ToldTime::unit, "vp", {}}, 2) == 0);
+  CHECK(denoised({Prediction::v, ToldTime::unit, "vp", {}}, 2) == Approx(0.2));
+  // A velocity of 0 on the straight path: x_0 = x_t = x / (1 + s).
+  CHECK(denoised({Prediction::velocity, ToldTime::unit, "flow", {}}, 2) == Approx(1.0 / 3));
 }

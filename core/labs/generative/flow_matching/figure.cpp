@@ -125,6 +125,7 @@ Panel FlowMatching::flowPanel() const {
                 : s.path.kind == FlowPathKind::ve        ? tr("The flow: ink spreading, backwards")
                                                          : tr("Paths of the flow never cross");
   panel.note = training() ? trf("step {}  {}", stepsAt(frame_), timeText()) : timeText();
+  if (!complaint_.empty()) panel.note = complaint_;
   const Bounds bounds{*panel.x.range, *panel.y.range};
   gpu::Stream& stream = *stream_;
   const bool lawKnown = exactLaw() || (t == 0 && source_.base.kind != BaseLaw::Kind::uniform);

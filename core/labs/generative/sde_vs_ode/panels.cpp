@@ -122,6 +122,7 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   if (settings_.network[s]) panel.title = trf("{}, your network", panel.title);
   const std::string when = fmt::format("t = {}  σ = {:.3g}", decimals(time()), level);
   panel.note = side == 0 ? when : settings_.sharedStart ? tr("same start, same σ") : tr("own start, same σ");
+  if (settings_.network[s] && !complaint_.empty()) panel.note = complaint_;
   panel.column = side;
   panel.equalAspect = true;
   panel.frameless = true;

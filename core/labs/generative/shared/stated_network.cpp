@@ -81,11 +81,13 @@ std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std:
                                 {"gelu", "GELU"},
                                 {"softplus", "Softplus"}}},
                         "", visible});
+  parameters.push_back({"data-deviation", "Its data deviation σ_d", "By which EDM's F is scaled; 0 is as its config.json says, or one half.", "Denoiser",
+                        0.0, Real{0, 10, 0.01}, "", visible});
   return parameters;
 }
 
 bool perceptronChanged(const LabContext& context, std::string_view schedule) {
-  return context.anyChanged({"network", "prediction", "told-time", "activation"}) || context.changed(schedule);
+  return context.anyChanged({"network", "prediction", "told-time", "activation", "data-deviation"}) || context.changed(schedule);
 }
 
 Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabContext& context, std::string_view instead,
@@ -97,7 +99,9 @@ Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabC
                                            instead));
   }
   const std::string& activation = context.text("activation");
-  auto opened = models::MlpDenoiser::open(path, statedNetwork(context, schedule), activation == "file" ? "" : activation);
+  models::NetworkStated stated = statedNetwork(context, schedule);
+  if (const double deviation = context.number("data-deviation"); deviation > 0) stated.dataDeviation = deviation;
+  auto opened = models::MlpDenoiser::open(path, stated, activation == "file" ? "" : activation);
   if (!opened) return opened.error();
   return std::make_shared<const models::MlpDenoiser>(*std::move(opened));
 }

@@ -24,7 +24,7 @@ std::vector<std::string> separated(const std::string& text);
 std::vector<Parameter> statedNetworkParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
 models::NetworkStated statedNetwork(const LabContext& context, std::string_view schedule = "schedule");
 
-// A user's perceptron (core/models/mlp_denoiser): "network", its file, what is stated of it, and "activation".
+// A user's perceptron (core/models/mlp_denoiser): "network", its file, what is stated of it, "activation" and "data-deviation".
 std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
 bool perceptronChanged(const LabContext& context, std::string_view schedule = "schedule");
 // `instead`: what to do without a file ("choose another shape"). Error: that, or of MlpDenoiser::open().
