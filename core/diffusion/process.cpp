@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/diffusion/sde.h"
+
 namespace orrery::diffusion {
 
 std::vector<double> cumulativeAlphas(const std::vector<double>& betas) {
@@ -90,21 +92,9 @@ Moment chain(double t) {
   return chainAt(bars, t);
 }
 
-Moment vp(double t) {
-  const double alpha = std::exp(-0.25 * t * t * (vpBeta1 - vpBeta0) - 0.5 * t * vpBeta0);
-  return preserving(alpha, -0.5 * (vpBeta0 + t * (vpBeta1 - vpBeta0)) * alpha);
-}
-
-Moment subVp(double t) {
-  const Moment m = vp(t);
-  return {m.alpha, m.sigma * m.sigma, m.alphaRate, -2 * m.alpha * m.alphaRate};
-}
-
-Moment ve(double t) {
-  const double sigma = veLeast * std::pow(veMost / veLeast, t);
-  return {1, sigma, 0, sigma * std::log(veMost / veLeast)};
-}
-
+Moment vp(double t) { return variancePreserving(t, vpBeta0, vpBeta1); }
+Moment subVp(double t) { return subVariancePreserving(t, vpBeta0, vpBeta1); }
+Moment ve(double t) { return varianceExploding(t, veLeast, veMost); }
 Moment edm(double t) { return {1, t, 0, 1}; }
 Moment flow(double t) { return {1 - t, t, -1, 1}; }
 
@@ -145,13 +135,6 @@ std::vector<double> levelTable(const Process& process, int T) {
   return table;
 }
 
-double timeOf(const Process& process, double level) {
-  double low = process.first, high = process.last;
-  for (int i = 0; i < 80; ++i) {
-    const double middle = 0.5 * (low + high);
-    (process.at(middle).relative() > level ? high : low) = middle;
-  }
-  return 0.5 * (low + high);
-}
+double timeOf(const Process& process, double level) { return timeOf(sdeOf(process), level); }
 
 }  // namespace orrery::diffusion

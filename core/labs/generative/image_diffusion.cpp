@@ -9,11 +9,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "core/labs/generative/image_diffusion/lab.h"
 #include "core/labs/generative/image_diffusion/memory.h"
+#include "core/labs/generative/shared/number_list.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
 
@@ -28,23 +28,6 @@ namespace {
 struct Cancelled {};
 
 constexpr std::uint32_t mostColumns = 12;
-
-// Numbers from `low` to `high`, at most twelve. Error: something else, or nothing.
-Expected<std::vector<double>> numbersIn(const std::string& text, const std::string& what, double low, double high) {
-  std::vector<double> result;
-  for (const std::string& part : separated(text)) {
-    double value = 0;
-    const auto [rest, fault] = std::from_chars(part.data(), part.data() + part.size(), value);
-    if (fault != std::errc() || rest != part.data() + part.size() || !(value >= low && value <= high)) {
-      return makeError(ErrorCode::usage, trf("{}: expected numbers from {} to {}, separated by commas, found '{}'", what, low, high, part));
-    }
-    result.push_back(value);
-  }
-  if (result.empty() || result.size() > 12) {
-    return makeError(ErrorCode::usage, trf("{}: expected 1 to 12 numbers separated by commas, found {}", what, result.size()));
-  }
-  return result;
-}
 
 State part(const State& all, std::size_t index, std::size_t size) {
   const auto from = all.begin() + static_cast<std::ptrdiff_t>(index * size);
@@ -184,7 +167,7 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
       return makeError(ErrorCode::usage, trf("Samplers compared: expected 1 to 12 ids separated by commas, found {}", rows.size()));
     }
   } else if (experiment_ == "guidance") {
-    const auto scales = numbersIn(context.text("guidances"), tr("Guidance scales"), 0, 100);
+    const auto scales = numbersIn(context.text("guidances"), tr("Guidance scales"), {0, 100});
     if (!scales) return scales.error();
     for (const double w : *scales) {
       Row row = base;
@@ -193,7 +176,7 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
       rows.push_back(std::move(row));
     }
   } else if (experiment_ == "budget") {
-    const auto budgets = numbersIn(context.text("budgets"), tr("Evaluations compared"), 1, 1024);
+    const auto budgets = numbersIn(context.text("budgets"), tr("Evaluations compared"), {1, 1024});
     if (!budgets) return budgets.error();
     for (const double n : *budgets) {
       Row row = base;

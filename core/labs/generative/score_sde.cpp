@@ -4,18 +4,23 @@
 // p_t:
 //   dx = [f x - (1 + zeta^2) / 2 g^2 S] dt + zeta g dw, run from t = 1 to 0;
 //   ln p_0(x_0) = ln p_T(x_T) + int_0^T div u dt, u = f x - g^2 S / 2.
-// Predictors: Euler-Maruyama in the SDE's own time; ancestral, the exact transition of the chain for a fixed denoiser; Runge-Kutta for the
-// ODE. Corrector: Langevin steps at the new level, delta = 2 (ratio |z| / |S|)^2 (algorithm 4 and 5 of the source).
+// Predictors: Euler-Maruyama in the SDE's own time; reverse diffusion, the forward transition x' = A x + sqrt(V) z turned round; ancestral, the
+// exact transition of the chain for a fixed denoiser; Runge-Kutta for the ODE. Corrector: Langevin steps at the new level, delta = 2 (ratio |z| / |S|)^2 (algorithm 4 and 5 of the source).
 // Host, double precision; pairs in a State. Random numbers: core/diffusion/noise.h; forward paths are x_0 + W(sigma^2) with the path's own
 // W, the reverse ones take step n's z off the path (n, 0x5DE), correctors (n, 0x5DF + m).
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "core/base/philox.h"
 #include "core/diffusion/noise.h"
+#include "core/diffusion/process.h"
 #include "core/labs/generative/score_sde/lab.h"
+#include "core/labs/generative/shared/number_list.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 
 namespace orrery::generative {
@@ -36,7 +41,7 @@ struct Drift {
 };
 
 Drift driftAt(const diffusion::PlaneMixture& mixture, const Moment& at, const State& x, int probes, std::uint64_t seed) {
-  const LinearSde sde = sdeAt(at);
+  const auto sde = diffusion::ratesAt(at);
   const auto velocity = [&](const State& points) {
     const State clean = mixture.denoise(points / at.alpha, at.relative());
     return sde.drift * points - (sde.diffusion2 / (2 * at.sigma * at.sigma)) * (at.alpha * clean - points);
@@ -64,25 +69,20 @@ Drift driftAt(const diffusion::PlaneMixture& mixture, const Moment& at, const St
 
 }  // namespace
 
-LinearSde sdeAt(const Moment& at) {
-  const double drift = at.alphaRate / at.alpha;
-  return {drift, 2 * at.sigma * at.sigmaRate - 2 * drift * at.sigma * at.sigma};
-}
-
-std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const diffusion::Process& process,
-                                   const std::vector<double>& times, const State& points, const LikelihoodOptions& options) {
+std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const diffusion::Sde& sde, const std::vector<double>& times,
+                                   const State& points, const LikelihoodOptions& options) {
   State x = points;
   std::vector<double> gained(points.size() / 2, 0.0);
   for (std::size_t i = 0; i + 1 < times.size(); ++i) {
     const double a = times[i], h = times[i + 1] - a;
-    const auto drift = [&](const State& at, double t) { return driftAt(mixture, process.at(t), at, options.probes, options.seed); };
+    const auto drift = [&](const State& at, double t) { return driftAt(mixture, sde.at(t), at, options.probes, options.seed); };
     const Drift k1 = drift(x, a), k2 = drift(x + (h / 2) * k1.u, a + h / 2), k3 = drift(x + (h / 2) * k2.u, a + h / 2),
                 k4 = drift(x + h * k3.u, a + h);
     x += (h / 6) * (k1.u + 2 * k2.u + 2 * k3.u + k4.u);
     for (std::size_t p = 0; p < gained.size(); ++p)
       gained[p] += h / 6 * (k1.divergence[p] + 2 * k2.divergence[p] + 2 * k3.divergence[p] + k4.divergence[p]);
   }
-  const Moment end = process.at(times.back());
+  const Moment end = sde.at(times.back());
   for (std::size_t p = 0; p < gained.size(); ++p) {
     const double a = x[2 * p], b = x[2 * p + 1];
     if (options.exactEnd) {
@@ -90,7 +90,7 @@ std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const
       gained[p] += mixture.logDensity(a / end.alpha, b / end.alpha, end.relative()) - 2 * std::log(end.alpha);
     } else {
       // The prior of a trained model: N(0, sigma^2) where alpha stays 1, N(0, 1) where the variance is preserved.
-      const double variance = end.alpha > 0.5 ? end.sigma * end.sigma : 1;
+      const double variance = sde.exploding ? end.sigma * end.sigma : 1;
       gained[p] += -(a * a + b * b) / (2 * variance) - std::log(2 * std::numbers::pi * variance);
     }
   }
@@ -102,7 +102,12 @@ State ScoreSde::score(const State& x, const Moment& at) const {
 }
 
 // Langevin steps at one level (Song et al. 2021, algorithms 4 and 5).
-void ScoreSde::correct(State& x, const Moment& at, std::uint32_t step) const {
+bool ScoreSde::correct(State& x, const Moment& at, std::uint32_t step) const {
+  // A mixture's -ln p_t curves by at most 1 / (its narrowest variance now); beyond twice that variance a step overshoots more than it corrects.
+  double narrowest = std::numeric_limits<double>::infinity();
+  for (const auto& c : scene_.mixture.components) narrowest = std::min({narrowest, c.along, c.across});
+  const double limit = 2 * (at.sigma * at.sigma + at.alpha * at.alpha * narrowest);
+  bool stable = true;
   const diffusion::Noise noise(seed_, x.size());
   const auto meanLength = [](const State& pairs) {
     double sum = 0;
@@ -113,7 +118,9 @@ void ScoreSde::correct(State& x, const Moment& at, std::uint32_t step) const {
     const State slope = score(x, at), z = noise.fresh(step, correctorPurpose + static_cast<std::uint32_t>(m));
     const double length = ratio_ * meanLength(z) / meanLength(slope), delta = 2 * length * length;
     x += delta * slope + std::sqrt(2 * delta) * z;
+    stable = stable && delta <= limit;
   }
+  return stable;
 }
 
 Expected<void> ScoreSde::rebuild(LabContext& context) {
@@ -121,19 +128,24 @@ Expected<void> ScoreSde::rebuild(LabContext& context) {
   diffusion::Noise path(seed_, 2 * particles_);
   const State data = scene_.draw(seed_, particles_, dataPurpose);
   std::vector<State> reverse, forward(times_.size());
-  const Moment top = process_->at(times_.front());
+  const Moment top = sde_.at(times_.front());
+  unstable_ = 0;
   State x = top.alpha * scene_.draw(seed_, particles_, startPurpose) + top.sigma * noise.fresh(0, startPurpose);
   reverse.push_back(x);
   for (std::size_t i = 0; i + 1 < times_.size(); ++i) {
     if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
     const double a = times_[i], b = times_[i + 1], h = a - b;
-    const Moment from = process_->at(a), to = process_->at(b);
+    const Moment from = sde_.at(a), to = sde_.at(b);
     const auto step = static_cast<std::uint32_t>(i + 1);
     if (predictor_ == "em") {
-      const LinearSde sde = sdeAt(from);
+      const auto sde = diffusion::ratesAt(from);
       const State z = noise.fresh(step, noisePurpose);
       x = x + (-h * sde.drift) * x + (h * (1 + share_ * share_) / 2 * sde.diffusion2) * score(x, from) +
           (share_ * std::sqrt(h * sde.diffusion2)) * z;
+    } else if (predictor_ == "reverse-diffusion") {
+      const double mean = from.alpha / to.alpha, variance = std::max(0.0, from.sigma * from.sigma - mean * mean * to.sigma * to.sigma);
+      x = (2 - mean) * x + ((1 + share_ * share_) / 2 * variance) * score(x, from) +
+          (share_ * std::sqrt(variance)) * noise.fresh(step, noisePurpose);
     } else if (predictor_ == "ancestral") {
       const double s = from.relative(), r = to.relative();
       const double up = std::min(r, share_ * r * std::sqrt(1 - r * r / (s * s))), down = std::sqrt(std::max(0.0, r * r - up * up));
@@ -141,20 +153,20 @@ Expected<void> ScoreSde::rebuild(LabContext& context) {
       x = to.alpha * (clean + (down / s) * (scaled - clean) + up * noise.fresh(step, noisePurpose));
     } else {
       const auto u = [&](const State& at, double t) {
-        const Moment m = process_->at(t);
-        const LinearSde sde = sdeAt(m);
+        const Moment m = sde_.at(t);
+        const auto sde = diffusion::ratesAt(m);
         return sde.drift * at - (sde.diffusion2 / 2) * score(at, m);
       };
       const State k1 = u(x, a), k2 = u(x + (-h / 2) * k1, a - h / 2), k3 = u(x + (-h / 2) * k2, a - h / 2), k4 = u(x + (-h) * k3, b);
       x += (-h / 6) * (k1 + 2 * k2 + 2 * k3 + k4);
     }
-    correct(x, to, step);
+    if (!correct(x, to, step)) ++unstable_;
     reverse.push_back(x);
     context.progress(static_cast<double>(i) / static_cast<double>(times_.size()), tr("Rebuilding"));
   }
   // The same data taken to noise, each on one Brownian path.
   for (std::size_t i = 0; i < times_.size(); ++i) {
-    const Moment at = process_->at(times_[i]);
+    const Moment at = sde_.at(times_[i]);
     forward[i] = at.alpha * (data + path.path(std::min(at.relative(), diffusion::Noise::treeTop)));
   }
   reverse_ = std::move(reverse), forward_ = std::move(forward);
@@ -165,13 +177,38 @@ void ScoreSde::judgeLikelihood() {
   exactLog_.clear(), flowLog_.clear();
   const State points = scene_.draw(seed_, judged, dataPurpose + 0x100);
   std::vector<double> times;
-  const double high = process_->at(times_.front()).relative(), low = std::max(process_->at(times_.back()).relative(), 1e-4);
+  const double high = sde_.at(times_.front()).relative(), low = std::max(sde_.at(times_.back()).relative(), 1e-4);
   for (int i = 0; i <= likelihoodSteps; ++i)
-    times.push_back(diffusion::timeOf(*process_, low * std::pow(high / low, static_cast<double>(i) / likelihoodSteps)));
-  const Moment first = process_->at(times.front());
-  flowLog_ = flowLikelihood(scene_.mixture, *process_, times, first.alpha * points, {exactEnd_, probes_, seed_});
+    times.push_back(diffusion::timeOf(sde_, low * std::pow(high / low, static_cast<double>(i) / likelihoodSteps)));
+  const Moment first = sde_.at(times.front());
+  flowLog_ = flowLikelihood(scene_.mixture, sde_, times, first.alpha * points, {exactEnd_, probes_, seed_});
   for (std::size_t p = 0; p < judged; ++p)
     exactLog_.push_back(scene_.mixture.logDensity(points[2 * p], points[2 * p + 1], first.relative()) - 2 * std::log(first.alpha));
+}
+
+Expected<diffusion::Sde> ScoreSde::chosenSde(const LabContext& context) {
+  const std::string& id = context.text("sde");
+  const double beta0 = context.number("beta-first"), beta1 = context.number("beta-last");
+  const double least = context.number("sigma-min"), most = context.number("sigma-max");
+  if (id == "vp") return diffusion::Sde{[=](double t) { return diffusion::variancePreserving(t, beta0, beta1); }, 1e-5, 1};
+  if (id == "sub-vp") return diffusion::Sde{[=](double t) { return diffusion::subVariancePreserving(t, beta0, beta1); }, 1e-5, 1};
+  if (id == "ve") {
+    if (least >= most) return makeError(ErrorCode::usage, trf("σ at the end should be above σ at the beginning, found {:.3g} and {:.3g}", most, least));
+    return diffusion::Sde{[=](double t) { return diffusion::varianceExploding(t, least, most); }, 0, 1, true};
+  }
+  if (id == "flow") {
+    diffusion::Sde sde = diffusion::sdeOf(*findRegistered<diffusion::Process>("flow"));
+    sde.last = 0.999;  // its drift has no bound at 1
+    return sde;
+  }
+  const bool rates = id == "rates";
+  const auto a = numbersIn(context.text(rates ? "drift" : "alphas"), rates ? tr("Drift f") : tr("Signal α"), {-100, 100, 2, 64});
+  if (!a) return a.error();
+  const auto b = numbersIn(context.text(rates ? "diffusion" : "sigmas"), rates ? tr("Diffusion g") : tr("Noise σ"), {-1000, 1000, 2, 64});
+  if (!b) return b.error();
+  auto sde = rates ? diffusion::sdeFromRates(*a, *b) : diffusion::sdeFromMoments(*a, *b);
+  if (sde) sde->first = 1e-5;
+  return sde;
 }
 
 Expected<void> ScoreSde::update(LabContext& context) {
@@ -179,7 +216,8 @@ Expected<void> ScoreSde::update(LabContext& context) {
   if (keepsTime(context)) return {};
   auto scene = planeScene(context);
   if (!scene) return scene.error();
-  const auto* process = findRegistered<diffusion::Process>(context.text("sde"));
+  auto chosen = chosenSde(context);
+  if (!chosen) return chosen.error();
   const std::string& predictor = context.text("predictor");
   const double share = context.number("noise-share");
   if (predictor == "rk4" && share > 0) {
@@ -187,15 +225,16 @@ Expected<void> ScoreSde::update(LabContext& context) {
   }
   const int steps = static_cast<int>(context.integer("steps"));
   std::vector<double> times;
-  const double last = std::min(process->last, 1.0), first = std::max(process->first, context.number("first-time"));
-  const double high = process->at(last).relative(), low = process->at(first).relative();
+  const double last = chosen->last, first = std::max(chosen->first, context.number("first-time"));
+  const double high = chosen->at(last).relative(), low = chosen->at(first).relative();
   for (int i = 0; i <= steps; ++i) {
     const double part = static_cast<double>(i) / steps;
     times.push_back(context.text("grid") == "time" ? last + (first - last) * part
-                                                   : diffusion::timeOf(*process, high * std::pow(low / high, part)));
+                                                   : diffusion::timeOf(*chosen, high * std::pow(low / high, part)));
   }
   PlaneScene before = std::exchange(scene_, *std::move(scene));
-  const auto* processBefore = std::exchange(process_, process);
+  auto sdeBefore = std::exchange(sde_, *std::move(chosen));
+  auto idBefore = std::exchange(sdeId_, context.text("sde"));
   auto timesBefore = std::exchange(times_, std::move(times));
   predictor_ = predictor, share_ = share, ratio_ = context.number("corrector-ratio");
   correctorSteps_ = static_cast<int>(context.integer("corrector-steps"));
@@ -204,7 +243,7 @@ Expected<void> ScoreSde::update(LabContext& context) {
   exactEnd_ = context.text("end-law") == "exact";
   probes_ = static_cast<int>(context.integer("probes"));
   if (auto built = rebuild(context); !built) {
-    scene_ = std::move(before), process_ = processBefore, times_ = std::move(timesBefore);
+    scene_ = std::move(before), sde_ = std::move(sdeBefore), sdeId_ = std::move(idBefore), times_ = std::move(timesBefore);
     return built;
   }
   frame_ = 0;
@@ -231,6 +270,12 @@ Expected<bool> ScoreSde::advance(LabContext&) {
 // Every frame is there already; which one is shown is all that changes.
 std::vector<Tensor> ScoreSde::capture() const { return {Tensor::from(Shape{1}, std::vector<float>{static_cast<float>(frame_)})}; }
 void ScoreSde::restore(std::int64_t frame, std::vector<Tensor>) { frame_ = frame; }
+
+// At t = 0, 1/4, ... 1, or as near as the SDE goes.
+diffusion::SdeRates ScoreSde::ratesAtKnot(int knot) const {
+  const double t = static_cast<double>(knot) / (knots - 1);
+  return diffusion::ratesAt(sde_.at(std::clamp(t, std::max(sde_.first, 1e-4), sde_.last)));
+}
 
 std::size_t ScoreSde::frameOf(double time) const {
   std::size_t best = 0;
@@ -268,6 +313,7 @@ std::vector<Metric> ScoreSde::metrics() const {
   double most = 0, mean = 0;
   for (std::size_t p = 0; p < flowLog_.size(); ++p)
     most = std::max(most, std::abs(flowLog_[p] - exactLog_[p])), mean += flowLog_[p] / static_cast<double>(flowLog_.size());
+  if (correctorSteps_ > 0) result.push_back({"corrector.unstable", static_cast<double>(unstable_), ""});
   result.push_back({"likelihood.error", most, "nats"});
   result.push_back({"likelihood.mean", mean, "nats"});
   result.push_back({"likelihood.bits-per-dim", -mean / (2 * std::numbers::ln2), "bits"});
@@ -276,8 +322,22 @@ std::vector<Metric> ScoreSde::metrics() const {
 
 Changes ScoreSde::pointer(const PointerEvent& event, const Values& values) const {
   if (event.handle == "early") return {{"early", std::clamp(event.x, 0.0, 1.0)}};
+  if (times_.empty()) return {};
+  if (event.panel == "rates" && event.handle.size() == 3 && event.kind == PointerEvent::Kind::drag) {
+    // Drag a point of a curve: the drawn curves begin as the present ones.
+    const int moved = event.handle[2] - '0';
+    std::string drift, diffusion;
+    for (int k = 0; k < knots; ++k) {
+      const auto sde = ratesAtKnot(k);
+      const bool own = k == moved;
+      const double f = own && event.handle[0] == 'f' ? event.y : sde.drift, g = own && event.handle[0] == 'g' ? event.y : std::sqrt(std::max(sde.diffusion2, 0.0));
+      drift += fmt::format("{}{:.4g}", k > 0 ? ", " : "", std::clamp(f, -50.0, 20.0));
+      diffusion += fmt::format("{}{:.4g}", k > 0 ? ", " : "", std::clamp(g, 0.0, 200.0));
+    }
+    return {{"sde", std::string("rates")}, {"drift", drift}, {"diffusion", diffusion}};
+  }
   if (event.panel != "forward") return {};
-  return sceneChanges(event, values, process_ != nullptr ? process_->at(times_[static_cast<std::size_t>(frame_)]).alpha : 1);
+  return sceneChanges(event, values, sde_.at(times_[static_cast<std::size_t>(frame_)]).alpha);
 }
 
 ORRERY_LAB(ScoreSde);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/diffusion/process.h"
 #include "core/labs/generative/score_sde/lab.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
@@ -41,7 +42,7 @@ TEST_CASE("variance obeys d sigma^2 / dt = 2 f sigma^2 + g^2, for VE, VP and sub
     const auto& process = *findRegistered<diffusion::Process>(id);
     for (const double t : {0.05, 0.3, 0.7, 0.95}) {
       const auto at = process.at(t);
-      const LinearSde sde = sdeAt(at);
+      const auto sde = diffusion::ratesAt(at);
       const double h = 1e-5;
       const auto square = [&](double s) { return process.at(s).sigma * process.at(s).sigma; };
       const double rate = (square(t + h) - square(t - h)) / (2 * h);
@@ -70,7 +71,7 @@ TEST_CASE("the likelihood by the ODE is that of the density: 2.4e-4 nats with 10
     exact.push_back(scene->mixture.logDensity(points[2 * p] / at.alpha, points[2 * p + 1] / at.alpha, at.relative()) -
                     2 * std::log(at.alpha));
   const auto error = [&](int steps, bool exactEnd) {
-    return worst(flowLikelihood(scene->mixture, vp, timesBetween(vp, at.relative(), vp.at(1).relative(), steps), points, {exactEnd, 0, 0}),
+    return worst(flowLikelihood(scene->mixture, diffusion::sdeOf(vp), timesBetween(vp, at.relative(), vp.at(1).relative(), steps), points, {exactEnd, 0, 0}),
                  exact);
   };
   const double coarse = error(100, true), fine = error(200, true);
@@ -87,12 +88,12 @@ TEST_CASE("Hutchinson's estimate is right on average, and its spread falls with 
   const auto& vp = *findRegistered<diffusion::Process>("vp");
   const auto times = timesBetween(vp, 0.02, 100, 60);
   const diffusion::State points = vp.at(times.front()).alpha * scene->draw(3, 100, 17);
-  const auto exact = flowLikelihood(scene->mixture, vp, times, points);
+  const auto exact = flowLikelihood(scene->mixture, diffusion::sdeOf(vp), times, points);
   const auto spread = [&](int probes, double& mean) {
     double squares = 0;
     mean = 0;
     for (std::uint64_t seed = 0; seed < 4; ++seed) {
-      const auto guess = flowLikelihood(scene->mixture, vp, times, points, {true, probes, seed});
+      const auto guess = flowLikelihood(scene->mixture, diffusion::sdeOf(vp), times, points, {true, probes, seed});
       for (std::size_t p = 0; p < guess.size(); ++p) mean += (guess[p] - exact[p]) / 400, squares += std::pow(guess[p] - exact[p], 2) / 400;
     }
     return std::sqrt(squares);
@@ -103,6 +104,105 @@ TEST_CASE("Hutchinson's estimate is right on average, and its spread falls with 
   CHECK(std::abs(one) < 0.2 * wide);
   CHECK(std::abs(eight) < 0.2 * narrow);
   CHECK(wide / narrow == Approx(std::sqrt(8.0)).epsilon(0.25));
+}
+
+TEST_CASE("a drawn diffusion obeys its own equations: moments of f and g, f and g of moments") {
+  const auto own = diffusion::sdeFromRates({-1, 2, -3}, {0.5, 2, 1});
+  REQUIRE(own);
+  for (const double t : {0.02, 0.25, 0.3, 0.49, 0.51, 0.77, 0.98}) {
+    const auto at = own->at(t);
+    const auto rates = diffusion::ratesAt(at);
+    const double f = t < 0.5 ? -1 + 6 * t : 2 - 10 * (t - 0.5), g = t < 0.5 ? 0.5 + 3 * t : 2 - 2 * (t - 0.5);
+    INFO(t);
+    CHECK(rates.drift == Approx(f));
+    CHECK(std::sqrt(rates.diffusion2) == Approx(g).epsilon(1e-9));
+    // The rates are those of the moments: central differences within one piece.
+    const double h = 1e-4;
+    CHECK((own->at(t + h).alpha - own->at(t - h).alpha) / (2 * h) == Approx(at.alphaRate).epsilon(1e-6));
+    CHECK((own->at(t + h).sigma - own->at(t - h).sigma) / (2 * h) == Approx(at.sigmaRate).epsilon(1e-5));
+  }
+  // VP's own rates, drawn: f is a straight line, g = sqrt(beta) nearly one between 33 points.
+  std::vector<double> f, g;
+  for (int i = 0; i <= 32; ++i) {
+    const double beta = 0.1 + 19.9 * i / 32;
+    f.push_back(-beta / 2), g.push_back(std::sqrt(beta));
+  }
+  const auto drawn = diffusion::sdeFromRates(f, g);
+  REQUIRE(drawn);
+  for (const double t : {0.1, 0.4, 1.0}) {
+    const auto a = drawn->at(t), b = diffusion::variancePreserving(t, 0.1, 20);
+    CHECK(a.alpha == Approx(b.alpha).epsilon(1e-9));
+    CHECK(a.sigma == Approx(b.sigma).epsilon(0.015));  // the first chord of sqrt(beta) lies below it
+  }
+  // Constant g from the first moment on: sigma^2 = t without drift, whatever the table's first piece is.
+  const auto plain = diffusion::sdeFromRates({0, 0}, {1, 1});
+  REQUIRE(plain);
+  CHECK(plain->exploding);
+  for (const double t : {1e-7, 1e-5, 1e-4, 0.3, 1.0}) CHECK(plain->at(t).sigma == Approx(std::sqrt(t)).epsilon(1e-9));
+  // Straight lines of alpha and sigma: the flow's own diffusion.
+  const auto moments = diffusion::sdeFromMoments({1, 0.5, 0.25}, {0, 0.5, 0.75});
+  REQUIRE(moments);
+  CHECK(diffusion::ratesAt(moments->at(0.25)).drift == Approx(-1 / 0.75));
+  CHECK(diffusion::ratesAt(moments->at(0.25)).diffusion2 == Approx(2 * 0.25 + 2 * 0.25 * 0.25 / 0.75));
+}
+
+TEST_CASE("what is no diffusion is refused: variance that would have to shrink, noise below 0, none at the beginning") {
+  const auto refusal = [](const Expected<diffusion::Sde>& sde) {
+    REQUIRE_FALSE(sde);
+    return sde.error().message;
+  };
+  CHECK(refusal(diffusion::sdeFromMoments({1, 0.5, 0.9}, {0, 0.9, 0.9})).find("would have to shrink") != std::string::npos);
+  CHECK(refusal(diffusion::sdeFromMoments({1, 0}, {0, 1})).find("above 0") != std::string::npos);
+  CHECK(refusal(diffusion::sdeFromMoments({0.9, 0.1}, {0, 1})).find("begin with 1") != std::string::npos);
+  CHECK(refusal(diffusion::sdeFromMoments({1, 0.5}, {0, 1, 2})).find("as many") != std::string::npos);
+  CHECK(refusal(diffusion::sdeFromRates({0, 0}, {1, -1})).find("below 0") != std::string::npos);
+  CHECK(refusal(diffusion::sdeFromRates({0, 0, 0}, {0, 0, 1})).find("without noise at once") != std::string::npos);
+  CHECK(refusal(diffusion::sdeFromRates({-90, -90}, {1, 1})).find("of their size") != std::string::npos);
+  auto session = openLab({{"particles", whole(64)}, {"steps", whole(20)}});
+  REQUIRE(session->wait());
+  for (const Changes& changes : {Changes{{"sde", text("moments")}, {"alphas", text("1, 0.5, 0.9")}, {"sigmas", text("0, 0.9, 0.9")}},
+                                 Changes{{"sde", text("rates")}, {"drift", text("1, two")}},
+                                 Changes{{"sde", text("ve")}, {"sigma-min", Value(5.0)}, {"sigma-max", Value(2.0)}}}) {
+    REQUIRE(session->set(changes));
+    CHECK_FALSE(session->wait());
+  }
+  CHECK(session->picture()->figure.panels.size() == 6);
+}
+
+TEST_CASE("every SDE comes home by every predictor, drawn ones too") {
+  for (const char* sde : {"vp", "sub-vp", "ve", "flow", "rates", "moments"}) {
+    for (const char* predictor : {"em", "reverse-diffusion", "ancestral"}) {
+      if (sde == std::string("flow") && predictor == std::string("em")) continue;  // its drift has no bound at the start
+      auto session = openLab({{"scene", text("gauss")}, {"sde", text(sde)}, {"predictor", text(predictor)}, {"particles", whole(4096)}, {"steps", whole(400)}});
+      const auto m = metricsAt(*session, 1000);
+      INFO(sde << ", " << predictor);
+      // Standard error 3.2 % of the ratio; Euler-Maruyama's own error with 400 steps is a few percent.
+      CHECK(m.at("variance.reverse") / m.at("variance.forward") == Approx(1).epsilon(0.12));
+    }
+  }
+}
+
+TEST_CASE("dragging a point of f draws the curves, which begin as the present ones") {
+  auto session = openLab({{"particles", whole(64)}, {"steps", whole(20)}});
+  REQUIRE(session->wait());
+  PointerEvent drag;
+  drag.panel = "rates", drag.handle = "f-2", drag.kind = PointerEvent::Kind::drag;
+  drag.x = 0.5, drag.y = -1;
+  session->pointer(drag);
+  REQUIRE(session->wait());
+  const auto& values = session->values();
+  CHECK(std::get<std::string>(values.at("sde")) == "rates");
+  // VP: f = -beta / 2 = -(0.1 + 19.9 t) / 2.
+  CHECK(std::get<std::string>(values.at("drift")) == "-0.051, -2.537, -1, -7.512, -10");
+}
+
+TEST_CASE("a corrector's step beyond twice the narrowest variance is said to be unstable: on a Gaussian beyond a ratio of 1") {
+  // delta = 2 ratio^2 (E|z| / E|S|)^2, and E|S| = E|z| / deviation: delta = 2 ratio^2 variance, but for the particles' noise.
+  for (const auto& [ratio, unstable] : {std::pair{0.9, false}, {1.1, true}}) {
+    auto session = openLab({{"scene", text("gauss")}, {"particles", whole(1024)}, {"steps", whole(40)}, {"corrector-steps", whole(1)}, {"corrector-ratio", Value(ratio)}});
+    INFO(ratio);
+    CHECK((metricsAt(*session, 1000).at("corrector.unstable") > 0) == unstable);
+  }
 }
 
 TEST_CASE("every noise share has the same variance at every time") {

@@ -1,8 +1,18 @@
 // What the lab score-sde offers: its parameters, presets and views.
 
+#include <algorithm>
+
 #include "core/labs/generative/score_sde/lab.h"
 
 namespace orrery::generative {
+
+namespace {
+
+bool chosen(const Values& values, std::initializer_list<std::string_view> any) {
+  return std::find(any.begin(), any.end(), std::get<std::string>(values.find("sde")->second)) != any.end();
+}
+
+}  // namespace
 
 LabEntry ScoreSde::describe() {
   LabEntry entry;
@@ -15,14 +25,31 @@ LabEntry ScoreSde::describe() {
   const std::vector<Parameter> own = {
       {"particles", "Particles", "How many points go to noise and come back.", "Density", whole(2048), Integer{64, 16384, true}},
       {"sde", "SDE", "Drift f and diffusion g of dx = f x dt + g dw.", "Diffusion", "vp"s,
-       Choice{{{"vp", "Variance preserving SDE"}, {"sub-vp", "Sub-VP SDE"}, {"ve", "Variance exploding SDE"}}}},
+       Choice{{{"vp", "Variance preserving SDE"}, {"sub-vp", "Sub-VP SDE"}, {"ve", "Variance exploding SDE"}, {"flow", "Flow matching, straight path"},
+               {"rates", "Your drift and diffusion"}, {"moments", "Your signal and noise"}}}},
+      {"beta-first", "β at the beginning", "f = −β / 2 and g² = β; β grows evenly.", "Diffusion", 0.1, LogReal{0.01, 50}, "",
+       [](const Values& v) { return chosen(v, {"vp", "sub-vp"}); }},
+      {"beta-last", "β at the end", "f = −β / 2 and g² = β; β grows evenly.", "Diffusion", 20.0, LogReal{0.01, 50}, "",
+       [](const Values& v) { return chosen(v, {"vp", "sub-vp"}); }},
+      {"sigma-min", "σ at the beginning", "σ grows by the same factor in equal times.", "Diffusion", 0.01, LogReal{1e-3, 500}, "",
+       [](const Values& v) { return chosen(v, {"ve"}); }},
+      {"sigma-max", "σ at the end", "σ grows by the same factor in equal times.", "Diffusion", 50.0, LogReal{1e-3, 500}, "",
+       [](const Values& v) { return chosen(v, {"ve"}); }},
+      {"drift", "Drift f", "Values at evenly spaced times from 0 to 1; or drag the points of its curve.", "Diffusion",
+       "-0.05, -2.5, -5, -7.5, -10"s, Text{}, "", [](const Values& v) { return chosen(v, {"rates"}); }},
+      {"diffusion", "Diffusion g", "Values at evenly spaced times from 0 to 1; or drag the points of its curve.", "Diffusion",
+       "0.3, 2.3, 3.2, 3.9, 4.5"s, Text{}, "", [](const Values& v) { return chosen(v, {"rates"}); }},
+      {"alphas", "Signal α", "Values at evenly spaced times from 0 to 1, the first is 1.", "Diffusion", "1, 0.9, 0.6, 0.2, 0.01"s, Text{}, "",
+       [](const Values& v) { return chosen(v, {"moments"}); }},
+      {"sigmas", "Noise σ", "Values at evenly spaced times from 0 to 1, the first is 0; σ/α must rise.", "Diffusion", "0, 0.4, 0.8, 0.97, 1"s,
+       Text{}, "", [](const Values& v) { return chosen(v, {"moments"}); }},
       {"first-time", "First time ε", "Where the way back ends: at 0 the score has no bound.", "Diffusion", 1e-3, LogReal{1e-5, 1e-2}},
       {"noise-share", "Noise share ζ", "0 is the ODE, 1 the reverse SDE; every value has the same law at each time.", "Way back", 1.0,
        Real{0, 2, 0.01}},
       {"predictor", "Predictor", "How one step back is taken.", "Way back", "em"s,
-       Choice{{{"em", "Euler–Maruyama"}, {"ancestral", "Ancestral"}, {"rk4", "ODE, Runge–Kutta 4"}}}},
-      {"corrector-steps", "Corrector steps", "Langevin steps at every level.", "Way back", whole(0), Integer{0, 10}},
-      {"corrector-ratio", "Corrector signal to noise", "Sets the size of a Langevin step.", "Way back", 0.16, Real{0.01, 0.5, 0.01}, "",
+       Choice{{{"em", "Euler–Maruyama"}, {"reverse-diffusion", "Reverse diffusion"}, {"ancestral", "Ancestral"}, {"rk4", "ODE, Runge–Kutta 4"}}}},
+      {"corrector-steps", "Corrector steps", "Langevin steps at every level.", "Way back", whole(0), Integer{0, 20}},
+      {"corrector-ratio", "Corrector signal to noise", "Sets the size of a Langevin step.", "Way back", 0.16, Real{0.01, 2, 0.01}, "",
        [](const Values& v) { return std::get<std::int64_t>(v.find("corrector-steps")->second) > 0; }},
       {"steps", "Steps N", "From noise to data.", "Way back", whole(200), Integer{4, 1000, true}},
       {"grid", "Grid", "Steps equal in ln σ or in t.", "Way back", "level"s,
@@ -50,6 +77,10 @@ LabEntry ScoreSde::describe() {
        "Forty steps of Euler–Maruyama with two Langevin corrections at every level.",
        {{"scene", "ring8"s}, {"steps", whole(40)}, {"corrector-steps", whole(2)}}},
       {"exploding", "Variance exploding", "The data stay where they are and drown.", {{"sde", "ve"s}}},
+      {"own",
+       "A diffusion of your own",
+       "Noise comes in two bursts. Drag the points of f and g: the law at each time follows, and every way back still arrives.",
+       {{"sde", "rates"s}, {"drift", "0, -6, 0, -6, 0"s}, {"diffusion", "0.3, 3.5, 0.3, 3.5, 0.3"s}, {"noise-share", 0.5}}},
       {"bits",
        "One probe or the trace",
        "The likelihood by the ODE with one random direction per point: right on average, with a spread.",

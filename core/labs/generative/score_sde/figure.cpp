@@ -36,11 +36,13 @@ Panel ScoreSde::canvasPanel(bool forward) const {
   const double half = canvasHalf();
   Panel panel = planePanel(forward ? "forward" : "reverse", half);
   const auto now = static_cast<std::size_t>(frame_);
-  const Moment at = process_->at(times_[now]);
+  const Moment at = sde_.at(times_[now]);
   panel.title = forward       ? tr("Demolition: dx = f x dt + g dw")
                 : share_ == 0 ? tr("Rebuilding by the ODE")
                               : tr("Rebuilding by the reverse SDE");
-  panel.note = forward ? trf("t = {:.3g}, σ = {:.3g}", times_[now], at.sigma) : trf("ζ = {:.3g}", share_);
+  panel.note = forward         ? trf("t = {:.3g}, σ = {:.3g}", times_[now], at.sigma)
+               : unstable_ > 0 ? trf("corrector unstable at {} of {} levels", unstable_, times_.size() - 1)
+                               : trf("ζ = {:.3g}", share_);
   // States beyond the canvas are drawn at the size they would have with unit variance.
   const auto shrunk = [&](const Moment& m) { return m.alpha > 0.999 ? 1 / std::hypot(1, m.sigma) : 1.0; };
   const double scale = shrunk(at);
@@ -51,7 +53,7 @@ Panel ScoreSde::canvasPanel(bool forward) const {
   std::vector<double> x, y;
   for (std::size_t p = 0; p < std::min(mostTrails, particles_); ++p) {
     for (std::size_t i = from; i <= to; ++i) {
-      const double s = shrunk(process_->at(times_[i]));
+      const double s = shrunk(sde_.at(times_[i]));
       x.push_back(s * clouds[i][2 * p]), y.push_back(s * clouds[i][2 * p + 1]);
     }
     x.push_back(std::numeric_limits<double>::quiet_NaN()), y.push_back(std::numeric_limits<double>::quiet_NaN());
@@ -71,15 +73,25 @@ Panel ScoreSde::ratesPanel() const {
   panel.x.label = tr("time t (data at 0)");
   panel.y.label = tr("rate");
   std::vector<double> x, f, g;
-  for (int i = 0; i <= 120; ++i) {
-    const double t = process_->first + (std::min(process_->last, 1.0) - process_->first) * i / 120.0;
-    const LinearSde sde = sdeAt(process_->at(std::max(t, 1e-4)));
+  constexpr double tallest = 60;  // the straight path's drift has no bound
+  const double first = std::max(sde_.first, 1e-4);
+  for (int i = 0; i <= 240; ++i) {
+    const double t = first + (sde_.last - first) * i / 240.0;
+    const auto sde = diffusion::ratesAt(sde_.at(t));
+    if (sdeId_ == "flow" && std::abs(sde.drift) > tallest) break;
     x.push_back(t), f.push_back(sde.drift), g.push_back(std::sqrt(std::max(sde.diffusion2, 0.0)));
   }
   auto drift = curveOf("drift", x, f, Paint::series(4), "f"), diffusion = curveOf("diffusion", x, g, Paint::series(5), "g");
   drift->directLabel = diffusion->directLabel = false;
   panel.marks.push_back(std::move(drift));
   panel.marks.push_back(std::move(diffusion));
+  for (int k = 0; k < knots && sdeId_ != "flow"; ++k) {
+    const auto sde = ratesAtKnot(k);
+    const double t = static_cast<double>(k) / (knots - 1);
+    panel.handles.push_back({"f-" + std::to_string(k), t, sde.drift, Handle::Kind::point, trf("drift f at t = {:.2g}", t)});
+    panel.handles.push_back(
+        {"g-" + std::to_string(k), t, std::sqrt(std::max(sde.diffusion2, 0.0)), Handle::Kind::point, trf("diffusion g at t = {:.2g}", t)});
+  }
   auto rule = std::make_shared<RuleMark>("now");
   rule->at = times_[static_cast<std::size_t>(frame_)];
   rule->paint = Paint::of(Role::accent);
@@ -94,12 +106,12 @@ Panel ScoreSde::variancePanel() const {
   panel.title = tr("Variance on the way");
   panel.x.label = tr("time t (data at 0)");
   panel.y.label = tr("variance of x");
-  panel.y.scale = process_->id == "ve" ? ScaleKind::log : ScaleKind::linear;
+  panel.y.scale = sde_.exploding ? ScaleKind::log : ScaleKind::linear;
   const auto [mean, variance] = momentsOf(scene_.mixture);
   std::vector<double> t, theory, there, back, until;
   const std::size_t stride = std::max<std::size_t>(times_.size() / 80, 1);
   for (std::size_t i = 0; i < times_.size(); i += stride) {
-    const Moment at = process_->at(times_[i]);
+    const Moment at = sde_.at(times_[i]);
     t.push_back(times_[i]);
     theory.push_back(at.alpha * at.alpha * variance + at.sigma * at.sigma);
     there.push_back(varianceOfX(forward_[i]));

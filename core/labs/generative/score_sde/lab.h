@@ -5,18 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "core/diffusion/process.h"
+#include "core/diffusion/sde.h"
 #include "core/figure/marks/marks.h"
 #include "core/labs/generative/shared/plane_scene.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
-
-// Drift factor f and squared diffusion g^2 of dx = f x dt + g dw at one time: f = alpha' / alpha, g^2 = 2 sigma sigma' - 2 f sigma^2.
-struct LinearSde {
-  double drift = 0, diffusion2 = 0;
-};
-LinearSde sdeAt(const diffusion::Moment& at);
 
 // ln p_0 of points at time `first` by the probability-flow ODE from there to the last of `times` (rising), classic Runge-Kutta, with the
 // divergence of u = f x - g^2 S / 2 exact (central differences of the exact denoiser) or by `probes` random signs per point (Hutchinson
@@ -26,8 +20,8 @@ struct LikelihoodOptions {
   int probes = 0;  // 0: exact divergence
   std::uint64_t seed = 0;
 };
-std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const diffusion::Process& process,
-                                   const std::vector<double>& times, const diffusion::State& points, const LikelihoodOptions& options = {});
+std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const diffusion::Sde& sde, const std::vector<double>& times,
+                                   const diffusion::State& points, const LikelihoodOptions& options = {});
 
 class ScoreSde : public Lab {
  public:
@@ -44,9 +38,12 @@ class ScoreSde : public Lab {
 
  private:
   diffusion::State score(const diffusion::State& x, const diffusion::Moment& at) const;
-  void correct(diffusion::State& x, const diffusion::Moment& at, std::uint32_t step) const;
+  bool correct(diffusion::State& x, const diffusion::Moment& at, std::uint32_t step) const;  // false: a step longer than is stable
+  static Expected<diffusion::Sde> chosenSde(const LabContext& context);
   Expected<void> rebuild(LabContext& context);
   void judgeLikelihood();
+  static constexpr int knots = 5;          // of drawn curves
+  diffusion::SdeRates ratesAtKnot(int knot) const;
   std::size_t frameOf(double time) const;  // the frame nearest to a time
   static double varianceOfX(const diffusion::State& pairs);
   double correlation() const;              // of the x coordinates at the early time and now, reverse paths
@@ -60,12 +57,13 @@ class ScoreSde : public Lab {
   Panel likelihoodPanel() const;
 
   PlaneScene scene_;
-  const diffusion::Process* process_ = nullptr;
+  diffusion::Sde sde_;
+  std::string sdeId_;
   std::vector<double> times_;                        // of the frames, from the last down to the first
   std::vector<diffusion::State> reverse_, forward_;  // a cloud per frame
   std::string predictor_;
   double share_ = 1, ratio_ = 0.16, early_ = 0.5;  // zeta, the corrector's signal to noise ratio, the early time of the scatter
-  int correctorSteps_ = 0, probes_ = 0;
+  int correctorSteps_ = 0, probes_ = 0, unstable_ = 0;  // levels whose Langevin step was too long to correct anything
   bool exactEnd_ = true;
   std::size_t particles_ = 2048;
   std::uint64_t seed_ = 0;
