@@ -12,6 +12,7 @@
 #include "core/base/text.h"
 #include "core/diffusion/grid.h"
 #include "core/labs/generative/edm_unified/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -106,13 +107,13 @@ State EdmUnified::start(double level) const {
   return x;
 }
 
-State EdmUnified::velocity(const diffusion::Process& process, const State& x, double t) const {
-  const Moment at = process.at(t);
-  const State clean = data_.denoise(x / at.alpha, at.relative());
-  return at.alphaRate * clean + (at.sigmaRate / at.sigma) * (x - at.alpha * clean);
-}
-
-EdmUnified::Walk EdmUnified::walk(const diffusion::Process& process, const std::vector<double>& levels, const std::string& solver) const {
+EdmUnified::Walk EdmUnified::walk(const diffusion::Process& process, const std::vector<double>& levels, const std::string& solver,
+                                  Denoise denoise) const {
+  const auto velocity = [&](const State& x, double t) {
+    const Moment at = process.at(t);
+    const State clean = (this->*denoise)(x / at.alpha, at.relative());
+    return at.alphaRate * clean + (at.sigmaRate / at.sigma) * (x - at.alpha * clean);
+  };
   Walk walk;
   walk.levels = levels;
   for (const double level : levels) walk.times.push_back(diffusion::timeOf(process, level));
@@ -120,14 +121,14 @@ EdmUnified::Walk EdmUnified::walk(const diffusion::Process& process, const std::
   walk.raw.push_back(x);
   for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
     const double a = walk.times[i], b = walk.times[i + 1], h = b - a, middle = a + h / 2;
-    const State k1 = velocity(process, x, a);
+    const State k1 = velocity(x, a);
     if (solver == "euler") {
       x += h * k1;
     } else if (solver == "heun") {
-      x += (h / 2) * (k1 + velocity(process, x + h * k1, b));
+      x += (h / 2) * (k1 + velocity(x + h * k1, b));
     } else {
-      const State k2 = velocity(process, x + (h / 2) * k1, middle), k3 = velocity(process, x + (h / 2) * k2, middle);
-      x += (h / 6) * (k1 + 2 * k2 + 2 * k3 + velocity(process, x + h * k3, b));
+      const State k2 = velocity(x + (h / 2) * k1, middle), k3 = velocity(x + (h / 2) * k2, middle);
+      x += (h / 6) * (k1 + 2 * k2 + 2 * k3 + velocity(x + h * k3, b));
     }
     walk.raw.push_back(x);
   }
@@ -147,12 +148,22 @@ double EdmUnified::meanSpread(double level) const {
   return sum;
 }
 
+double EdmUnified::networkError(double level) const {
+  constexpr std::size_t nodes = 64;
+  State x(nodes);
+  for (std::size_t i = 0; i < nodes; ++i) x[i] = data_.quantile((static_cast<double>(i) + 0.5) / nodes, level);
+  const State off = byNetwork(x, level) - exactly(x, level);
+  double sum = 0;
+  for (const double d : off) sum += d * d / nodes;
+  return sum;
+}
+
 void EdmUnified::followLaws(const std::vector<double>& levels) {
   paths_.clear();
   for (const char* id : {"ve", "vp", "flow", "edm", "trigonometric"}) {
     LawPath path;
     path.process = findRegistered<diffusion::Process>(id);
-    path.walk = walk(*path.process, levels, "rk4");
+    path.walk = walk(*path.process, levels, "rk4", &EdmUnified::exactly);
     const Walk& w = path.walk;
     for (std::size_t k = 0; k < starts; ++k) {
       double length = 0;
@@ -188,6 +199,17 @@ Expected<void> EdmUnified::update(LabContext& context) {
                                             static_cast<int>(context.integer("steps")), false, request);
   if (!levels) return levels.error();
 
+  std::shared_ptr<const models::MlpDenoiser> network;
+  if (context.text("denoiser") == "network") {
+    network = network_;
+    if (!network || perceptronChanged(context, "network-schedule")) {
+      auto opened = statedLinePerceptron(context, tr("choose the exact denoiser"), "network-schedule");
+      if (!opened) return opened.error();
+      network = *std::move(opened);
+    }
+  }
+
+  network_ = std::move(network);
   data_ = std::move(data);
   measured_ = std::sqrt(squares - mean * mean);
   dataDeviation_ = context.flag("measure") ? measured_ : context.number("data-deviation");
@@ -196,6 +218,7 @@ Expected<void> EdmUnified::update(LabContext& context) {
   solver_ = context.text("solver");
   levels_ = *levels;
 
+  complaint_ = network_ ? perceptronComplaint(*network_, start(high), high) : std::string();
   // The exact trajectories of every law and their bend in their own coordinates; then the solver's error there, scaled back at the end.
   const bool dataChanged = context.restarting() || context.anyChanged({"data", "width"});
   if (dataChanged || context.anyChanged({"sigma-min", "sigma-max"})) {
@@ -206,7 +229,7 @@ Expected<void> EdmUnified::update(LabContext& context) {
   const State exact = start(low);
   error_.clear();
   for (const LawPath& path : paths_) {
-    const Walk quick = walk(*path.process, levels_, solver_);
+    const Walk quick = walk(*path.process, levels_, solver_, denoiser());
     if (path.process == law_) coarse_ = quick;
     double error = 0;
     for (std::size_t k = 0; k < starts; ++k)
@@ -216,7 +239,7 @@ Expected<void> EdmUnified::update(LabContext& context) {
 
   // The loss per level: what the best network is left with, and what one that says 0 begins with.
   if (dataChanged) spreads_.clear();
-  lossAt_.clear(), lossLeast_.clear(), lossDensity_.clear(), lossFirst_.clear();
+  lossAt_.clear(), lossLeast_.clear(), lossDensity_.clear(), lossFirst_.clear(), lossNetwork_.clear();
   for (int i = 0; i < lossPoints; ++i) {
     const double lnSigma = lossFrom + (lossTo - lossFrom) * i / (lossPoints - 1.0), sigma = std::exp(lnSigma);
     const Preconditioning p = view_->at(sigma, dataDeviation_);
@@ -224,6 +247,7 @@ Expected<void> EdmUnified::update(LabContext& context) {
     lossAt_.push_back(sigma);
     if (static_cast<int>(spreads_.size()) <= i) spreads_.push_back(meanSpread(sigma));
     lossLeast_.push_back(weight * spreads_[static_cast<std::size_t>(i)]);
+    if (network_) lossNetwork_.push_back(weight * (spreads_[static_cast<std::size_t>(i)] + networkError(sigma)));
     lossFirst_.push_back(weight * (std::pow(1 - p.skip, 2) * (variance + mean * mean) + std::pow(p.skip * sigma, 2)));
     lossDensity_.push_back(view_->density(lnSigma, mean_, deviation_));
   }
@@ -243,6 +267,7 @@ std::vector<Metric> EdmUnified::metrics() const {
                              {"weight", view_->weight(level_, dataDeviation_) * p.out * p.out, ""},
                              {"data.deviation", measured_, ""},
                              {"agreement", agreement_, ""}};
+  if (network_) result.push_back({"network-error", std::sqrt(networkError(level_)), ""});
   for (const LawPath& path : paths_) result.push_back({"curvature." + path.process->id, path.curvature, ""});
   for (const auto& [id, value] : error_) result.push_back({"error." + id, value, ""});
   return result;

@@ -6,6 +6,7 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -121,4 +122,47 @@ TEST_CASE("how much a path bends is a matter of the law, and none is shorter tha
   const auto m = metricsAt(*session, 0);
   for (const char* law : {"ve", "vp", "flow", "edm", "trigonometric"}) CHECK(m.at(std::string("curvature.") + law) >= 1);
   CHECK(m.at("curvature.vp") != Approx(m.at("curvature.flow")).epsilon(1e-3));
+}
+
+TEST_CASE("a user's network of the line is one D under every law and every name, and what it has not learnt is in its loss") {
+  const orrery::testing::Scratch folder;
+  auto session = openLab({{"data", text("1d-gauss")},
+                          {"network", Asset{orrery::testing::zeroPerceptron(folder, 1), ""}},
+                          {"prediction", text("F")},
+                          {"network-schedule", text("edm")},
+                          {"told-time", text("log-level")}});
+  const auto exact = metricsAt(*session, 0);
+  REQUIRE(exact.count("network-error") == 0);
+  // As EDM's F of deviation 1/2 the network is the exact denoiser of this Gaussian, in double precision.
+  REQUIRE(session->set("denoiser", text("network")));
+  const auto same = metricsAt(*session, 0);
+  CHECK(same.at("network-error") < 1e-12);
+  for (const char* law : {"ve", "vp", "flow", "edm", "trigonometric"}) {
+    const std::string name = std::string("error.") + law;
+    CHECK(same.at(name) == Approx(exact.at(name)).margin(1e-9));
+  }
+  for (const char* panel : {"epsilon", "x0", "v", "velocity", "score", "F"}) {
+    const auto mean = arrayNamed(*session, std::string(panel) + ".mean.y"), network = arrayNamed(*session, std::string(panel) + ".network.y");
+    REQUIRE(mean.size() == network.size());
+    for (std::size_t i = 0; i < mean.size(); ++i) CHECK(network[i] == Approx(mean[i]).margin(1e-5));
+  }
+  // Told another deviation it is another network.
+  REQUIRE(session->set("network-deviation", 1.0));
+  CHECK(metricsAt(*session, 0).at("network-error") > 0.05);
+  // Saying x_0 = 0 everywhere it is off by D = c^2 / (c^2 + s^2) x, root mean square c^2 / sqrt(c^2 + s^2), at s = 1/2 a quarter over root
+  // one half; 64 quantiles miss the tails, a percent of the variance. Its loss is that of one that knows nothing but the mean.
+  REQUIRE(session->set("prediction", text("x0")));
+  const auto zero = metricsAt(*session, 0);
+  CHECK(zero.at("network-error") == Approx(0.25 / std::sqrt(0.5)).epsilon(0.02));
+  const auto least = arrayNamed(*session, "loss.least.y"), loss = arrayNamed(*session, "loss.network.y");
+  REQUIRE(loss.size() == least.size());
+  for (std::size_t i = 0; i < loss.size(); ++i) CHECK(loss[i] >= least[i]);
+  CHECK(loss.front() > 100 * least.front());
+  // A point of the plane has no place here, and a network must be there.
+  REQUIRE(session->set("network", Value(Asset{orrery::testing::zeroPerceptron(folder, 2), ""})));
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  CHECK(done.error().message.find("lies on the line") != std::string::npos);
+  REQUIRE(session->set("network", Value(Asset{})));
+  REQUIRE_FALSE(session->wait());
 }

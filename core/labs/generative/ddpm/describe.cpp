@@ -147,7 +147,7 @@ LabEntry Ddpm::describe() {
                  {"weights", "Loss weights"},
                  {"distance", "Distance to the exact density"},
                  {"training", "Training loss"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"source", "dropped"s}}, 64)};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"source", "dropped"s}}, 64, 2)};
   entry.make = [] { return std::make_unique<Ddpm>(); };
   return entry;
 }

@@ -1,6 +1,7 @@
 // What the lab edm-unified offers: its parameters, presets and views.
 
 #include "core/labs/generative/edm_unified/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -41,6 +42,12 @@ LabEntry EdmUnified::describe() {
       {"grid", "Grid", "How the noise levels are spaced.", "Sampling", "karras"s,
        Choice{{{"karras", "Karras"}, {"exponential", "Exponential"}, {"linear-sigma", "Linear in σ"}}}},
   };
+  const auto networked = [](const Values& v) { return std::get<std::string>(v.find("denoiser")->second) == "network"; };
+  std::vector<Parameter> denoiser = {{"denoiser", "Denoiser", "What the solver asks for D: the exact answer, or a network of yours.", "Denoiser", "exact"s,
+                                      Choice{{{"exact", "Exact"}, {"network", "Your network"}}}}};
+  const auto network = perceptronParameters(networked, "network-schedule");
+  denoiser.insert(denoiser.end(), network.begin(), network.end());
+  entry.parameters.insert(entry.parameters.begin() + 2, denoiser.begin(), denoiser.end());
   entry.presets = {
       {"one-vector",
        "Six names, one vector",
@@ -69,6 +76,7 @@ LabEntry EdmUnified::describe() {
                  {"velocity", "Velocity"},
                  {"score", "Score"},
                  {"F", "EDM's F"}};
+  entry.accepts = {perceptronAcceptance({{"denoiser", "network"s}}, 71, 1)};
   entry.make = [] { return std::make_unique<EdmUnified>(); };
   return entry;
 }

@@ -111,8 +111,9 @@ Panel EdmUnified::scaledPanel() const {
   dots->markers = true;
   panel.marks.push_back(std::move(dots));
   for (const auto& [id, value] : error_) {
-    if (id == law_->id) panel.note = trf("error at the end {:.2g}", value);
+    if (id == law_->id) panel.note = network_ ? trf("your network off at the end by {:.2g}", value) : trf("error at the end {:.2g}", value);
   }
+  if (!complaint_.empty()) panel.note = complaint_;
   return panel;
 }
 
@@ -166,6 +167,7 @@ Panel EdmUnified::lossPanel() const {
   panel.marks.push_back(std::move(band));
   panel.marks.push_back(line("first", lossAt_, first, Paint::series(4), tr("a network that says 0")));
   panel.marks.push_back(line("least", lossAt_, lossLeast_, Paint::series(0), tr("the best network")));
+  if (!lossNetwork_.empty()) panel.marks.push_back(line("network", lossAt_, lossNetwork_, Paint::of(Role::data), tr("your network")));
   if (view_->id == "edm" || view_->id == "data" || view_->id == "noise") {
     panel.marks.push_back(rule("p-mean", std::exp(mean_)));
     panel.handles.push_back({"p-mean", std::exp(mean_), 0, Handle::Kind::verticalLine, tr("Mean of ln σ in training")});
@@ -188,7 +190,7 @@ Panel EdmUnified::boardPanel(Prediction prediction, int column) const {
   const Moment at = law_->at(t);
   const double relative = at.relative();
   constexpr int points = 121;
-  std::vector<double> x, mean, low, high;
+  std::vector<double> x, mean, low, high, network;
   const double reach = data_.quantile(0.9995, relative), least = data_.quantile(0.0005, relative);
   for (int i = 0; i < points; ++i) {
     const double scaled = least + (reach - least) * i / (points - 1.0), raw = at.alpha * scaled;
@@ -199,6 +201,7 @@ Panel EdmUnified::boardPanel(Prediction prediction, int column) const {
     const double a = said(clean - around), b = said(clean + around);
     x.push_back(prediction == Prediction::edm ? scaled : raw);
     mean.push_back(said(clean));
+    if (network_) network.push_back(said(byNetwork({scaled}, relative)[0]));
     low.push_back(std::min(a, b)), high.push_back(std::max(a, b));
   }
   auto band = std::make_shared<BandMark>("spread");
@@ -206,6 +209,7 @@ Panel EdmUnified::boardPanel(Prediction prediction, int column) const {
   band->paint = Paint::of(Role::estimate, 0.22f);
   panel.marks.push_back(std::move(band));
   panel.marks.push_back(line("mean", x, mean, Paint::of(Role::estimate)));
+  if (network_) panel.marks.push_back(line("network", x, network, Paint::of(Role::data)));
   return panel;
 }
 

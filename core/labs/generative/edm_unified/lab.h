@@ -3,6 +3,7 @@
 // offers is in describe.cpp.
 
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "core/diffusion/prediction.h"
 #include "core/diffusion/process.h"
 #include "core/figure/marks/marks.h"
+#include "core/models/mlp_denoiser.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -44,8 +46,13 @@ class EdmUnified : public Lab {
   };
   void followLaws(const std::vector<double>& levels);
   const LawPath& chosenPath() const;
-  diffusion::State velocity(const diffusion::Process& process, const diffusion::State& x, double t) const;
-  Walk walk(const diffusion::Process& process, const std::vector<double>& levels, const std::string& solver) const;
+  // `denoise`: the exact D or the network's.
+  using Denoise = diffusion::State (EdmUnified::*)(const diffusion::State& x, double level) const;
+  diffusion::State exactly(const diffusion::State& x, double level) const { return data_.denoise(x, level); }
+  diffusion::State byNetwork(const diffusion::State& x, double level) const { return network_->denoise(x, level); }
+  Denoise denoiser() const { return network_ ? &EdmUnified::byNetwork : &EdmUnified::exactly; }
+  Walk walk(const diffusion::Process& process, const std::vector<double>& levels, const std::string& solver, Denoise denoise) const;
+  double networkError(double level) const;      // E |D_network - D|^2 over the noised density
   diffusion::State start(double level) const;
   double spread(double x, double level) const;  // Var[x_0 | x], x scaled
   double meanSpread(double level) const;        // its mean over x
@@ -58,6 +65,8 @@ class EdmUnified : public Lab {
   Panel boardPanel(diffusion::Prediction prediction, int column) const;
 
   diffusion::LineMixture data_;
+  std::shared_ptr<const models::MlpDenoiser> network_;  // a user's, which the solver then runs under
+  std::string complaint_;                               // what is suspicious about its answers
   double measured_ = 0.5;       // standard deviation of the data
   double dataDeviation_ = 0.5;  // what the preconditioning is told it is
   const diffusion::Process* law_ = nullptr;
@@ -70,7 +79,7 @@ class EdmUnified : public Lab {
   std::vector<std::pair<std::string, double>> error_;  // per law: the solver's at the end
   double agreement_ = 0;                               // of VE, VP and flow at equal levels, RK4 with 800 steps
   std::vector<double> spreads_;                        // meanSpread at the levels of the loss
-  std::vector<double> lossAt_, lossLeast_, lossDensity_, lossFirst_;
+  std::vector<double> lossAt_, lossLeast_, lossDensity_, lossFirst_, lossNetwork_;
 };
 
 }  // namespace orrery::generative

@@ -176,7 +176,7 @@ LabEntry FlowMatching::describe() {
                  {"residual", "Continuity residual"},
                  {"determinant", "How the flow stretches"},
                  {"error", "Where the velocity is wrong"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"velocity", "dropped"s}, {"lower-right", "error"s}}, 60)};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"velocity", "dropped"s}, {"lower-right", "error"s}}, 60, 2)};
   entry.make = [] { return std::make_unique<FlowMatching>(); };
   return entry;
 }

@@ -104,7 +104,7 @@ LabEntry RectifiedFlow::describe() {
                  {"few", "A few steps"},    {"straightness", "Straightness"},
                  {"budget", "Cost budget"}, {"steps", "What a few steps do"},
                  {"training", "Training"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"velocity", "dropped"s}}, 58)};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"velocity", "dropped"s}}, 58, 2)};
   entry.make = [] { return std::make_unique<RectifiedFlow>(); };
   return entry;
 }

@@ -170,7 +170,7 @@ LabEntry SamplerBench::describe() {
   entry.views = {{"error", "Error against evaluations"}, {"left", "Left sampler"},         {"right", "Right sampler"},
                  {"apart", "Where they part"},           {"ruler", "Where the steps are"}, {"names", "As libraries name them"},
                  {"own", "Error of each step"},          {"map", "Error by start"},       {"attempts", "Accepted and rejected"}};
-  entry.accepts = {perceptronAcceptance({{"scene", "network"s}}, 70)};
+  entry.accepts = {perceptronAcceptance({{"scene", "network"s}}, 70, 0)};
   entry.make = [] { return std::make_unique<SamplerBench>(); };
   return entry;
 }

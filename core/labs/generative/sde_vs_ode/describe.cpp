@@ -171,7 +171,7 @@ LabEntry SdeVsOde::describe() {
                  {"likelihood", "Likelihood under the exact density"}, {"table", "All distances now"},
                  {"network", "What the network gets wrong"}, {"network-levels", "The network's error by noise level"}};
   entry.accepts = {{"points (CSV, npy) or an image as a density", "file", scoreOf, {{"scene", "dropped"s}}},
-                   perceptronAcceptance({{"denoiser-right", "network"s}, {"lower-right", "network"s}}, 65)};
+                   perceptronAcceptance({{"denoiser-right", "network"s}, {"lower-right", "network"s}}, 65, 2)};
   entry.make = [] { return std::make_unique<SdeVsOde>(); };
   return entry;
 }

@@ -81,13 +81,13 @@ std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std:
                                 {"gelu", "GELU"},
                                 {"softplus", "Softplus"}}},
                         "", visible});
-  parameters.push_back({"data-deviation", "Its data deviation σ_d", "By which EDM's F is scaled; 0 is as its config.json says, or one half.", "Denoiser",
+  parameters.push_back({"network-deviation", "Its data deviation σ_d", "By which EDM's F is scaled; 0 is as its config.json says, or one half.", "Denoiser",
                         0.0, Real{0, 10, 0.01}, "", visible});
   return parameters;
 }
 
 bool perceptronChanged(const LabContext& context, std::string_view schedule) {
-  return context.anyChanged({"network", "prediction", "told-time", "activation", "data-deviation"}) || context.changed(schedule);
+  return context.anyChanged({"network", "prediction", "told-time", "activation", "network-deviation"}) || context.changed(schedule);
 }
 
 Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabContext& context, std::string_view instead,
@@ -100,7 +100,7 @@ Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabC
   }
   const std::string& activation = context.text("activation");
   models::NetworkStated stated = statedNetwork(context, schedule);
-  if (const double deviation = context.number("data-deviation"); deviation > 0) stated.dataDeviation = deviation;
+  if (const double deviation = context.number("network-deviation"); deviation > 0) stated.dataDeviation = deviation;
   auto opened = models::MlpDenoiser::open(path, stated, activation == "file" ? "" : activation);
   if (!opened) return opened.error();
   return std::make_shared<const models::MlpDenoiser>(*std::move(opened));
@@ -116,18 +116,29 @@ Expected<std::shared_ptr<const models::MlpDenoiser>> statedPlanePerceptron(const
   return network;
 }
 
-Acceptance perceptronAcceptance(Values also, int score) {
+Expected<std::shared_ptr<const models::MlpDenoiser>> statedLinePerceptron(const LabContext& context, std::string_view instead,
+                                                                          std::string_view schedule) {
+  auto network = statedPerceptron(context, instead, schedule);
+  if (network && (*network)->dimension() != 1) {
+    return makeError(ErrorCode::badInput, trf("{}: the network's points have {} coordinates; this lab lies on the line and needs 1",
+                                              context.file("network").path, (*network)->dimension()));
+  }
+  return network;
+}
+
+Acceptance perceptronAcceptance(Values also, int score, std::int64_t coordinates) {
   Acceptance acceptance;
   acceptance.kinds = "a multilayer perceptron as safetensors";
   acceptance.parameter = "network";
   acceptance.also = std::move(also);
-  acceptance.score = [score](const FileReport& report) {
+  acceptance.score = [score, coordinates](const FileReport& report) {
     std::vector<std::vector<std::int64_t>> matrices;
     for (const TensorSummary& tensor : report.tensors) {
       if (tensor.shape.size() > 2) return 0;
       if (tensor.shape.size() == 2) matrices.push_back(tensor.shape);
     }
-    return report.kind == "safetensors" && models::MlpDenoiser::fits(matrices) ? score : 0;
+    const bool fits = report.kind == "safetensors" && models::MlpDenoiser::fits(matrices);
+    return fits && (coordinates == 0 || matrices.back()[0] == coordinates) ? score : 0;
   };
   return acceptance;
 }

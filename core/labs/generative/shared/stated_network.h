@@ -24,17 +24,19 @@ std::vector<std::string> separated(const std::string& text);
 std::vector<Parameter> statedNetworkParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
 models::NetworkStated statedNetwork(const LabContext& context, std::string_view schedule = "schedule");
 
-// A user's perceptron (core/models/mlp_denoiser): "network", its file, what is stated of it, "activation" and "data-deviation".
+// A user's perceptron (core/models/mlp_denoiser): "network", its file, what is stated of it, "activation" and "network-deviation".
 std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
 bool perceptronChanged(const LabContext& context, std::string_view schedule = "schedule");
 // `instead`: what to do without a file ("choose another shape"). Error: that, or of MlpDenoiser::open().
 Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabContext& context, std::string_view instead,
                                                                       std::string_view schedule = "schedule");
-// The same for a lab of the plane: a point has two coordinates.
+// The same for a lab of the plane, whose points have two coordinates, and for one of the line.
 Expected<std::shared_ptr<const models::MlpDenoiser>> statedPlanePerceptron(const LabContext& context, std::string_view instead,
                                                                            std::string_view schedule = "schedule");
-// Takes a perceptron into the parameter "network" and sets `also`.
-Acceptance perceptronAcceptance(Values also, int score);
+Expected<std::shared_ptr<const models::MlpDenoiser>> statedLinePerceptron(const LabContext& context, std::string_view instead,
+                                                                          std::string_view schedule = "schedule");
+// Takes a perceptron of so many coordinates (0: of any) into the parameter "network" and sets `also`.
+Acceptance perceptronAcceptance(Values also, int score, std::int64_t coordinates);
 // What its answers say against what was stated of it: at a level where nothing of the data is left in `x`, what it calls noise has the
 // deviation of the noise, 1. Empty: nothing.
 std::string perceptronComplaint(const models::MlpDenoiser& network, const diffusion::State& x, double level);
