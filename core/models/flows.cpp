@@ -70,6 +70,32 @@ class Permutation final : public Layer {
   std::vector<std::uint32_t> order_, back_;
 };
 
+class Reversed final : public Layer {
+ public:
+  explicit Reversed(LayerPtr layer) : layer_(std::move(layer)) {}
+  std::size_t weightCount() const override { return layer_->weightCount(); }
+  bool sharesWeights() const override { return layer_->sharesWeights(); }
+  nn::Weights initial(nn::Initializer& draw) const override { return layer_->initial(draw); }
+  Mapped forward(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& x) const override {
+    return layer_->generate(tape, weights, x);
+  }
+  nn::Variable inverse(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const override {
+    return layer_->forward(tape, weights, y).y;
+  }
+  Mapped generate(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const override {
+    return layer_->forward(tape, weights, y);
+  }
+  double forward(std::span<const std::vector<double>> weights, std::span<double> x) const override {
+    layer_->inverse(weights, x);
+    std::vector<double> back(x.begin(), x.end());
+    return -layer_->forward(weights, back);
+  }
+  void inverse(std::span<const std::vector<double>> weights, std::span<double> y) const override { layer_->forward(weights, y); }
+
+ private:
+  LayerPtr layer_;
+};
+
 }  // namespace
 
 HostWeights toHost(const nn::Weights& weights) {
@@ -81,6 +107,12 @@ HostWeights toHost(const nn::Weights& weights) {
   return host;
 }
 
+Mapped Layer::generate(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const {
+  const nn::Variable x = inverse(tape, weights, y), logDet = forward(tape, weights, x).logDet;
+  return {x, logDet.empty() ? logDet : nn::affine(logDet, -1, 0)};
+}
+
+LayerPtr reversed(LayerPtr layer) { return std::make_shared<Reversed>(std::move(layer)); }
 LayerPtr diagonalScale(std::int64_t dimensions) { return std::make_shared<DiagonalScale>(dimensions); }
 LayerPtr permutation(std::vector<std::uint32_t> order) { return std::make_shared<Permutation>(std::move(order)); }
 
@@ -130,8 +162,7 @@ Mapped Flow::forward(std::span<const nn::Variable> weights, const nn::Variable& 
   };
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const auto own = weightsOf(i, weights);
-    const Mapped one =
-        probe.empty() ? layers_[i]->forward(x.tape(), own, result.y) : layers_[i]->estimate(x.tape(), own, result.y, probe);
+    const Mapped one = probe.empty() ? layers_[i]->forward(x.tape(), own, result.y) : layers_[i]->estimate(x.tape(), own, result.y, probe);
     result = {one.y, sumOf(result.logDet, one.logDet), sumOf(result.energy, one.energy)};
     if (trace == nullptr) continue;
     trace->states.push_back(one.y);
@@ -147,6 +178,16 @@ nn::Variable Flow::inverse(std::span<const nn::Variable> weights, const nn::Vari
     if (states != nullptr) states->push_back(x);
   }
   return x;
+}
+
+Mapped Flow::generate(std::span<const nn::Variable> weights, const nn::Variable& z) const {
+  Mapped result{z, {}, {}};
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    const Mapped one = layers_[i]->generate(z.tape(), weightsOf(i, weights), result.y);
+    result.y = one.y;
+    result.logDet = result.logDet.empty() ? one.logDet : one.logDet.empty() ? result.logDet : nn::add(result.logDet, one.logDet);
+  }
+  return result;
 }
 
 double Flow::forward(const HostWeights& weights, std::span<double> x, std::size_t first, std::size_t last) const {

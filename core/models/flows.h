@@ -43,6 +43,8 @@ class Layer {
     return forward(tape, weights, x);
   }
   virtual nn::Variable inverse(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const = 0;
+  // The inverse with its own ln |det dx/dy|, for training on samples: gradients pass where those of the inverse do.
+  virtual Mapped generate(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const;
   // One point in place; forward gives ln |det|.
   virtual double forward(std::span<const std::vector<double>> weights, std::span<double> x) const = 0;
   virtual void inverse(std::span<const std::vector<double>> weights, std::span<double> y) const = 0;
@@ -88,6 +90,10 @@ LayerPtr planar(std::int64_t dimensions);
 // for r.
 LayerPtr radial(std::int64_t dimensions);
 
+// The same layer the other way round: what it calls forward is from latents to data. A layer whose inverse is solved on the host then
+// trains on samples.
+LayerPtr reversed(LayerPtr layer);
+
 // A continuous flow for a stretch of its time (Chen et al. 2018, "Neural ordinary differential equations", eq. 8; Grathwohl et al. 2019,
 // FFJORD, eq. 5 to 8):  dz/dt = v(z, t),  d ln|det|/dt = tr dv/dz,  and with it the path's energy d/dt = |v|^2 (Finlay et al. 2020).
 // v is a multilayer perceptron of [z, t] with tanh between its layers: weights "0.weight" [w, D + 1], "0.bias", "2.weight", ...; the last
@@ -124,6 +130,8 @@ class Flow {
   Mapped forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace = nullptr, const nn::Variable& probe = {}) const;
   // `states`, when given: after the last layer is undone, the one before it, ...
   nn::Variable inverse(std::span<const nn::Variable> weights, const nn::Variable& z, std::vector<nn::Variable>* states = nullptr) const;
+  // x = f^-1(z) with ln |det dx/dz|: see Layer::generate.
+  Mapped generate(std::span<const nn::Variable> weights, const nn::Variable& z) const;
 
   // The same on the host for one point and layers [first, last).
   double forward(const HostWeights& weights, std::span<double> x, std::size_t first, std::size_t last) const;

@@ -1,7 +1,7 @@
 // A flow of pictures on the tape: logit, checkerboards, squeeze, actnorm, mixing, coupling, split, there and back. Sources: Kingma and
 // Dhariwal 2018, table 1 and section 3; Dinh et al. 2017, sections 3.4 (masks), 3.6 and 4.1 (logit).
-// Shapes: x [N, C, H, W]; W [C, C], applied as a 1 x 1 convolution. Convention: the first half of the channels passes a coupling (the second
-// one a swapped coupling) and stays at a split; the first checkerboard passes where row + column is even, the next where it is odd.
+// Shapes: x [N, C, H, W]; W [C, C], applied as a 1 x 1 convolution. Convention: the first half of the channels passes a coupling (the
+// second one a swapped coupling) and stays at a split; the first checkerboard passes where row + column is even, the next where it is odd.
 
 #include "core/models/image_flow.h"
 
@@ -22,12 +22,19 @@ using kernels::Unary;
 constexpr double leastRest = 6e-8;
 
 // [N, C, H, W] -> [N, 4 C, H / 2, W / 2]: channel c becomes 4 c ... 4 c + 3, the four pixels of a 2 x 2 block row by row; and back.
-nn::Variable squeezed(const nn::Variable& x) {
+// With `together` the order is by pixel of the block, then by channel.
+nn::Variable squeezed(const nn::Variable& x, bool together) {
   const Shape s = x.shape();
   const nn::Variable blocks = nn::reshape(x, Shape{s[0], s[1], s[2] / 2, 2, s[3] / 2, 2});
-  return nn::reshape(nn::permute(blocks, {0, 1, 3, 5, 2, 4}), Shape{s[0], 4 * s[1], s[2] / 2, s[3] / 2});
+  const std::vector<int> order = together ? std::vector<int>{0, 3, 5, 1, 2, 4} : std::vector<int>{0, 1, 3, 5, 2, 4};
+  return nn::reshape(nn::permute(blocks, order), Shape{s[0], 4 * s[1], s[2] / 2, s[3] / 2});
 }
-nn::Variable unsqueezed(const nn::Variable& x) { return nn::pixelShuffle(x, 2); }
+nn::Variable unsqueezed(const nn::Variable& x, bool together) {
+  if (!together) return nn::pixelShuffle(x, 2);
+  const Shape s = x.shape();
+  const nn::Variable blocks = nn::reshape(x, Shape{s[0], 2, 2, s[1] / 4, s[2], s[3]});
+  return nn::reshape(nn::permute(blocks, {0, 3, 4, 1, 5, 2}), Shape{s[0], s[1] / 4, 2 * s[2], 2 * s[3]});
+}
 
 // [C] repeated over pixels, [C, H, W]. Written out once per batch: an operand that repeats over the last axes too is read many times slower
 // than one that repeats over the first alone.
@@ -61,9 +68,7 @@ std::array<Tensor, 2> checkerboards(std::int64_t height, std::int64_t width) {
 struct Squash {
   double low = 0, share = 1;
 };
-Squash squashOf(const ImageFlowOptions& options) {
-  return {options.alpha, 1 - (options.twoSided ? 2 : 1) * options.alpha};
-}
+Squash squashOf(const ImageFlowOptions& options) { return {options.alpha, 1 - (options.twoSided ? 2 : 1) * options.alpha}; }
 
 }  // namespace
 
@@ -105,8 +110,8 @@ Expected<ImageFlow> ImageFlow::make(const ImageFlowOptions& options, std::uint64
     for (std::int64_t step = 0; step < options.steps; ++step) {
       if (options.actnorm) stage(Kind::actnorm, step, 2);
       if (options.mixing != Mixing::none) stage(Kind::mixing, step, ofMixing);
-      // Without a mixing between them couplings take turns.
-      stage(Kind::coupling, step, 6, options.mixing == Mixing::none && step % 2 == 1);
+      // Without a mixing between them couplings take turns; the last moves the half that leaves, told by the half that stays.
+      stage(Kind::coupling, step, 6, options.mixing == Mixing::none && (options.steps - 1 - step) % 2 == 1);
     }
     if (level + 1 < options.levels) {
       c /= 2;
@@ -121,8 +126,8 @@ nn::Weights ImageFlow::initial(nn::Initializer& draw) const {
   nn::Weights weights;
   const auto floats = [](const std::vector<double>& values) { return std::vector<float>(values.begin(), values.end()); };
   for (const Stage& stage : stages_) {
-    const std::string step = "levels." + std::to_string(stage.level) + (stage.squeezed ? ".steps." : ".checkers.") +
-                             std::to_string(stage.step) + ".";
+    const std::string step =
+        "levels." + std::to_string(stage.level) + (stage.squeezed ? ".steps." : ".checkers.") + std::to_string(stage.step) + ".";
     const std::int64_t c = stage.channels, hidden = options_.hidden;
     const auto add = [&](const std::string& name, Tensor value) { weights.push_back({step + name, std::move(value)}); };
     if (stage.kind == Kind::actnorm) {
@@ -193,7 +198,7 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
   const std::int64_t c = stage.channels, pixels = stage.height * stage.width;
   switch (stage.kind) {
     case Kind::squeeze:
-      moving.h = squeezed(moving.h);
+      moving.h = squeezed(moving.h, options_.pixelsTogether);
       return {};
     case Kind::split:
       moving.exits.push_back(nn::slice(moving.h, 1, c, 2 * c));
@@ -259,7 +264,7 @@ void ImageFlow::inverseStage(const Stage& stage, std::span<const nn::Variable> w
   const std::int64_t c = stage.channels;
   switch (stage.kind) {
     case Kind::squeeze:
-      moving.h = unsqueezed(moving.h);
+      moving.h = unsqueezed(moving.h, options_.pixelsTogether);
       return;
     case Kind::split:
       moving.h = nn::concat({moving.h, moving.exits.back()}, 1);
@@ -314,10 +319,10 @@ nn::Variable ImageFlow::laidOut(const Moving& moving, std::int64_t level, bool s
   // What left at the end of this level comes back first, then the levels before it.
   std::size_t exits = moving.exits.size();
   if (exits > static_cast<std::size_t>(level)) x = nn::concat({x, moving.exits[--exits]}, 1);
-  if (options_.squeeze && squeezedHere) x = unsqueezed(x);
+  if (options_.squeeze && squeezedHere) x = unsqueezed(x, options_.pixelsTogether);
   while (exits > 0) {
     x = nn::concat({x, moving.exits[--exits]}, 1);
-    if (options_.squeeze) x = unsqueezed(x);
+    if (options_.squeeze) x = unsqueezed(x, options_.pixelsTogether);
   }
   return x;
 }
@@ -345,7 +350,7 @@ nn::Variable ImageFlow::inverse(std::span<const nn::Variable> weights, const nn:
   // Take the latents apart as the levels left them.
   Moving moving{z, {}};
   for (std::int64_t level = 0; level < options_.levels; ++level) {
-    if (options_.squeeze) moving.h = squeezed(moving.h);
+    if (options_.squeeze) moving.h = squeezed(moving.h, options_.pixelsTogether);
     if (level + 1 == options_.levels) break;
     const std::int64_t c = moving.h.shape()[1];
     moving.exits.push_back(nn::slice(moving.h, 1, c / 2, c));

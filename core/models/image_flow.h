@@ -9,8 +9,9 @@
 // and ln p(x) = ln N(z; 0, I) + the sum of ln |det|. The latents of every level are standard normal (the authors learn their means and
 // deviations from what stays). Log-determinants are per picture, in nats.
 //
-// RealNVP's chain is of the same kind: on each level first couplings whose mask is a checkerboard of pixels, then the squeeze, then couplings
-// of channel halves that swap from one to the next; no mixing, s = e^(c tanh l) with a bound c, and before everything
+// RealNVP's chain is of the same kind: on each level first couplings whose mask is a checkerboard of pixels, then the squeeze, then
+// couplings of channel halves that swap from one to the next, so that the last moves what leaves; no mixing, s = e^(c tanh l) with a bound
+// c, and before everything
 //   logit     y = logit(alpha + (1 - alpha) x)                             ln |det| = sum ln((1 - alpha) / (p (1 - p))), p inside the logit
 // (some codes have alpha + (1 - 2 alpha) x, which keeps away from 1 as well; x in [0, 1)).
 //
@@ -37,20 +38,21 @@ struct ImageFlowOptions {
   bool affine = true;                  // off: s = 1, ln |det| = 0
   double leastScale = 0;               // m of affine couplings, 0 ... 1
   bool squeeze = true;                 // off: no level changes the size
-  std::int64_t checkers = 0;           // couplings with checkerboard masks before each squeeze
-  bool actnorm = true;                 // before every coupling
-  bool bounded = false;                // affine couplings have s = e^(c tanh l); checkerboards always do
-  double bound = 2;                    // c
-  bool logit = false;                  // the values go through the logit first
-  double alpha = 0.05;                 // of it, 0 ... 0.2
-  bool twoSided = false;               // alpha + (1 - 2 alpha) x
+  bool pixelsTogether = false;  // a squeeze orders its channels by pixel of the block, then by channel: halves are pixels, not colours
+  std::int64_t checkers = 0;    // couplings with checkerboard masks before each squeeze
+  bool actnorm = true;          // before every coupling
+  bool bounded = false;         // affine couplings have s = e^(c tanh l); checkerboards always do
+  double bound = 2;             // c
+  bool logit = false;           // the values go through the logit first
+  double alpha = 0.05;          // of it, 0 ... 0.2
+  bool twoSided = false;        // alpha + (1 - 2 alpha) x
 };
 
 class ImageFlow final : public PictureFlow {
  public:
   ImageFlow() = default;
-  // Rotations and shuffles are drawn from the seed. Error: usage, when a squeeze meets an odd size, a coupling an odd number of channels, or
-  // alpha lies outside 0 ... 0.2.
+  // Rotations and shuffles are drawn from the seed. Error: usage, when a squeeze meets an odd size, a coupling an odd number of channels,
+  // or alpha lies outside 0 ... 0.2.
   static Expected<ImageFlow> make(const ImageFlowOptions& options, std::uint64_t seed);
 
   const ImageFlowOptions& options() const { return options_; }
@@ -111,7 +113,7 @@ class ImageFlow final : public PictureFlow {
   void drawMixings(std::uint64_t seed);
 
   ImageFlowOptions options_;
-  std::vector<Fixed> fixed_;  // per level and step
+  std::vector<Fixed> fixed_;                   // per level and step
   std::vector<std::array<Tensor, 2>> checks_;  // per level, [height, width] before its squeeze: 1 where row + column is even; odd
 };
 

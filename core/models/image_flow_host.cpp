@@ -64,16 +64,15 @@ void mix(const std::vector<double>& matrix, std::span<double> x, std::int64_t ch
 }
 
 // The four pixels of a 2 x 2 block become four channels, [C, H, W] -> [4 C, H / 2, W / 2]; and back.
-void squeeze(std::span<double> x, std::int64_t channels, std::int64_t height, std::int64_t width, bool back) {
+void squeeze(std::span<double> x, std::int64_t channels, std::int64_t height, std::int64_t width, bool pixelsTogether, bool back) {
   const std::vector<double> from(x.begin(), x.end());
   std::size_t flat = 0;  // of the squeezed state
-  for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t block = 0; block < 4; ++block) {
-      for (std::int64_t row = block / 2; row < height; row += 2) {
-        for (std::int64_t column = block % 2; column < width; column += 2, ++flat) {
-          const auto pixel = static_cast<std::size_t>((c * height + row) * width + column);
-          back ? x[pixel] = from[flat] : x[flat] = from[pixel];
-        }
+  for (std::int64_t channel = 0; channel < 4 * channels; ++channel) {
+    const std::int64_t c = pixelsTogether ? channel % channels : channel / 4, block = pixelsTogether ? channel / channels : channel % 4;
+    for (std::int64_t row = block / 2; row < height; row += 2) {
+      for (std::int64_t column = block % 2; column < width; column += 2, ++flat) {
+        const auto pixel = static_cast<std::size_t>((c * height + row) * width + column);
+        back ? x[pixel] = from[flat] : x[flat] = from[pixel];
       }
     }
   }
@@ -254,7 +253,8 @@ bool passes(const ImageFlow::Stage& stage, std::size_t k) {
 }
 
 // A coupling forward, or back: ln |det| of its forward direction.
-double coupleHost(const ImageFlow::Stage& stage, const HostWeights& weights, const ImageFlowOptions& options, std::span<double> h, bool back) {
+double coupleHost(const ImageFlow::Stage& stage, const HostWeights& weights, const ImageFlowOptions& options, std::span<double> h,
+                  bool back) {
   const bool checker = stage.kind == ImageFlow::Kind::checker;
   // The network sees the passing half of the channels, or all of them with 0 where values move.
   std::vector<double> passing;
@@ -292,7 +292,7 @@ double ImageFlow::forward(const HostWeights& weights, std::vector<double>& state
     const std::span<double> h = std::span(state).first(static_cast<std::size_t>(c * pixels));
     switch (stage.kind) {
       case Kind::squeeze:
-        squeeze(h, c / 4, 2 * stage.height, 2 * stage.width, false);
+        squeeze(h, c / 4, 2 * stage.height, 2 * stage.width, options_.pixelsTogether, false);
         break;
       case Kind::split:
         break;  // the second half is the first of what has left
@@ -334,7 +334,7 @@ void ImageFlow::inverse(const HostWeights& weights, std::vector<double>& state, 
     const std::span<double> h = std::span(state).first(static_cast<std::size_t>(c * pixels));
     switch (stage.kind) {
       case Kind::squeeze:
-        squeeze(h, c / 4, 2 * stage.height, 2 * stage.width, true);
+        squeeze(h, c / 4, 2 * stage.height, 2 * stage.width, options_.pixelsTogether, true);
         break;
       case Kind::split:
         break;
@@ -402,14 +402,14 @@ std::int64_t ImageFlow::levelsSqueezed(std::size_t stages) const {
 void ImageFlow::toPicture(std::vector<double>& state, std::size_t stages) const {
   for (std::int64_t l = levelsSqueezed(stages); l-- > 0;) {
     const std::int64_t c = options_.channels << l, h = options_.height >> l, w = options_.width >> l;
-    squeeze(std::span(state).first(static_cast<std::size_t>(c * h * w)), c, h, w, true);
+    squeeze(std::span(state).first(static_cast<std::size_t>(c * h * w)), c, h, w, options_.pixelsTogether, true);
   }
 }
 
 void ImageFlow::fromPicture(std::vector<double>& state, std::size_t stages) const {
   for (std::int64_t l = 0; l < levelsSqueezed(stages); ++l) {
     const std::int64_t c = options_.channels << l, h = options_.height >> l, w = options_.width >> l;
-    squeeze(std::span(state).first(static_cast<std::size_t>(c * h * w)), c, h, w, false);
+    squeeze(std::span(state).first(static_cast<std::size_t>(c * h * w)), c, h, w, options_.pixelsTogether, false);
   }
 }
 

@@ -15,8 +15,8 @@ namespace orrery::models::flows {
 
 class PictureFlow {
  public:
-  // logit: of the values; checker: a coupling whose mask is a checkerboard of pixels; coupling: of halves of the channels, or of a mask over
-  // all values; scale: one factor per value.
+  // logit: of the values; checker: a coupling whose mask is a checkerboard of pixels; coupling: of halves of the channels, or of a mask
+  // over all values; scale: one factor per value.
   enum class Kind : std::uint8_t { squeeze, actnorm, mixing, coupling, split, logit, checker, scale };
   struct Stage {
     Kind kind = Kind::squeeze;

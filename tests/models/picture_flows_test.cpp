@@ -1,6 +1,6 @@
-// The other flows of pictures. RealNVP's chain (logit, checkerboards, squeeze, channel halves in turn): its volume is its Jacobian's, device
-// and host agree, it returns, a bound of 0 is an additive flow, masks part every value, exits add up. NICE on rows: no volume but the
-// scale's, which starts where the first batch wants it.
+// The other flows of pictures. RealNVP's chain (logit, checkerboards, squeeze, channel halves in turn): its volume is its Jacobian's,
+// device and host agree, it returns, a bound of 0 is an additive flow, masks part every value, exits add up. NICE on rows: no volume but
+// the scale's, which starts where the first batch wants it.
 
 #include <algorithm>
 #include <array>
@@ -73,6 +73,7 @@ TEST_CASE("RealNVP of pictures: the log-determinant is that of autograd's Jacobi
     ImageFlowOptions options = realNvp();
     options.actnorm = actnorm;
     options.twoSided = actnorm;
+    options.pixelsTogether = !actnorm;
     const ImageFlow flow = made(options);
     INFO("actnorm " << actnorm);
     const auto d = static_cast<std::size_t>(flow.dimensions());
@@ -100,7 +101,8 @@ TEST_CASE("RealNVP of pictures: the log-determinant is that of autograd's Jacobi
     CHECK(std::abs(said) > 0.5);
     flow.toPicture(state, flow.stages().size());
     const auto z = mapped.y.value().toFloats();
-    for (std::size_t i = 0; i < d; ++i) CHECK(std::abs(state[i] - static_cast<double>(z[i])) < 1e-3);  // f32 through 8 couplings, latents of some tens
+    for (std::size_t i = 0; i < d; ++i)
+      CHECK(std::abs(state[i] - static_cast<double>(z[i])) < 1e-3);  // f32 through 8 couplings, latents of some tens
     flow.fromPicture(state, flow.stages().size());
     flow.inverse(host, state, 0, flow.stages().size());
     for (std::size_t i = 0; i < d; ++i) CHECK(std::abs(state[i] - static_cast<double>(one[i])) < 1e-12);
@@ -117,7 +119,8 @@ TEST_CASE("RealNVP of pictures: the log-determinant is that of autograd's Jacobi
             std::vector<float> sum(d, 0.0f);
             for (std::size_t i = 0; i < d; ++i) {
               double logP = 0;
-              for (std::size_t k = 0; k < d; ++k) logP -= 0.5 * std::pow(static_cast<double>(z[i * d + k]), 2) + 0.5 * std::log(2 * std::numbers::pi);
+              for (std::size_t k = 0; k < d; ++k)
+                logP -= 0.5 * std::pow(static_cast<double>(z[i * d + k]), 2) + 0.5 * std::log(2 * std::numbers::pi);
               sum[i] = static_cast<float>(logP + said);
             }
             return sum;
@@ -140,7 +143,8 @@ TEST_CASE("RealNVP of pictures: a scale bound of 0 is the additive flow, to the 
     const auto values = wide[i].value.toFloats();
     REQUIRE(wide[i].name == narrow[i].name);
     const auto count = static_cast<std::size_t>(narrow[i].value.count());
-    narrow[i].value = Tensor::from(narrow[i].value.shape(), std::vector<float>(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count)));
+    narrow[i].value =
+        Tensor::from(narrow[i].value.shape(), std::vector<float>(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count)));
   }
   nn::Tape tape(stream);
   const nn::Variable x = tape.constant(pictures(stream, affine, 3));
@@ -168,6 +172,10 @@ TEST_CASE("RealNVP of pictures: couplings take turns, and two of them in a row m
     CHECK(2 * passing == moving);
   }
   CHECK(pairs == 4);
+  // What leaves was moved last, told by what stays.
+  for (std::size_t i = 0; i + 1 < flow.stages().size(); ++i) {
+    if (flow.stages()[i + 1].kind == PictureFlow::Kind::split) CHECK_FALSE(flow.stages()[i].swapped);
+  }
   // A checkerboard as a picture: no two neighbours are alike.
   auto mask = flow.maskOf(1);
   REQUIRE(flow.stages()[1].kind == PictureFlow::Kind::checker);
@@ -192,6 +200,20 @@ TEST_CASE("RealNVP of pictures: the exits of 32 x 32 x 3 on three levels hold ev
   std::int64_t sum = 0;
   for (const auto& e : exits) sum += e[0] * e[1] * e[2];
   CHECK(sum == 3072);
+  options.pixelsTogether = true;
+  for (const ImageFlow& one : {flow, made(options)}) {
+    std::vector<double> order(3072);
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<double>(i);
+    const auto start = order;
+    one.fromPicture(order, one.stages().size());
+    // What moved through all levels is the flat state's first quarter of a quarter: of colours together, one pixel in sixteen and three
+    // others, in every colour; otherwise the first channel's.
+    std::vector<std::size_t> ofColour(3, 0);
+    for (std::size_t i = 0; i < 768; ++i) ++ofColour[static_cast<std::size_t>(order[i]) / 1024];
+    CHECK(ofColour[2] == (one.options().pixelsTogether ? 256u : 0u));
+    one.toPicture(order, one.stages().size());
+    CHECK(order == start);
+  }
   std::vector<double> values(3072);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i);
   const auto before = values;
@@ -218,7 +240,9 @@ TEST_CASE("RealNVP of pictures: the logit's log-determinant is its numerical der
     nn::Initializer draw(stream, 1);
     const nn::Weights weights = flow.initial(draw);
     nn::Tape tape(stream);
-    const auto values = flow.logLikelihood(nn::constants(tape, weights), tape.constant(Tensor::from(Shape{1, 3, 4, 4}, std::vector<float>(48, 1.0f)))).value();
+    const auto values =
+        flow.logLikelihood(nn::constants(tape, weights), tape.constant(Tensor::from(Shape{1, 3, 4, 4}, std::vector<float>(48, 1.0f))))
+            .value();
     CHECK(std::isfinite(values.toFloats()[0]));
   }
   ImageFlowOptions far = realNvp();

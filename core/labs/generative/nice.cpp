@@ -26,17 +26,18 @@ LabEntry Nice::describe() {
   const auto append = [&](std::vector<Parameter> more) { entry.parameters.insert(entry.parameters.end(), more.begin(), more.end()); };
   append(shownOnPlane(planeSceneParameters("moons")));
   append(pictureDataParameters(onPictures));
-  append(shownOnPictures({{"dequantise", "Noise of one step", "Uniform noise inside each step of the colours; without it a density is unbounded.",
-                           "Data", true, Switch{}}}));
+  append(shownOnPictures({{"dequantise", "Noise of one step",
+                           "Uniform noise inside each step of the colours; without it a density is unbounded.", "Data", true, Switch{}}}));
   append({
       {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{0, 16}},
       {"scale-layer", "Scale layer", "A last layer that stretches each axis by a learned factor: the only one that changes volumes.",
        "Flow", true, Switch{}},
       {"prior", "Law of the latents", "What the data are mapped to.", "Flow", "normal"s,
        Choice{{{"normal", "Normal"}, {"logistic", "Logistic"}}}},
-      {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{8, 1024, true}, "", onPlane},
-      {"picture-width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(256), Integer{16, 1024, true}, "",
-       onPictures},
+      {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{8, 1024, true}, "",
+       onPlane},
+      {"picture-width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(256), Integer{16, 1024, true},
+       "", onPictures},
       {"split", "Split", "Which values of a picture pass the first coupling; the next lets the others pass.", "Flow", "alternating"s,
        Choice{{{"alternating", "Every other"}, {"halves", "Halves"}, {"random", "Random half"}}}, "", onPictures},
       {"depth", "Hidden layers", "Of each coupling's network.", "Flow", whole(2), Integer{1, 5}},
@@ -46,7 +47,8 @@ LabEntry Nice::describe() {
   append(flowPictureParameters(NicePlane::pictureParameters("origin")));
   append(shownOnPictures({
       {"rows", "Rows of pictures", "What the rows beside the samples show.", "Picture", "temperature"s,
-       Choice{{{"temperature", "Temperature ladder"}, {"interpolation", "Between two pictures"}, {"inpainting", "Hidden pixels climb ln p"}}}},
+       Choice{
+           {{"temperature", "Temperature ladder"}, {"interpolation", "Between two pictures"}, {"inpainting", "Hidden pixels climb ln p"}}}},
       {"hidden-part", "Hidden pixels", "What is hidden of held-out pictures before it climbs the likelihood.", "Picture", "right"s,
        Choice{{{"right", "Right half"}, {"below", "Lower half"}, {"middle", "Middle"}, {"random", "Three quarters at random"}}}, "",
        [](const Values& v) { return onPictures(v) && std::get<std::string>(v.at("rows")) == "inpainting"; }},
@@ -54,7 +56,8 @@ LabEntry Nice::describe() {
   append({{"lower-left", "Lower left", "What the lower left panel shows.", "Picture", "strip"s,
            Choice{{{"strip", "Layer by layer"}, {"jacobian", "Jacobian after each layer"}}}, "", onPlane},
           {"lower-right", "Lower right", "What the lower right panel shows.", "Picture", "spectrum"s,
-           Choice{{{"spectrum", "Widths of the latents"}, {"inverse", "Error of the inverse"}, {"volumes", "Volume change per layer"}}}, "", onPlane}});
+           Choice{{{"spectrum", "Widths of the latents"}, {"inverse", "Error of the inverse"}, {"volumes", "Volume change per layer"}}}, "",
+           onPlane}});
   append({NicePlane::seedParameter()});
   entry.presets = {
       {"shear-stack",
@@ -88,14 +91,25 @@ LabEntry Nice::describe() {
        {{"data", "single"s}, {"prior", "logistic"s}, {"rows", "inpainting"s}, {"steps-per-frame", whole(50)}, {"way", 0.5}}},
       {"stiff",
        "Pictures without a scale",
-       "No layer changes volume: every picture must fill as much room among the latents as a normal does, and a value costs more than its bits.",
+       "No layer changes volume: every picture must fill as much room among the latents as a normal does, and a value costs more than its "
+       "bits.",
        {{"data", "single"s}, {"scale-layer", false}, {"way", 0.5}}},
   };
-  entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},    {"samples", "Samples over data"},
-                 {"likelihood", "Likelihood and entropy"},  {"areas", "Areas of small triangles"}, {"strip", "Layer by layer"},
-                 {"jacobian", "Jacobian after each layer"}, {"spectrum", "Widths of the latents"}, {"inverse", "Error of the inverse"},
-                 {"volumes", "Volume change per layer"}, {"stage", "Pictures on their way"}, {"rows", "Rows of pictures"},
-                 {"bits", "Bits per dimension"},    {"masks", "What each coupling lets pass"}, {"widths", "Widths as a picture"}};
+  entry.views = {{"layers", "Cloud and grid on their way"},
+                 {"density", "The model's density"},
+                 {"samples", "Samples over data"},
+                 {"likelihood", "Likelihood and entropy"},
+                 {"areas", "Areas of small triangles"},
+                 {"strip", "Layer by layer"},
+                 {"jacobian", "Jacobian after each layer"},
+                 {"spectrum", "Widths of the latents"},
+                 {"inverse", "Error of the inverse"},
+                 {"volumes", "Volume change per layer"},
+                 {"stage", "Pictures on their way"},
+                 {"rows", "Rows of pictures"},
+                 {"bits", "Bits per dimension"},
+                 {"masks", "What each coupling lets pass"},
+                 {"widths", "Widths as a picture"}};
   entry.accepts = planeOrPicturesAcceptances();
   entry.make = [] { return std::make_unique<Nice>(); };
   return entry;

@@ -1,5 +1,5 @@
-// RealNVP: affine couplings, trained live by maximum likelihood on points of the plane (realnvp/plane.cpp) or on pictures, on several scales
-// (realnvp/pictures.cpp). Source: Dinh, Sohl-Dickstein and Bengio 2017. Forward is from data to latents; nats, bits.
+// RealNVP: affine couplings, trained live by maximum likelihood on points of the plane (realnvp/plane.cpp) or on pictures, on several
+// scales (realnvp/pictures.cpp). Source: Dinh, Sohl-Dickstein and Bengio 2017. Forward is from data to latents; nats, bits.
 
 #include "core/labs/generative/realnvp/pictures.h"
 #include "core/labs/generative/realnvp/plane.h"
@@ -35,17 +35,19 @@ LabEntry RealNvp::describe() {
   }));
   append({
       {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{1, 12}, "", onPlane},
-      {"couplings-per-stage", "Couplings per stage K", "So many with each kind of mask on each level.", "Flow", whole(3), Integer{1, 12}, "",
-       onPictures},
-      {"levels", "Levels L", "Each halves the size; behind each but the last, half of the values leave.", "Flow", whole(2), Integer{1, 4}, "",
-       onPictures},
+      {"couplings-per-stage", "Couplings per stage K", "So many with each kind of mask on each level.", "Flow", whole(3), Integer{1, 12},
+       "", onPictures},
+      {"levels", "Levels L", "Each halves the size; behind each but the last, half of the values leave.", "Flow", whole(2), Integer{1, 4},
+       "", onPictures},
       {"masks", "Masks", "Checkerboards of pixels before a squeeze, halves of the channels behind it.", "Flow", "both"s, masksChoice(), "",
        onPictures},
       {"scale-bound", "Scale bound c", "A layer stretches by at most exp(c); 0 is NICE, which keeps volumes.", "Flow", 2.0,
        Real{0, 5, 0.05}},
-      {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{16, 512, true}, "", onPlane},
+      {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{16, 512, true}, "",
+       onPlane},
       {"depth", "Hidden layers", "Of each coupling's network.", "Flow", whole(2), Integer{1, 5}, "", onPlane},
-      {"hidden", "Hidden channels", "Of each coupling's network of convolutions.", "Flow", whole(32), Integer{16, 512, true}, "", onPictures},
+      {"hidden", "Hidden channels", "Of each coupling's network of convolutions.", "Flow", whole(32), Integer{16, 512, true}, "",
+       onPictures},
       {"actnorm", "Actnorm", "Before every coupling a shift and scale per channel, set by the first batch.", "Flow", false, Switch{}, "",
        onPictures},
       {"compare", "Train beside it", "Further flows on the same batches, for the chart of bits.", "Flow", "none"s,
@@ -83,7 +85,8 @@ LabEntry RealNvp::describe() {
        {{"data", "single"s}, {"scale-bound", 1.0}, {"rows", "levels"s}, {"way", 0.5}, {"temperature", 0.7}}},
       {"masks",
        "Checkerboards against channels",
-       "Three flows on the same batches with as many couplings each: both kinds of masks, checkerboards alone, halves of the channels alone.",
+       "Three flows on the same batches with as many couplings each: both kinds of masks, checkerboards alone, halves of the channels "
+       "alone.",
        {{"data", "single"s},
         {"scale-bound", 1.0},
         {"compare", "masks"s},
@@ -92,10 +95,18 @@ LabEntry RealNvp::describe() {
         {"way", 0.5},
         {"temperature", 0.7}}},
   };
-  entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},     {"samples", "Samples over data"},
-                 {"likelihood", "Likelihood and entropy"},  {"volumes", "Volume change per layer"}, {"strip", "Layer by layer"},
-                 {"inverse", "Error of the inverse"},       {"stage", "Pictures on their way"},     {"rows", "Rows of pictures"},
-                 {"bits", "Bits per dimension"},            {"masks", "What each coupling lets pass"}, {"exits", "Latents of every level"}};
+  entry.views = {{"layers", "Cloud and grid on their way"},
+                 {"density", "The model's density"},
+                 {"samples", "Samples over data"},
+                 {"likelihood", "Likelihood and entropy"},
+                 {"volumes", "Volume change per layer"},
+                 {"strip", "Layer by layer"},
+                 {"inverse", "Error of the inverse"},
+                 {"stage", "Pictures on their way"},
+                 {"rows", "Rows of pictures"},
+                 {"bits", "Bits per dimension"},
+                 {"masks", "What each coupling lets pass"},
+                 {"exits", "Latents of every level"}};
   entry.accepts = planeOrPicturesAcceptances();
   entry.make = [] { return std::make_unique<RealNvp>(); };
   return entry;

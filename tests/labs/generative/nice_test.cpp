@@ -131,10 +131,11 @@ namespace {
 
 // Pictures, and a run small enough for a test.
 Changes pictures(std::int64_t steps) {
-  return {{"data", text("single")},         {"side", whole(8)},           {"pictures", whole(128)},
-          {"couplings", whole(4)},          {"picture-width", whole(64)}, {"picture-batch", whole(32)},
-          {"picture-learning-rate", 4e-3},  {"prior", text("logistic")},  {"picture-steps", whole(steps)},
-          {"steps-per-frame", whole(steps / 2)}};
+  return {{"data", text("single")},        {"side", whole(8)},
+          {"pictures", whole(128)},        {"couplings", whole(4)},
+          {"picture-width", whole(64)},    {"picture-batch", whole(32)},
+          {"picture-learning-rate", 4e-3}, {"prior", text("logistic")},
+          {"picture-steps", whole(steps)}, {"steps-per-frame", whole(steps / 2)}};
 }
 
 }  // namespace

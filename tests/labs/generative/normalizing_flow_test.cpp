@@ -108,5 +108,168 @@ TEST_CASE("normalizing-flow: the timeline returns to the same bits, and every ch
       CHECK(session->picture()->frame == 1);
     }
   }
-  orrery::testing::tryEveryPreset(*session, {{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}});
+  orrery::testing::tryEveryPreset(*session,
+                                  {{"steps", whole(10)}, {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)}});
+}
+
+TEST_CASE("normalizing-flow: towards an energy the model's samples fill the law, whatever the family, and the density integrates to 1") {
+  for (const char* family : {"planar", "coupling", "continuous"}) {
+    INFO(family);
+    Changes changes = small(family, 6, 160);
+    changes.insert(changes.end(), {{"objective", text("reverse")},
+                                   {"energy", text("u2")},
+                                   {"raster", whole(128)},
+                                   {"width", whole(32)},
+                                   {"learning-rate", 0.02},
+                                   {"batch", whole(256)},
+                                   {"solver", text("rk4")}});
+    auto session = openLab("generative/normalizing-flow", changes);
+    const auto first = metricsAt(*session, 0), last = metricsAt(*session, 2);
+    CHECK(last.at("divergence.reverse") < 0.5 * first.at("divergence.reverse"));
+    CHECK(last.at("divergence.reverse") > -0.05);  // a divergence; 1024 samples of a deviation of about 1
+    CHECK(last.at("mass.raster") + last.at("mass.elsewhere") == Approx(1).margin(0.02));
+    CHECK(last.at("inverse-error") < 0.1);  // a continuous flow's is its solver's: six steps up walls
+  }
+  for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("normalizing-flow: the reverse divergence of a fresh flow from a Gaussian scene is the closed form") {
+  // A radial chain starts as the identity: q = N(0, I) against N(0, 0.25 I): 0.5 (2 / 0.25 - 2 - 2 ln 4) = 1.6137.
+  Changes changes = small("radial", 2, 10);
+  changes.insert(changes.end(),
+                 {{"objective", text("reverse")}, {"energy", text("scene")}, {"scene", text("gauss")}, {"particles", whole(16384)}});
+  auto session = openLab("generative/normalizing-flow", changes);
+  // U under q has the deviation 3: four standard errors of 16384 samples.
+  CHECK(metricsAt(*session, 0).at("divergence.reverse") == Approx(0.5 * (8 - 2 - 2 * std::log(4.0))).margin(4 * 3 / 128.0));
+}
+
+TEST_CASE("normalizing-flow: the diffusion's ODE has the data's likelihood, and its bridge is the data's") {
+  auto session = openLab("generative/normalizing-flow", {{"family", text("diffusion")},
+                                                         {"solver", text("rk4")},
+                                                         {"layers", whole(32)},
+                                                         {"particles", whole(1024)},
+                                                         {"raster", whole(192)},
+                                                         {"scene", text("ring8")}});
+  REQUIRE(session->wait());
+  const auto now = metricsAt(*session, 0);
+  // Both are means over the same points, solved to a thousandth.
+  CHECK(now.at("nll") == Approx(now.at("entropy")).margin(5e-3));
+  CHECK(now.at("diffusion.nll") == Approx(now.at("entropy")).margin(5e-3));
+  CHECK(now.at("bridge.model") == Approx(now.at("bridge.data")).epsilon(0.02));
+  CHECK(now.at("evaluations") == 128);
+  CHECK(now.at("mass.raster") + now.at("mass.elsewhere") == Approx(1).margin(0.02));
+  CHECK(session->picture()->frames == 1);
+  // With few, crude steps the sum of divergences is no longer the volume of the map that is taken: the number is off, either way.
+  REQUIRE(session->set({{"solver", text("euler")}, {"layers", whole(8)}}));
+  REQUIRE(session->wait());
+  CHECK(std::abs(metricsAt(*session, 0).at("nll") - now.at("entropy")) > 0.05);
+}
+
+TEST_CASE("normalizing-flow: a layer in the hand follows its handles, and stays invertible wherever they are dragged") {
+  auto session = openLab("generative/normalizing-flow",
+                         {{"family", text("hand-planar")}, {"particles", whole(512)}, {"raster", whole(192)}, {"scene", text("gauss")}});
+  const auto number = [&](const char* id) { return std::get<double>(session->value(id)); };
+  const auto drag = [&](const char* handle, double x, double y) {
+    PointerEvent event;
+    event.kind = PointerEvent::Kind::drag;
+    event.panel = "density", event.handle = handle;
+    event.x = x, event.y = y;
+    session->pointer(event);
+    const auto done = session->wait();
+    INFO(handle);
+    if (!done) FAIL(done.error().message);
+  };
+  const auto at = [&](const char* handle) {
+    for (const Panel& panel : session->picture()->figure.panels) {
+      for (const Handle& h : panel.handles) {
+        if (panel.id == "density" && h.id == handle) return std::pair{h.x, h.y};
+      }
+    }
+    FAIL("no handle " << handle);
+    return std::pair{0.0, 0.0};
+  };
+  REQUIRE(session->wait());
+  drag("hand-plane", 0.2, 0.7);
+  CHECK(number("hand-w1") * 0.2 + number("hand-w2") * 0.7 + number("hand-b") == Approx(0).margin(1e-9));
+  drag("hand-direction", 0.9, 1.4);
+  CHECK(at("hand-direction").first == Approx(0.9).margin(1e-6));
+  CHECK(at("hand-direction").second == Approx(1.4).margin(1e-6));
+  drag("hand-push", -0.3, 1.1);
+  CHECK(at("hand-push").first == Approx(-0.3).margin(1e-6));
+  CHECK(at("hand-push").second == Approx(1.1).margin(1e-6));
+  CHECK(metricsAt(*session, 0).at("mass.raster") + metricsAt(*session, 0).at("mass.elsewhere") == Approx(1).margin(0.02));
+  // Far against its direction: the push stops before the plane folds.
+  drag("hand-push", -3, -3);
+  const auto folded = metricsAt(*session, 0);
+  CHECK(std::isfinite(folded.at("nll")));
+  CHECK(folded.at("inverse-error") < 1e-2);
+
+  REQUIRE(session->set("family", text("hand-radial")));
+  REQUIRE(session->wait());
+  drag("hand-centre", 0.5, -0.25);
+  CHECK(at("hand-centre").first == Approx(0.5));
+  drag("hand-radius", 1.7, -0.25);
+  CHECK(number("hand-alpha") == Approx(1.2));
+  drag("hand-strength", 0.5, -0.25 + 0.9);
+  CHECK(number("hand-beta") == Approx(-0.6));
+  // The ring of radius alpha goes to alpha + beta / 2: among 512 samples none but those inside come nearer.
+  drag("hand-strength", 0.5, -0.25);
+  CHECK(number("hand-beta") > -number("hand-alpha"));
+  CHECK(std::isfinite(metricsAt(*session, 0).at("nll")));
+}
+
+TEST_CASE("normalizing-flow: layers that are none are refused with a sentence") {
+  auto session =
+      openLab("generative/normalizing-flow", {{"family", text("hand-planar")}, {"particles", whole(256)}, {"raster", whole(32)}});
+  const auto refused = [&](const Changes& changes, const std::string& why) {
+    REQUIRE(session->set(changes));
+    const auto done = session->wait();
+    REQUIRE_FALSE(done);
+    INFO(done.error().message);
+    CHECK(done.error().message.find(why) != std::string::npos);
+  };
+  refused({{"hand-w1", 0.0}, {"hand-w2", 0.0}}, "w = 0 has no plane");
+  refused({{"family", text("hand-radial")}, {"hand-alpha", 0.0}}, "must be positive");
+  refused({{"hand-alpha", 1.0}, {"hand-beta", -1.0}}, "folds the plane");
+  refused({{"family", text("planar")}, {"objective", text("reverse")}, {"energy", text("scene")}, {"scene", text("two-deltas")}},
+          "points without width");
+  CHECK_FALSE(session->set("layers", whole(0)));
+}
+
+TEST_CASE("normalizing-flow: the table's cells lead to flows and diffusions") {
+  auto session = openLab("generative/normalizing-flow",
+                         {{"lower-left", text("table")}, {"particles", whole(256)}, {"raster", whole(32)}, {"layers", whole(4)}});
+  REQUIRE(session->wait());
+  const auto click = [&](double x, double y) {
+    PointerEvent event;
+    event.panel = "table";
+    event.x = x, event.y = y;
+    session->pointer(event);
+    REQUIRE(session->wait());
+  };
+  click(7, 2.5);  // laws between, of a diffusion
+  CHECK(std::get<std::string>(session->value("family")) == "diffusion");
+  CHECK(std::get<double>(session->value("way")) == 0.5);
+  click(4, 4.5);  // latents, of a flow
+  CHECK(std::get<std::string>(session->value("family")) == "both");
+  CHECK(std::get<double>(session->value("way")) == 1);
+}
+
+TEST_CASE("normalizing-flow: every family, objective and energy runs") {
+  auto session = openLab("generative/normalizing-flow", {{"steps", whole(10)},
+                                                         {"steps-per-frame", whole(5)},
+                                                         {"batch", whole(64)},
+                                                         {"raster", whole(32)},
+                                                         {"particles", whole(256)},
+                                                         {"width", whole(16)},
+                                                         {"layers", whole(4)}});
+  for (const char* id : {"family", "objective", "energy", "lower-left"}) {
+    if (std::string(id) == "energy") REQUIRE(session->set({{"objective", text("reverse")}}));
+    for (const auto& option : std::get<Choice>(session->lab().find(id)->domain).options) {
+      INFO(id << " " << option.id);
+      REQUIRE(session->set(id, Value(option.id)));
+      CHECK(std::isfinite(metricsAt(*session, 1).at("nll")));
+    }
+    REQUIRE(session->set(id, session->lab().find(id)->initial));
+  }
 }

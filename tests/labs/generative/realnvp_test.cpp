@@ -152,8 +152,14 @@ namespace {
 
 // Pictures, and a run small enough for a test.
 Changes pictures(std::int64_t steps) {
-  return {{"data", text("single")},    {"side", whole(8)},   {"pictures", whole(128)},     {"couplings-per-stage", whole(2)},
-          {"hidden", whole(16)},       {"scale-bound", 1.0}, {"picture-batch", whole(16)}, {"picture-steps", whole(steps)},
+  return {{"data", text("single")},
+          {"side", whole(8)},
+          {"pictures", whole(128)},
+          {"couplings-per-stage", whole(2)},
+          {"hidden", whole(16)},
+          {"scale-bound", 1.0},
+          {"picture-batch", whole(16)},
+          {"picture-steps", whole(steps)},
           {"steps-per-frame", whole(steps / 2)}};
 }
 
@@ -173,6 +179,35 @@ TEST_CASE("realnvp: on pictures training saves bits on those it has not seen, an
   CHECK(std::abs(last.at("volume.coupling")) > 0.1);
   CHECK(last.at("volume.logit") == first.at("volume.logit"));
   for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("realnvp: with one level drawn anew a picture changes, and as it was it comes back") {
+  auto session = openLab("generative/realnvp", pictures(20));
+  metricsAt(*session, 2);
+  for (const auto& [key, tensor] : arraysOf(session->picture()->figure)) {
+    if (key != "rows.pictures.pixels") continue;
+    const auto pixels = tensor.as<std::uint8_t>();
+    const auto at = [&](std::size_t row, std::size_t i) {
+      return pixels[((row * 9 + i / 8) * static_cast<std::size_t>(tensor.shape()[1]) + i % 8) * 4];
+    };
+    std::size_t changed[3] = {0, 0, 0};
+    for (std::size_t row = 1; row < 3; ++row) {
+      for (std::size_t i = 0; i < 64; ++i) changed[row] += at(row, i) != at(0, i) ? 1 : 0;
+    }
+    CHECK(changed[1] > 16);
+    CHECK(changed[2] > 16);
+  }
+  // The first row is the first held-out picture again: as the strip shows it.
+  std::vector<std::uint8_t> rows, strip;
+  for (const auto& [key, tensor] : arraysOf(session->picture()->figure)) {
+    if (key != "rows.pictures.pixels" && key != "strip.pictures.pixels") continue;
+    const auto pixels = tensor.as<std::uint8_t>();
+    for (std::size_t i = 0; i < 64; ++i) {
+      (key[0] == 'r' ? rows : strip).push_back(pixels[(i / 8 * static_cast<std::size_t>(tensor.shape()[1]) + i % 8) * 4]);
+    }
+  }
+  REQUIRE(rows.size() == 64);
+  for (std::size_t i = 0; i < 64; ++i) CHECK(std::abs(int{rows[i]} - int{strip[i]}) <= 1);  // the inverse's error, and rounding
 }
 
 TEST_CASE("realnvp: a scale bound of 0 changes no volume but the logit's, beside it on the same batches") {
@@ -222,4 +257,41 @@ TEST_CASE("realnvp: every choice on pictures runs, and the timeline returns to t
   }
   REQUIRE(session->set("actnorm", true));
   CHECK(std::isfinite(metricsAt(*session, 1).at("volume.actnorm")));
+}
+
+TEST_CASE("realnvp: with the fine scale alone drawn anew the layout of pictures stays, with the coarse one it goes") {
+  Changes changes = pictures(80);
+  changes.insert(changes.end(), {{"temperature", 0.7}, {"pictures", whole(512)}, {"couplings-per-stage", whole(3)}, {"side", whole(16)}});
+  auto session = openLab("generative/realnvp", changes);
+  metricsAt(*session, 2);
+  // Rows of the panel: as it was, level 1 (left first) anew, level 2 anew; pictures of 16 x 16 in cells of 17. Layout: the brightness of
+  // blocks of 4 x 4 pixels against the picture's mean.
+  std::vector<std::vector<double>> layout(3);
+  for (const auto& [key, tensor] : arraysOf(session->picture()->figure)) {
+    if (key != "rows.pictures.pixels") continue;
+    const auto pixels = tensor.as<std::uint8_t>();
+    for (std::size_t row = 0; row < 3; ++row) {
+      for (std::size_t column = 0; column < 6; ++column) {
+        std::vector<double> blocks(16, 0.0);
+        double mean = 0;
+        for (std::size_t i = 0; i < 256; ++i) {
+          const std::size_t at = (row * 17 + i / 16) * static_cast<std::size_t>(tensor.shape()[1]) + column * 17 + i % 16;
+          for (std::size_t c = 0; c < 3; ++c) blocks[i / 64 * 4 + i % 16 / 4] += static_cast<double>(pixels[at * 4 + c]) / 48;
+        }
+        for (const double v : blocks) mean += v / 16;
+        for (const double v : blocks) layout[row].push_back(v - mean);
+      }
+    }
+  }
+  REQUIRE(layout[0].size() == 96);
+  const auto likeness = [&](std::size_t row) {
+    double both = 0, first = 0, second = 0;
+    for (std::size_t i = 0; i < 96; ++i) {
+      both += layout[0][i] * layout[row][i], first += layout[0][i] * layout[0][i], second += layout[row][i] * layout[row][i];
+    }
+    return both / std::sqrt(first * second);
+  };
+  INFO(likeness(1) << " " << likeness(2));
+  CHECK(likeness(1) > 0.6);
+  CHECK(likeness(1) > likeness(2) + 0.25);
 }

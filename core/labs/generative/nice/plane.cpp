@@ -1,5 +1,5 @@
-// NICE in the plane: a chain of additive couplings in the plane and a diagonal scale, trained live by maximum likelihood. Source: Dinh, Krueger and
-// Bengio 2014, sections 3.2 to 3.4:
+// NICE in the plane: a chain of additive couplings in the plane and a diagonal scale, trained live by maximum likelihood. Source: Dinh,
+// Krueger and Bengio 2014, sections 3.2 to 3.4:
 //   y = b x + (1 - b) (x + m(b x)),  det = 1 whatever m;   h = exp(s) y last,  ln |det| = s_1 + s_2
 // so without the scale the map bends and never squeezes. Latents: standard normal or logistic. Units: data units and nats. Convention:
 // forward is from data to latents. Areas are measured with triangles of side 1e-6 times the canvas, mapped in double precision.
@@ -23,7 +23,7 @@ constexpr double triangleSide = 1e-6;  // of the canvas's half side
 
 }  // namespace
 
-Expected<PlaneFlowPlan> NicePlane::plan(const LabContext& context) const {
+Expected<PlaneFlowPlan> NicePlane::plan(const LabContext& context, const std::vector<kernels::Component>&) const {
   PlaneFlowPlan plan;
   plan.prior = context.text("prior") == "normal" ? flows::Prior::normal : flows::Prior::logistic;
   for (std::int64_t i = 0; i < context.integer("couplings"); ++i) {

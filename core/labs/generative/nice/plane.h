@@ -18,7 +18,7 @@ class NicePlane final : public PlaneFlowLab {
   std::vector<Metric> metrics() const override;
 
  protected:
-  Expected<PlaneFlowPlan> plan(const LabContext& context) const override;
+  Expected<PlaneFlowPlan> plan(const LabContext& context, const std::vector<kernels::Component>&) const override;
   std::vector<std::string_view> ownPictureParameters() const override { return {"lower-left", "lower-right"}; }
   void readPicture(const LabContext& context) override {
     lowerLeft_ = context.text("lower-left"), lowerRight_ = context.text("lower-right");

@@ -29,6 +29,7 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
     options.mixing = flows::Mixing::none;
     options.actnorm = context.flag("actnorm");
     options.bounded = true;
+    options.pixelsTogether = true;  // what leaves is every other row of pixels, in all colours
     options.bound = context.number("scale-bound");
     options.logit = true;
     options.alpha = context.number("alpha");
@@ -40,8 +41,10 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
   const flows::StepCost cost = flows::trainingCost(options, batch_);
   if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
   const int dropped = 8 - bits_;
-  if (options.alpha == 0 && std::any_of(pictures_.train.begin(), pictures_.train.end(), [&](std::uint8_t v) { return v >> dropped == 0; })) {
-    return makeError(ErrorCode::badInput, tr("With α = 0 the logit of a value 0 is infinite, and these pictures have some: take a larger α"));
+  if (options.alpha == 0 &&
+      std::any_of(pictures_.train.begin(), pictures_.train.end(), [&](std::uint8_t v) { return v >> dropped == 0; })) {
+    return makeError(ErrorCode::badInput,
+                     tr("With α = 0 the logit of a value 0 is infinite, and these pictures have some: take a larger α"));
   }
 
   struct Wanted {

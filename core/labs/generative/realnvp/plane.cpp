@@ -12,7 +12,7 @@ namespace orrery::generative {
 
 namespace flows = models::flows;
 
-Expected<PlaneFlowPlan> RealNvpPlane::plan(const LabContext& context) const {
+Expected<PlaneFlowPlan> RealNvpPlane::plan(const LabContext& context, const std::vector<kernels::Component>&) const {
   PlaneFlowPlan plan;
   for (std::int64_t i = 0; i < context.integer("couplings"); ++i) {
     flows::CouplingOptions options;

@@ -13,7 +13,7 @@ class RealNvpPlane final : public PlaneFlowLab {
   Figure figure() const override;
 
  protected:
-  Expected<PlaneFlowPlan> plan(const LabContext& context) const override;
+  Expected<PlaneFlowPlan> plan(const LabContext& context, const std::vector<kernels::Component>&) const override;
 };
 
 }  // namespace orrery::generative

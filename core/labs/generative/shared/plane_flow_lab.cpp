@@ -1,7 +1,8 @@
 // Training and evaluation of a flow of the plane. Loss: the mean of -ln p(x) over a batch of fresh exact samples of the scene, nats; its
 // smallest value is the entropy of the data, and what is left above it is the Kullback-Leibler divergence from data to model.
 // Random numbers, key = seed: sample j of step t is exactPoint number t batch + j of purpose 40; the points shown are purpose 41; the noise
-// added to the data: philox (j, t, 42, .); latents of the samples: stream 0x602; probe j: philox (j, t, 43, .).
+// added to the data: philox (j, t, 42, .); latents of the samples: stream 0x602; probe j: philox (j, t, 43, .); latents to train on,
+// towards an energy: stream 0x605, those to measure it by: 0x606.
 
 #include "core/labs/generative/shared/plane_flow_lab.h"
 
@@ -20,7 +21,8 @@ namespace flows = models::flows;
 
 namespace {
 
-constexpr std::uint32_t batchPurpose = 40, shownPurpose = 41, noisePurpose = 42, probePurpose = 43, latentStream = 0x602;
+constexpr std::uint32_t batchPurpose = 40, shownPurpose = 41, noisePurpose = 42, probePurpose = 43, latentStream = 0x602,
+                        reverseStream = 0x605, judgeStream = 0x606;
 constexpr std::int64_t gridLines = 15, gridPoints = 81;  // per direction; along each
 
 // Half the side of the canvas around the latents: a logistic is 1.8 times as wide as a normal.
@@ -176,8 +178,11 @@ Expected<void> PlaneFlowLab::update(LabContext& context) {
 }
 
 Expected<void> PlaneFlowLab::begin(LabContext& context) {
-  auto scene = planeScene(context);
+  const auto target = this->target(context);
+  Expected<PlaneScene> scene = PlaneScene{};
+  if (target == nullptr) scene = planeScene(context);
   if (!scene) return scene.error();
+  if (target != nullptr) scene->density.reach = PlaneEnergy::reach;
   const double noise = context.number("noise");
   for (const kernels::Component& c : scene->density.components) {
     if (std::min(c.along, c.across) + noise * noise <= 0) {
@@ -185,29 +190,42 @@ Expected<void> PlaneFlowLab::begin(LabContext& context) {
                                                "to the data, 0.05 for example"));
     }
   }
-  auto plan = this->plan(context);
+  std::vector<kernels::Component> widened = scene->density.components;
+  for (kernels::Component& c : widened) c.along += noise * noise, c.across += noise * noise;
+  auto plan = this->plan(context, widened);
   if (!plan) return plan.error();
 
   scene_ = std::move(*scene);
   noise_ = noise;
   seed_ = static_cast<std::uint64_t>(context.integer("seed"));
   particles_ = context.integer("particles") / 64 * 64;  // whole groups of 256 bytes, so that rows after them can be bound
-  totalSteps_ = context.integer("steps");
+  totalSteps_ = plan->trained ? context.integer("steps") : 0;
   stepsPerFrame_ = context.integer("steps-per-frame");
   batch_ = context.integer("batch");
   prior_ = plan->prior;
   energyWeight_ = plan->energyWeight;
   estimated_ = plan->estimated;
+  reverse_ = plan->reverse;
+  target_ = target;
+  widened_ = std::move(widened);
   flow_ = flows::Flow(2, std::move(plan->layers));
 
   // The data's own density with the noise: ln p of the points shown, and its largest value.
   gpu::Stream& stream = context.stream();
-  std::vector<kernels::Component> widened = scene_.density.components;
-  for (kernels::Component& c : widened) c.along += noise * noise, c.across += noise * noise;
-  table_ = kernels::makeMixtureTable(widened);
-  data_ = points(scene_, noise_, seed_, shownPurpose, 0, particles_);
-  constexpr double nearlyNone = 1e-6;  // the kernel's noise level must be positive
-  const Tensor exactLog = kernels::mixture(stream, table_, data_, 1, nearlyNone, kernels::MixtureOutput::logDensity);
+  Tensor exactLog;
+  if (target_ != nullptr) {
+    const auto drawn = target_->draw(seed_, static_cast<std::size_t>(particles_), shownPurpose);
+    std::vector<float> logs;
+    for (std::size_t i = 0; i < drawn.size(); i += 2)
+      logs.push_back(static_cast<float>(-(*target_)(drawn[i], drawn[i + 1]) - target_->logMass()));
+    data_ = Tensor::from(Shape{particles_, 2}, std::vector<float>(drawn.begin(), drawn.end()));
+    exactLog = Tensor::from(Shape{particles_}, logs);
+  } else {
+    table_ = kernels::makeMixtureTable(widened_);
+    data_ = points(scene_, noise_, seed_, shownPurpose, 0, particles_);
+    constexpr double nearlyNone = 1e-6;  // the kernel's noise level must be positive
+    exactLog = kernels::mixture(stream, table_, data_, 1, nearlyNone, kernels::MixtureOutput::logDensity);
+  }
   entropy_ = 0;
   double most = -1e30;
   for (const float v : exactLog.toFloats()) {
@@ -225,13 +243,31 @@ Expected<void> PlaneFlowLab::begin(LabContext& context) {
   options.schedule.warmup = std::min<std::int64_t>(20, totalSteps_ / 10);
   options.schedule.last = 0.02;
   nn::Initializer draw(stream, seed_);
-  trainer_ = nn::Trainer(flow_.initial(draw), options);
+  trainer_ = nn::Trainer(plan->weights.empty() ? flow_.initial(draw) : std::move(plan->weights), options);
   frame_ = 0;
   records_.clear();
+  begun(stream);
   return measure(stream);
 }
 
+// U(x) of the law, [n].
+nn::Variable PlaneFlowLab::energyOf(const nn::Variable& x) const {
+  if (target_ != nullptr) return target_->onTape(x);
+  return *mixtureEnergy(widened_, x);  // components without width were refused
+}
+
 nn::Trainer::Loss PlaneFlowLab::lossOfStep(std::int64_t step) const {
+  if (reverse_) {
+    return [this, step](nn::Tape& tape, std::span<const nn::Variable> weights) {
+      // E[U(x)] - E[ln |det dx/dz|]: the rest of the divergence does not depend on the weights.
+      const Tensor z = flows::samplePrior(tape.stream(), prior_, Shape{batch_, 2},
+                                          {seed_, reverseStream, static_cast<std::uint64_t>(2 * step * batch_)});
+      const flows::Mapped made = flow_.generate(weights, tape.constant(z));
+      const double share = std::min(1.0, 0.05 + 2 * static_cast<double>(step) / static_cast<double>(totalSteps_));
+      const nn::Variable energy = nn::affine(nn::mean(energyOf(made.y)), share, 0);
+      return made.logDet.empty() ? energy : nn::sub(energy, nn::mean(made.logDet));
+    };
+  }
   return [this, step](nn::Tape& tape, std::span<const nn::Variable> weights) {
     const Tensor x = points(scene_, noise_, seed_, batchPurpose, static_cast<std::uint32_t>(step), batch_);
     const nn::Variable probe = estimated_ ? tape.constant(signs(seed_, step, batch_)) : nn::Variable();
@@ -358,11 +394,34 @@ void PlaneFlowLab::evaluate(gpu::Stream& stream) {
   density_ = kernels::unary(stream, kernels::Unary::exp, flows::logLikelihood(flow_, prior_, weights, tape.constant(raster)).value())
                  .reshaped(Shape{cells_, cells_});
   inside_ = outside_ = 0;
-  for (const float v : density_.toFloats()) inside_ += static_cast<double>(v) * cell * cell;
+  densest_ = 0;
+  for (const float v : density_.toFloats()) {
+    inside_ += static_cast<double>(v) * cell * cell;
+    densest_ = std::max(densest_, v);
+  }
   const auto sampled = samples_.toFloats();
   for (std::size_t i = 0; i < sampled.size(); i += 2) {
     const bool off = !(std::abs(sampled[i]) <= reach && std::abs(sampled[i + 1]) <= reach);
     outside_ += off ? 1 / static_cast<double>(particles_) : 0;
+  }
+  if (reverse_) {
+    const nn::Variable z = tape.constant(flows::samplePrior(stream, prior_, Shape{particles_, 2}, {seed_, judgeStream, 0}));
+    const flows::Mapped made = flow_.generate(weights, z);
+    nn::Variable each = nn::add(flows::logPrior(prior_, z), energyOf(made.y));
+    if (!made.logDet.empty()) each = nn::sub(each, made.logDet);
+    double sum = 0;
+    for (const float v : each.value().toFloats()) sum += static_cast<double>(v) / static_cast<double>(particles_);
+    records_[frame_].reverse = sum + (target_ != nullptr ? target_->logMass() : 0);
+  }
+  if (target_ != nullptr) {
+    const auto places = raster.toFloats();
+    std::vector<float> values;
+    for (std::size_t i = 0; i < places.size(); i += 2) {
+      const double u = (*target_)(static_cast<double>(places[i]), static_cast<double>(places[i + 1]));
+      values.push_back(static_cast<float>(std::exp(-u - target_->logMass())));
+    }
+    exact_ = Tensor::from(Shape{cells_, cells_}, values);
+    return;
   }
   // The data's density, one cell wide at least so that no blob falls between the cells.
   exact_ = kernels::unary(stream, kernels::Unary::exp,
@@ -391,6 +450,7 @@ std::vector<Metric> PlaneFlowLab::metrics() const {
     result.push_back({"nll", now->likelihood, "nats"});
     result.push_back({"entropy", entropy_, "nats"});
     result.push_back({"divergence", now->likelihood - entropy_, "nats"});
+    if (reverse_) result.push_back({"divergence.reverse", now->reverse, "nats"});
   }
   if (!errors_.empty()) result.push_back({"inverse-error", *std::max_element(errors_.begin(), errors_.end()), ""});
   if (temperature_ == 1) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/plane_energy.h"
 #include "core/labs/generative/shared/plane_scene.h"
 #include "core/models/flows.h"
 #include "core/nn/trainer.h"
@@ -23,11 +24,17 @@ struct PlaneFlowPlan {
   models::flows::Prior prior = models::flows::Prior::normal;
   double energyWeight = 0;  // of the mean energy of the ways, in the loss
   bool estimated = false;   // the loss takes the volume from one random probe per row
+  // Trained on its own samples towards an energy: the loss is KL(model | target), with the energy turned up during the first half of the
+  // run.
+  bool reverse = false;
+  bool trained = true;  // off: nothing is learnt, and the timeline is one frame
+  nn::Weights weights;  // where it starts, or stays; empty: drawn
 };
 
 // What is measured at one frame of the timeline, over the points shown.
 struct PlaneFlowRecord {
   double likelihood = 0;  // mean -ln p of the model, nats
+  double reverse = 0;     // KL(model | target) over fresh samples, where a flow trains on them
 };
 
 class PlaneFlowLab : public Lab {
@@ -42,9 +49,14 @@ class PlaneFlowLab : public Lab {
   Changes pointer(const PointerEvent& event, const Values& values) const override;
 
  protected:
-  virtual Expected<PlaneFlowPlan> plan(const LabContext& context) const = 0;
+  // `data`: the components of the data's density, noise included; empty where the law is an energy.
+  virtual Expected<PlaneFlowPlan> plan(const LabContext& context, const std::vector<kernels::Component>& data) const = 0;
+  // The law, where it is not the scene's.
+  virtual std::shared_ptr<const PlaneEnergy> target(const LabContext&) const { return nullptr; }
   // Parameters of the lab's own that change the picture only.
   virtual std::vector<std::string_view> ownPictureParameters() const { return {}; }
+  // The flow, the law and the points are there; called before the first evaluation of a run.
+  virtual void begun(gpu::Stream&) {}
   // Reads them; called before each evaluation.
   virtual void readPicture(const LabContext&) {}
 
@@ -60,6 +72,7 @@ class PlaneFlowLab : public Lab {
   Panel densityPanel() const;
   Panel samplesPanel() const;
   Panel likelihoodPanel() const;
+  Panel divergencesPanel(Panel panel) const;
   Panel inversePanel() const;
   Panel stripPanel() const;
   Panel volumesPanel() const;
@@ -78,8 +91,10 @@ class PlaneFlowLab : public Lab {
   models::flows::Flow flow_;
   models::flows::Prior prior_ = models::flows::Prior::normal;
   double energyWeight_ = 0;
-  bool estimated_ = false;
-  double energy_ = -1;  // mean energy of the data points' ways; negative where nothing flows
+  bool estimated_ = false, reverse_ = false;
+  std::shared_ptr<const PlaneEnergy> target_;  // the law, where it is not the scene's
+  std::vector<kernels::Component> widened_;    // the scene's components with the noise on the data
+  double energy_ = -1;                         // mean energy of the data points' ways; negative where nothing flows
   nn::Trainer trainer_;
   models::flows::HostWeights host_;  // the present weights
   std::int64_t totalSteps_ = 0, stepsPerFrame_ = 1, batch_ = 0, frame_ = 0;
@@ -104,6 +119,7 @@ class PlaneFlowLab : public Lab {
  private:
   Expected<void> begin(LabContext& context);
   nn::Trainer::Loss lossOfStep(std::int64_t step) const;
+  nn::Variable energyOf(const nn::Variable& x) const;
   Expected<void> measure(gpu::Stream& stream);  // the record and the picture of the present weights
   void evaluate(gpu::Stream& stream);
 
@@ -113,6 +129,7 @@ class PlaneFlowLab : public Lab {
   bool towardsData_ = false, colourOfOrigin_ = false;
   Tensor exact_, density_;  // the data's and the model's density on the raster, [cells, cells]
   double peak_ = 1;         // about the largest value of the data's
+  float densest_ = 1;       // of the model's on the raster
   Tensor origin_[2];        // angles of the data points and of the samples' latents, [n]
 };
 

@@ -34,6 +34,9 @@ double usualSize(const Tensor& tensor) {
   return static_cast<double>(*at);
 }
 
+// No minus before a zero of three decimals.
+double shownExcess(double nats) { return std::abs(nats) < 5e-4 ? 0 : nats; }
+
 // A dark rim under points whose colour may be that of the canvas.
 std::shared_ptr<PointsMark> rimOf(const PointsMark& points) {
   auto rim = std::make_shared<PointsMark>(points.id() + "-rim");
@@ -125,13 +128,13 @@ Panel PlaneFlowLab::layersPanel() const {
 Panel PlaneFlowLab::densityPanel() const {
   Panel panel = planePanel("density", half(0));
   const PlaneFlowRecord* now = record();
-  if (now != nullptr) panel.title = trf("Model density: {:.3f} nats above the data", now->likelihood - entropy_);
+  if (now != nullptr) panel.title = trf("Model density: {:.3f} nats above the data", shownExcess(now->likelihood - entropy_));
   panel.note = trf("step {}", stepsAt(frame_));
   auto heat = std::make_shared<HeatMapMark>("model");
   heat->value = density_;
   heat->x = heat->y = Range{-planeRasterShare * half(0), planeRasterShare * half(0)};
   heat->map = ColorMap::magma;
-  heat->range = {0, peak_};
+  heat->range = {0, totalSteps_ == 0 ? std::max(1e-6, static_cast<double>(densest_)) : peak_};
   heat->smooth = true;
   heat->matrix = false;
   heat->quantity = tr("density of the model");
@@ -178,6 +181,16 @@ Panel PlaneFlowLab::likelihoodPanel() const {
     value.push_back(r.likelihood);
   }
   const PlaneFlowRecord* now = record();
+  if (totalSteps_ == 0) {
+    panel.title = tr("Nothing is trained here");
+    if (now != nullptr) {
+      panel.title = reverse_ ? trf("KL(model | target) is {:.3f} nats", now->reverse) : panel.title;
+      panel.message = trf("−ln p is {:.3f} nats a point,\n{:.3f} above the entropy of the data", now->likelihood,
+                          shownExcess(now->likelihood - entropy_));
+    }
+    return panel;
+  }
+  if (reverse_) return divergencesPanel(std::move(panel));
   const double first = records_.empty() ? 0 : records_.begin()->second.likelihood - entropy_;
   const double left = now == nullptr ? 0 : now->likelihood - entropy_;
   panel.title = frame_ == 0          ? tr("Press play: training has not begun")
@@ -198,6 +211,34 @@ Panel PlaneFlowLab::likelihoodPanel() const {
   least->dash = {3, 2};
   least->xName = tr("step"), least->yName = tr("entropy");
   panel.marks.push_back(least);
+  return panel;
+}
+
+// Towards an energy: what is minimised, and the divergence the other way round, which a mode left out makes large.
+Panel PlaneFlowLab::divergencesPanel(Panel panel) const {
+  std::vector<double> step, reverse, forward;
+  for (const auto& [frame, r] : records_) {
+    if (frame > frame_) break;
+    step.push_back(static_cast<double>(stepsAt(frame)));
+    reverse.push_back(std::max(r.reverse, 1e-4)), forward.push_back(std::max(r.likelihood - entropy_, 1e-4));
+  }
+  panel.title = frame_ == 0 ? tr("Press play: training has not begun")
+                            : trf("KL(model | target) is {:.3f} nats", record() != nullptr ? record()->reverse : 0);
+  if (record() != nullptr) panel.note = trf("KL(target | model) {:.3f}", record()->likelihood - entropy_);
+  auto minimised = curveOf("reverse", step, reverse, Paint::of(Role::estimate), tr("KL(model | target), minimised"));
+  auto other = curveOf("forward", step, forward, Paint::of(Role::data), tr("KL(target | model)"));
+  minimised->width = 1.5f;
+  other->dash = {3, 2};
+  for (const auto& line : {minimised, other}) {
+    line->directLabel = false;
+    line->xName = tr("step"), line->yName = tr("divergence");
+    panel.marks.push_back(line);
+  }
+  panel.legend = true;
+  panel.x.label = tr("step");
+  panel.x.range = Range{0, static_cast<double>(totalSteps_)};
+  panel.y.label = tr("divergence (nats)");
+  panel.y.scale = ScaleKind::log;
   return panel;
 }
 
