@@ -7,8 +7,8 @@
 
 namespace orrery::modelfile {
 
-Expected<void> writeSafetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,
-                                const std::map<std::string, std::string>& metadata) {
+std::string safetensorsContent(std::span<const std::pair<std::string, Tensor>> tensors,
+                               const std::map<std::string, std::string>& metadata) {
   // An ordered object: names stand in the order of their data.
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
@@ -27,7 +27,12 @@ Expected<void> writeSafetensors(const std::string& path, std::span<const std::pa
     const auto bytes = tensor.host();
     content.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  return writeFileAtomically(path, content);
+  return content;
+}
+
+Expected<void> writeSafetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,
+                                const std::map<std::string, std::string>& metadata) {
+  return writeFileAtomically(path, safetensorsContent(tensors, metadata));
 }
 
 }  // namespace orrery::modelfile

@@ -11,6 +11,10 @@
 
 namespace orrery::modelfile {
 
+// The bytes of such a file.
+std::string safetensorsContent(std::span<const std::pair<std::string, Tensor>> tensors,
+                               const std::map<std::string, std::string>& metadata = {});
+
 // f32 tensors under unique names, in this order, with free metadata. All or nothing: an earlier file stays until the new one is whole.
 Expected<void> writeSafetensors(const std::string& path, std::span<const std::pair<std::string, Tensor>> tensors,
                                 const std::map<std::string, std::string>& metadata = {});

@@ -6,6 +6,8 @@
 
 #include "core/base/text.h"
 #include "core/labs/generative/glow/lab.h"
+#include "core/modelfile/safetensors_write.h"
+#include "core/models/image_flow_file.h"
 
 namespace orrery::generative {
 
@@ -32,11 +34,12 @@ std::string nameOf(const Choice& choice, const std::string& id) {
 Expected<void> Glow::readPicture(const LabContext& context) {
   step_ = context.integer("step");
   attribute_ = context.text("attribute");
+  if (auto read = readOwnPictures(context); !read) return read;
   return readPlaneMix(context);
 }
 
 Expected<void> Glow::checkPicture() const {
-  if (rows_ != "attribute") return {};
+  if (rows_ != "attribute" || attribute_ == "folders") return {};
   const auto labels = attributeLabels(pictures_, attribute_, 1);
   if (!labels) return labels.error();
   return {};
@@ -44,6 +47,16 @@ Expected<void> Glow::checkPicture() const {
 
 Expected<std::vector<WantedFlow>> Glow::plan(const LabContext& context) const {
   flows::ImageFlowOptions options;
+  if (const std::string& path = context.file("weights").path; !path.empty()) {
+    auto file = flows::readImageFlow(path, pictures_.side, pictures_.side);
+    if (!file) return file.error();
+    const flows::StepCost cost = flows::trainingCost(file->options, batch_);
+    if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
+    auto flow = flows::ImageFlow::make(file->options, seed_);
+    if (!flow) return flow.error();
+    return std::vector<WantedFlow>{
+        {"file", tr("Your flow"), std::make_shared<flows::ImageFlow>(*std::move(flow)), std::move(file->weights)}};
+  }
   options.height = options.width = pictures_.side;
   options.levels = context.integer("levels"), options.steps = context.integer("steps-per-level");
   options.hidden = context.integer("hidden");
@@ -78,6 +91,14 @@ Expected<std::vector<WantedFlow>> Glow::plan(const LabContext& context) const {
     made.push_back({one.id, one.name, std::make_shared<flows::ImageFlow>(*std::move(flow))});
   }
   return made;
+}
+
+Expected<void> Glow::writeFiles(LabContext&, FolderWriter& folder) {
+  if (runs_.empty()) return makeError(ErrorCode::usage, tr("There is no flow yet"));
+  const auto parts = flows::namedParts(imageFlow(), runs_.front().trainer.weights());
+  if (!parts) return parts.error();
+  return folder.write("model.safetensors",
+                      modelfile::safetensorsContent(*parts, {{"steps", std::to_string(stepsAt(frame_))}, {"bits", std::to_string(bits_)}}));
 }
 
 std::vector<Metric> Glow::metrics() const {

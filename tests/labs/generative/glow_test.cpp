@@ -8,7 +8,10 @@
 #include <fstream>
 #include <map>
 
+#include "core/base/folder_writer.h"
 #include "core/data/image.h"
+#include "core/modelfile/safetensors_write.h"
+#include "core/models/image_flow_file.h"
 #include "tests/support/lab_session.h"
 
 using namespace orrery;
@@ -267,7 +270,99 @@ TEST_CASE("glow: every choice and preset runs") {
   Changes changes = small(10, 10);
   changes.push_back({"batch", whole(4)});
   auto session = openLab("generative/glow", changes);
-  orrery::testing::tryEveryChoice(*session, "bits.held-out", {"patches", "folder"});
+  orrery::testing::tryEveryChoice(*session, "bits.held-out", {"patches", "folder", "two-pictures", "folders"});
   changes.erase(changes.begin());  // not the side: the preset's levels belong to it
   orrery::testing::tryEveryPreset(*session, changes);
+}
+
+TEST_CASE("glow: a walk between two pictures begins and ends at them, and two folders make an attribute") {
+  auto session = openLab("generative/glow", small(10));
+  metricsAt(*session, 2);
+  const auto folder = std::filesystem::temp_directory_path() / "orrery-glow-two";
+  std::filesystem::remove_all(folder);
+  for (const char* part : {"bright", "dark"}) std::filesystem::create_directories(folder / part);
+  const auto write = [&](const std::string& name, int base) {
+    std::vector<std::uint8_t> rgb;
+    for (int i = 0; i < 16 * 16 * 3; ++i) rgb.push_back(static_cast<std::uint8_t>(base + (i * 37 + base) % 40));
+    std::ofstream(folder / name, std::ios::binary) << encodeRgbPng(rgb, 16, 16);
+  };
+  const auto path = [&](const char* name) { return Value(Asset{(folder / name).string(), ""}); };
+  write("a.png", 30), write("b.png", 180);
+  for (int k = 0; k < 3; ++k)
+    write("bright/" + std::to_string(k) + ".png", 170 + 10 * k), write("dark/" + std::to_string(k) + ".png", 20 + 10 * k);
+  REQUIRE(session->set("rows", text("two-pictures")));
+  auto refused = session->wait();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("Choose two pictures first") != std::string::npos);
+  REQUIRE(session->set({{"first-image", path("a.png")}, {"second-image", path("b.png")}}));
+  REQUIRE(session->wait());
+  // Latents and pixels: both rows begin at the first picture and end at the second, whose values are far apart.
+  const auto mean = [&](std::int64_t row, std::int64_t column) {
+    double sum = 0;
+    for (const std::uint8_t v : cellOf(*session, "rows", 8, row, column)) sum += v / 192.0;
+    return sum;
+  };
+  CHECK(cellOf(*session, "rows", 8, 0, 0) == cellOf(*session, "rows", 8, 1, 0));
+  for (std::int64_t row : {0, 1}) {
+    CHECK(mean(row, 0) == Approx(50).margin(8));  // 30 and the mean of 0 ... 39, less half of a step of 8
+    CHECK(mean(row, 5) == Approx(200).margin(8));
+  }
+  for (std::int64_t c = 0; c + 1 < 6; ++c) CHECK(mean(1, c) < mean(1, c + 1));
+
+  REQUIRE(session->set({{"rows", text("attribute")}, {"attribute", text("folders")}}));
+  refused = session->wait();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("Choose two folders first") != std::string::npos);
+  REQUIRE(session->set({{"with-folder", path("bright")}, {"without-folder", path("dark")}}));
+  REQUIRE(session->wait());
+  for (std::int64_t row = 0; row < 4; ++row) CHECK(mean(row, 5) > mean(row, 0) + 10);  // more of it is brighter
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("glow: a trained flow comes back from its file to the same pictures, and files that hold none are refused") {
+  const auto folder = std::filesystem::temp_directory_path() / "orrery-glow-file";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  auto session = openLab("generative/glow", small(20));
+  const auto trained = metricsAt(*session, 2);
+  std::string problem = "not written";
+  session->writeFiles(folder.string(),
+                      [&](Expected<FilesWritten> written) { problem = written ? std::string() : written.error().message; });
+  REQUIRE(session->wait());
+  CHECK(problem.empty());
+  const std::string file = (folder / "model.safetensors").string();
+  const auto read = models::flows::readImageFlow(file, 8, 8);
+  REQUIRE(read);
+  CHECK(read->options.levels == 2);
+  CHECK(read->options.steps == 2);
+  CHECK(read->options.hidden == 16);
+  CHECK(read->options.affine);
+  REQUIRE(session->set("weights", Value(Asset{file, ""})));
+  const auto back = metricsAt(*session, 0);
+  // The mixing is one matrix instead of its factors: f32.
+  CHECK(back.at("bits.held-out") == Approx(trained.at("bits.held-out")).epsilon(1e-4));
+  CHECK(back.at("inverse-error") <= 1e-3);
+  CHECK(metricsAt(*session, 2).at("bits.held-out") < back.at("bits.held-out"));  // training goes on from it
+
+  const auto refused = [&](const std::string& name, std::vector<std::pair<std::string, Tensor>> parts, const std::string& why) {
+    const std::string path = (folder / name).string();
+    REQUIRE(modelfile::writeSafetensors(path, parts));
+    const auto none = models::flows::readImageFlow(path, 8, 8);
+    REQUIRE_FALSE(none);
+    INFO(none.error().message);
+    CHECK(none.error().message.find(why) != std::string::npos);
+  };
+  std::vector<std::pair<std::string, Tensor>> parts;
+  for (const auto& w : read->weights) parts.emplace_back(w.name, w.value);
+  refused("other.safetensors", {{"weight", Tensor::from(Shape{2}, std::vector<float>{1, 2})}}, "has no flow of pictures in it");
+  auto broken = parts;
+  for (auto& [name, tensor] : broken) {
+    if (name == "levels.1.steps.0.invconv.weight")
+      tensor = Tensor::from(tensor.shape(), std::vector<float>(static_cast<std::size_t>(tensor.count()), 1.0f));
+  }
+  refused("singular.safetensors", broken, "singular");
+  broken = parts;
+  std::erase_if(broken, [](const auto& part) { return part.first == "levels.0.steps.1.coupling.2.bias"; });
+  refused("missing.safetensors", broken, "levels.0.steps.1.coupling.2.bias");
+  std::filesystem::remove_all(folder);
 }

@@ -7,6 +7,9 @@ namespace orrery::generative {
 namespace {
 
 bool is(const Values& values, const char* id, std::string_view wanted) { return std::get<std::string>(values.at(id)) == wanted; }
+bool drawn(const Values& values) { return std::get<Asset>(values.at("weights")).path.empty(); }
+bool twoPictures(const Values& values) { return is(values, "rows", "two-pictures"); }
+bool twoFolders(const Values& values) { return is(values, "rows", "attribute") && is(values, "attribute", "folders"); }
 bool inHand(const Values& values) { return is(values, "matrix", "plane"); }
 
 }  // namespace
@@ -25,8 +28,7 @@ LabEntry Glow::describe() {
   entry.title = "Glow: a flow of pictures";
   entry.summary = "Actnorm, invertible 1×1 convolutions, several scales";
   entry.parameters = {
-      {"data", "Pictures", "What the flow learns.", "Data", "single"s,
-       pictureChoice()},
+      {"data", "Pictures", "What the flow learns.", "Data", "single"s, pictureChoice()},
       {"image", "Your picture", "PNG or JPEG: the flow learns its patches.", "Data", Asset{}, FileWell{{"image"}, false}, "",
        [](const Values& v) { return is(v, "data", "patches"); }},
       {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Data", Asset{}, FileWell{{}, true}, "",
@@ -36,16 +38,21 @@ LabEntry Glow::describe() {
        Integer{64, 8192, true}},
       {"bits", "Bits per value n", "Colours keep this many bits; fewer bits leave the flow less to learn.", "Data", whole(5),
        Integer{2, 8}},
-      {"levels", "Levels L", "Each halves the size; behind each but the last, half of the values leave.", "Flow", whole(2), Integer{1, 4}},
-      {"steps-per-level", "Steps per level K", "A step is actnorm, mixing, coupling.", "Flow", whole(4), Integer{1, 32}},
-      {"mixing", "Mixing", "What is done to the channels between couplings.", "Flow", "lu"s, mixingChoice()},
+      {"weights", "Your flow",
+       "A tensor file with Glow's names: actnorm, invconv, coupling. It sets the shape of the flow; training goes on "
+       "from it.",
+       "Flow", Asset{}, FileWell{{"safetensors", "npz"}, false}},
+      {"levels", "Levels L", "Each halves the size; behind each but the last, half of the values leave.", "Flow", whole(2), Integer{1, 4},
+       "", drawn},
+      {"steps-per-level", "Steps per level K", "A step is actnorm, mixing, coupling.", "Flow", whole(4), Integer{1, 32}, "", drawn},
+      {"mixing", "Mixing", "What is done to the channels between couplings.", "Flow", "lu"s, mixingChoice(), "", drawn},
       {"coupling", "Coupling", "Whether one half of the channels only moves the other, or scales it too.", "Flow", "affine"s,
-       couplingChoice()},
+       couplingChoice(), "", drawn},
       {"least-scale", "Least scale m", "s = m + (1 − m) sigmoid(l + 2): the inverse multiplies by at most 1/m; 0 is Glow's own.", "Flow",
        0.0, Real{0, 0.9, 0.05}, "", [](const Values& v) { return is(v, "coupling", "affine"); }},
-      {"hidden", "Hidden channels h", "Of each coupling's network.", "Flow", whole(32), Integer{16, 512, true}},
+      {"hidden", "Hidden channels h", "Of each coupling's network.", "Flow", whole(32), Integer{16, 512, true}, "", drawn},
       {"compare", "Train beside it", "Further flows on the same batches, for the chart of bits.", "Flow", "none"s,
-       Choice{{{"none", "Nothing"}, {"mixings", "The other mixings"}, {"couplings", "The other coupling"}}}},
+       Choice{{{"none", "Nothing"}, {"mixings", "The other mixings"}, {"couplings", "The other coupling"}}}, "", drawn},
       {"learning-rate", "Learning rate η", "Length of Adam's steps; it falls along a cosine.", "Training", 6e-3, LogReal{1e-5, 1e-1}},
       {"batch", "Batch size", "Pictures per step.", "Training", whole(32), Integer{4, 512, true}},
       {"steps", "Steps", "Length of the run.", "Training", whole(600), Integer{10, 20000, true}},
@@ -67,10 +74,18 @@ LabEntry Glow::describe() {
        Choice{{{"temperature", "Temperature ladder"},
                {"interpolation", "Between two pictures"},
                {"levels", "One level drawn anew"},
-               {"attribute", "More of an attribute"}}}},
+               {"attribute", "More of an attribute"},
+               {"two-pictures", "Between two pictures of yours"}}}},
+      {"first-image", "First picture", "PNG or JPEG; its middle square.", "Picture", Asset{}, FileWell{{"image"}, false}, "", twoPictures},
+      {"second-image", "Second picture", "PNG or JPEG; its middle square.", "Picture", Asset{}, FileWell{{"image"}, false}, "",
+       twoPictures},
       {"attribute", "Attribute", "The mean latent with it less the mean latent without it is added, more and more.", "Picture",
-       "brightness"s, Choice{{{"brightness", "Brightness"}, {"size", "Size of the shape"}, {"warmth", "Warm colour"}}}, "",
-       [](const Values& v) { return is(v, "rows", "attribute"); }},
+       "brightness"s,
+       Choice{
+           {{"brightness", "Brightness"}, {"size", "Size of the shape"}, {"warmth", "Warm colour"}, {"folders", "Two folders of yours"}}},
+       "", [](const Values& v) { return is(v, "rows", "attribute"); }},
+      {"with-folder", "Folder with it", "Pictures that have the attribute.", "Picture", Asset{}, FileWell{{}, true}, "", twoFolders},
+      {"without-folder", "Folder without it", "Pictures that lack it.", "Picture", Asset{}, FileWell{{}, true}, "", twoFolders},
       {"seed", "Seed", "Batches, first weights and latents follow from it.", "Randomness", whole(20261121), Seed{}},
   };
   entry.presets = {
@@ -117,7 +132,18 @@ LabEntry Glow::describe() {
                  {"strip", "Stage by stage"},        {"volumes", "Log-determinant per step"},
                  {"matrix", "Mixing matrix"},        {"actnorm", "Before and after actnorm"},
                  {"inverse", "Error of the inverse"}};
-  entry.accepts = {pictureAcceptance()};
+  Acceptance weights;
+  weights.kinds = "a flow of pictures (safetensors with levels.0.steps.0.actnorm.bias ...)";
+  weights.parameter = "weights";
+  weights.score = [](const FileReport& report) {
+    if (report.error || report.tensors.empty()) return 0;
+    for (const TensorSummary& tensor : report.tensors) {
+      if (tensor.name == "levels.0.steps.0.actnorm.bias") return 80;
+    }
+    return 0;
+  };
+  entry.accepts = {pictureAcceptance(), weights};
+  entry.files = "safetensors";
   entry.make = [] { return std::make_unique<Glow>(); };
   return entry;
 }

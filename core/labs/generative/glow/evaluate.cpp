@@ -41,6 +41,26 @@ void Glow::evaluateOwn(gpu::Stream&, nn::Tape& tape, std::span<const nn::Variabl
 
 void Glow::addRows(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights, const std::vector<float>& found,
                    const std::vector<float>& fresh, std::vector<float>& latents) {
+  if (rows_ == "two-pictures") {
+    // Along the line between the latents of the two, and the same line through the pixels.
+    const std::vector<float> ends = latentsOf(stream, tape, weights, two_);
+    const std::size_t d = ends.size() / 2;
+    row(tr("latents"));
+    for (std::int64_t c = 0; c < rowColumns; ++c) {
+      const auto share = static_cast<float>(c) / static_cast<float>(rowColumns - 1);
+      for (std::size_t i = 0; i < d; ++i) latents.push_back((1 - share) * ends[i] + share * ends[d + i]);
+    }
+    std::vector<std::uint8_t> mixed;
+    for (std::int64_t c = 0; c < rowColumns; ++c) {
+      const double share = static_cast<double>(c) / static_cast<double>(rowColumns - 1);
+      for (std::size_t i = 0; i < d; ++i)
+        mixed.push_back(static_cast<std::uint8_t>(std::lround((1 - share) * two_[i] + share * two_[d + i])));
+    }
+    row(tr("pixels"));
+    const std::vector<float> faded = latentsOf(stream, tape, weights, mixed);
+    latents.insert(latents.end(), faded.begin(), faded.end());
+    return;
+  }
   if (rows_ != "attribute") return PictureFlowLab::addRows(stream, tape, weights, found, fresh, latents);
   const std::vector<double> direction = attributeDirection(stream, tape, weights);
   const std::size_t d = direction.size(), held = found.size() / d;
@@ -55,10 +75,47 @@ void Glow::addRows(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Vari
 }
 
 std::string Glow::rowsTitle() const {
+  if (rows_ == "two-pictures") return tr("Between your two pictures, among the latents and among the pixels");
   if (rows_ != "attribute") return PictureFlowLab::rowsTitle();
+  if (attribute_ == "folders") return tr("Held-out pictures with more of your attribute");
   return attribute_ == "size"     ? tr("Held-out pictures with more size")
          : attribute_ == "warmth" ? tr("Held-out pictures with more warmth")
                                   : tr("Held-out pictures with more brightness");
+}
+
+Expected<void> Glow::readOwnPictures(const LabContext& context) {
+  const bool folders = rows_ == "attribute" && attribute_ == "folders", two = rows_ == "two-pictures";
+  if (!folders && !two) return {};
+  const std::int64_t side = context.integer("side");
+  const std::string a = context.file(folders ? "with-folder" : "first-image").path,
+                    b = context.file(folders ? "without-folder" : "second-image").path;
+  const std::string key = fmt::format("{}\n{}\n{}\n{}", folders, side, a, b);
+  if (key == ownKey_) return {};
+  if (a.empty() || b.empty()) {
+    return makeError(ErrorCode::usage, folders ? tr("Choose two folders first: pictures with the attribute, and pictures without it")
+                                               : tr("Choose two pictures first: PNG or JPEG"));
+  }
+  if (folders) {
+    constexpr std::int64_t most = 128, least = 2;
+    auto with = folderOf(a, side, most, 0, least), without = folderOf(b, side, most, 0, least);
+    if (!with) return with.error();
+    if (!without) return without.error();
+    with_ = std::move(with->train), without_ = std::move(without->train);
+  } else {
+    auto first = squareOf(a, side), second = squareOf(b, side);
+    if (!first) return first.error();
+    if (!second) return second.error();
+    two_ = *std::move(first);
+    two_.insert(two_.end(), second->begin(), second->end());
+  }
+  ownKey_ = key;
+  return {};
+}
+
+std::vector<float> Glow::latentsOf(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights,
+                                   const std::vector<std::uint8_t>& pictures) const {
+  const Tensor x = dequantized(stream, quantized(pictures, pictures_.side, bits_), bits_, {seed_, attributeStream, 0});
+  return flow().forward(weights, tape.constant(x)).y.value().toFloats();
 }
 
 double Glow::attributeStrength(std::int64_t column) {
@@ -69,6 +126,14 @@ double Glow::attributeStrength(std::int64_t column) {
 std::vector<double> Glow::attributeDirection(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights) const {
   const auto d = static_cast<std::size_t>(flow().dimensions());
   std::vector<double> direction(d, 0.0);
+  if (attribute_ == "folders") {
+    for (const auto* pictures : {&with_, &without_}) {
+      const std::vector<float> z = latentsOf(stream, tape, weights, *pictures);
+      const double share = static_cast<double>(d) / static_cast<double>(z.size());
+      for (std::size_t i = 0; i < z.size(); ++i) direction[i % d] += (pictures == &with_ ? share : -share) * static_cast<double>(z[i]);
+    }
+    return direction;
+  }
   constexpr std::int64_t most = 128;
   const auto labels = attributeLabels(pictures_, attribute_, most);
   if (!labels) return direction;  // refused by update() before

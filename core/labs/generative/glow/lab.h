@@ -19,13 +19,16 @@ class Glow final : public PictureFlowLab {
   Figure figure() const override;
   std::vector<Metric> metrics() const override;
   Changes pointer(const PointerEvent& event, const Values& values) const override;
+  Expected<void> writeFiles(LabContext& context, FolderWriter& folder) override;
 
  protected:
   Expected<std::vector<WantedFlow>> plan(const LabContext& context) const override;
   std::vector<std::string_view> ownPictureParameters() const override {
-    return {"step", "attribute", "matrix", "w11", "w12", "w21", "w22"};
+    return {"step", "attribute", "with-folder", "without-folder", "first-image", "second-image", "matrix", "w11", "w12", "w21", "w22"};
   }
-  std::vector<std::string_view> ownEvaluated() const override { return {"step", "attribute"}; }
+  std::vector<std::string_view> ownEvaluated() const override {
+    return {"step", "attribute", "with-folder", "without-folder", "first-image", "second-image"};
+  }
   Expected<void> readPicture(const LabContext& context) override;
   Expected<void> checkPicture() const override;
   void addRows(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights, const std::vector<float>& found,
@@ -39,6 +42,11 @@ class Glow final : public PictureFlowLab {
   // The way in latents from pictures without an attribute to pictures with it, and how much of it a column of its rows adds.
   std::vector<double> attributeDirection(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights) const;
   static double attributeStrength(std::int64_t column);
+  // Reads the pictures behind the rows that need some of the user's. Error: not there, or not pictures.
+  Expected<void> readOwnPictures(const LabContext& context);
+  // Latents of pictures of 8 bits a value, as the flow sees them.
+  std::vector<float> latentsOf(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights,
+                               const std::vector<std::uint8_t>& pictures) const;
   std::size_t shownStep() const;                           // number of the step whose W and actnorm are shown, from 0
   std::size_t stageOf(std::size_t step, Kind kind) const;  // its stage
 
@@ -54,6 +62,8 @@ class Glow final : public PictureFlowLab {
   std::array<double, 4> planeMix_{1, 0, 0, 1};  // the matrix in the hand, row-major
   bool showPlaneMix_ = false;
   std::string attribute_;
+  std::string ownKey_;                               // which files the pictures below are of, and their side
+  std::vector<std::uint8_t> with_, without_, two_;   // pictures of two folders; the two pictures to walk between
   std::vector<float> actnormBefore_, actnormAfter_;  // values of the first batch around the shown step's actnorm
   double worstMean_ = 0, worstVariance_ = 0;         // of its channels behind it: |mean|, |variance - 1|
 };

@@ -160,7 +160,8 @@ Panel PictureFlowLab::exitsPanel() const {
   std::vector<std::vector<double>> share(levels, std::vector<double>(bins, 0.0));
   std::vector<double> energy(levels, 0.0), count(levels, 0.0);
   for (std::size_t picture = 0; picture < found.size() / d; ++picture) {
-    std::vector<double> flat(found.begin() + static_cast<std::ptrdiff_t>(picture * d), found.begin() + static_cast<std::ptrdiff_t>((picture + 1) * d));
+    std::vector<double> flat(found.begin() + static_cast<std::ptrdiff_t>(picture * d),
+                             found.begin() + static_cast<std::ptrdiff_t>((picture + 1) * d));
     flow().fromPicture(flat, stageCount());
     for (std::size_t level = 0; level < levels; ++level) {
       const std::size_t end = d >> level, begin = level + 1 == levels ? 0 : d >> (level + 1);

@@ -72,8 +72,8 @@ std::vector<Parameter> pictureDataParameters(bool (*shown)(const Values&)) {
       {"side", "Side of a picture", "Pictures are side × side pixels in colour.", "Data", whole(16), Integer{8, 64}, "px", shown},
       {"pictures", "Training pictures", "How many there are to learn from; 32 others are held out.", "Data", whole(1024),
        Integer{64, 8192, true}, "", shown},
-      {"bits", "Bits per value n", "Colours keep this many bits; fewer bits leave the flow less to learn.", "Data", whole(5),
-       Integer{2, 8}, "", shown},
+      {"bits", "Bits per value n", "Colours keep this many bits; fewer bits leave the flow less to learn.", "Data", whole(5), Integer{2, 8},
+       "", shown},
   };
 }
 
@@ -170,9 +170,12 @@ Expected<void> PictureFlowLab::start(LabContext& context, PictureSet set) {
   training.schedule.warmup = std::min<std::int64_t>(10, totalSteps_ / 10);
   training.schedule.last = 0.05;
   for (WantedFlow& one : *wanted) {
-    nn::Initializer draw(stream, seed_, firstWeightStream);
-    nn::Weights weights = one.flow->initial(draw);
-    if (auto prepared = one.flow->prepare(stream, weights, firstBatch_); !prepared) return prepared.error();
+    nn::Weights weights = std::move(one.weights);
+    if (weights.empty()) {
+      nn::Initializer draw(stream, seed_, firstWeightStream);
+      weights = one.flow->initial(draw);
+      if (auto prepared = one.flow->prepare(stream, weights, firstBatch_); !prepared) return prepared.error();
+    }
     runs_.push_back({std::move(one.id), std::move(one.name), std::move(one.flow), nn::Trainer(std::move(weights), training)});
   }
   return measure(stream);

@@ -21,6 +21,7 @@ namespace orrery::generative {
 struct WantedFlow {
   std::string id, name;
   std::shared_ptr<const models::flows::PictureFlow> flow;
+  nn::Weights weights{};  // where it starts; empty: drawn, and prepared by the first batch
 };
 
 // A training run and what was measured of it at the present frame.
@@ -52,12 +53,12 @@ struct PictureFlowState {
   std::uint64_t seed_ = 0;
   std::map<std::int64_t, Record> records_;  // by frame: kept while going back and forth
 
-  std::vector<double> heldOutBits_;    // per run
-  std::vector<Tensor> down_, up_;      // states behind k stages of the held-out pictures; of the samples, [n, 3, side, side]
-  std::vector<double> volumes_;        // per stage: ln |det|, mean over the held-out pictures, nats
-  Tensor samples_;                     // [n, 3, side, side]
-  std::vector<PictureRow> small_;      // the rows of small pictures
-  std::vector<float> errors_;          // f^-1(f(x)) - x of the held-out values
+  std::vector<double> heldOutBits_;  // per run
+  std::vector<Tensor> down_, up_;    // states behind k stages of the held-out pictures; of the samples, [n, 3, side, side]
+  std::vector<double> volumes_;      // per stage: ln |det|, mean over the held-out pictures, nats
+  Tensor samples_;                   // [n, 3, side, side]
+  std::vector<PictureRow> small_;    // the rows of small pictures
+  std::vector<float> errors_;        // f^-1(f(x)) - x of the held-out values
 };
 
 class PictureFlowLab : public Lab, protected PictureFlowState {

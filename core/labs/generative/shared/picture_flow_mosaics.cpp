@@ -38,9 +38,8 @@ std::string PictureFlowLab::stepName(const Stage& stage) const {
   const auto& stages = flow().stages();
   const bool levels = std::any_of(stages.begin(), stages.end(), [](const Stage& s) { return s.kind == Kind::squeeze; });
   // Behind a level's checkerboards its couplings go on counting.
-  const auto checkers = std::count_if(stages.begin(), stages.end(), [&](const Stage& s) {
-    return s.kind == Kind::checker && s.level == stage.level && stage.squeezed;
-  });
+  const auto checkers = std::count_if(stages.begin(), stages.end(),
+                                      [&](const Stage& s) { return s.kind == Kind::checker && s.level == stage.level && stage.squeezed; });
   return levels ? fmt::format("{}.{}", stage.level + 1, stage.step + 1 + checkers) : std::to_string(stage.step + 1);
 }
 

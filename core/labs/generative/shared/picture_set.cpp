@@ -133,7 +133,16 @@ Expected<PictureSet> patchesOf(const std::string& path, std::int64_t side, std::
   return set;
 }
 
-Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut) {
+Expected<std::vector<std::uint8_t>> squareOf(const std::string& path, std::int64_t side) {
+  const auto picture = readPlanar(path);
+  if (!picture) return picture.error();
+  std::vector<std::uint8_t> square;
+  const std::int64_t extent = std::min(picture->width, picture->height);
+  resized(*picture, (picture->width - extent) / 2, (picture->height - extent) / 2, extent, side, square);
+  return square;
+}
+
+Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::int64_t least) {
   namespace fs = std::filesystem;
   if (path.empty()) return makeError(ErrorCode::usage, tr("Choose a folder of pictures first"));
   std::vector<fs::path> files;
@@ -160,10 +169,9 @@ Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::i
     resized(*picture, (picture->width - extent) / 2, (picture->height - extent) / 2, extent, side, apart ? set.heldOut : set.train);
     ++found;
   }
-  if (found < leastPictures) {
+  if (found < least) {
     const std::string why = refused.empty() ? std::string() : " (" + refused + ")";
-    return makeError(ErrorCode::badInput,
-                     trf("Expected at least {} PNG or JPEG pictures in {}, found {}{}", leastPictures, path, found, why));
+    return makeError(ErrorCode::badInput, trf("Expected at least {} PNG or JPEG pictures in {}, found {}{}", least, path, found, why));
   }
   return set;
 }

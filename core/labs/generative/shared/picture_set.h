@@ -29,9 +29,12 @@ PictureSet shapeWorldSet(gpu::Stream& stream, shapeworld::Profile profile, std::
 // Squares of side x side pixels at random places. Where the picture is tall enough the held-out ones come from its lowest quarter, which
 // the others never touch. Error: not a picture, or smaller than a patch.
 Expected<PictureSet> patchesOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::uint64_t seed);
+// The middle square of one picture, resized: planar RGB, [3, side, side]. Error: not a picture.
+Expected<std::vector<std::uint8_t>> squareOf(const std::string& path, std::int64_t side);
 // Every picture of a folder, its middle square resized; at most count + heldOut, every fourth of the first held out. Error: too few
 // pictures.
-Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut);
+Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut,
+                              std::int64_t least = leastPictures);
 
 // The n highest bits of every value: k / 2^n, f32 [count, 3, side, side].
 Tensor quantized(const std::vector<std::uint8_t>& pictures, std::int64_t side, int bits);
