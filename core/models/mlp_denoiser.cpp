@@ -120,7 +120,8 @@ Expected<MlpDenoiser> MlpDenoiser::open(const std::string& path, const NetworkSt
       layer.bias = *std::move(bias);
     }
     if (!network.layers_.empty() && matrix != matrices.back()) {
-      layer.deviceWeight = Tensor::from(Shape{matrix->shape[0], matrix->shape[1]}, std::vector<float>(layer.weight.begin(), layer.weight.end()));
+      layer.deviceWeight =
+          Tensor::from(Shape{matrix->shape[0], matrix->shape[1]}, std::vector<float>(layer.weight.begin(), layer.weight.end()));
       layer.deviceBias = Tensor::from(Shape{matrix->shape[0]}, std::vector<float>(layer.bias.begin(), layer.bias.end()));
     }
     network.layers_.push_back(std::move(layer));
@@ -234,8 +235,8 @@ Tensor MlpDenoiser::denoise(gpu::Stream& stream, const Tensor& x, double level) 
   const double scale = meaning_.inputScale(level);
   const diffusion::Linear linear = meaning_.denoised(level);
   const auto told = toldFeatures(level);
-  // One time for all: its features' share of the first layer is a bias. What x is multiplied by goes into the first weights, what the output
-  // is multiplied by into the last.
+  // One time for all: its features' share of the first layer is a bias. What x is multiplied by goes into the first weights, what the
+  // output is multiplied by into the last.
   std::vector<float> weight, bias;
   for (std::size_t r = 0; r < first.out; ++r) {
     double sum = first.bias[r];
@@ -247,7 +248,8 @@ Tensor MlpDenoiser::denoise(gpu::Stream& stream, const Tensor& x, double level) 
   product.transposeB = true;
   product.activation = activation_;
   product.bias = Tensor::from(Shape{static_cast<std::int64_t>(first.out)}, bias);
-  Tensor h = kernels::matmul(stream, x, Tensor::from(Shape{static_cast<std::int64_t>(first.out), static_cast<std::int64_t>(d)}, weight), product);
+  Tensor h =
+      kernels::matmul(stream, x, Tensor::from(Shape{static_cast<std::int64_t>(first.out), static_cast<std::int64_t>(d)}, weight), product);
   for (std::size_t l = 1; l + 1 < layers_.size(); ++l) {
     product.bias = layers_[l].deviceBias;
     h = kernels::matmul(stream, h, layers_[l].deviceWeight, product);

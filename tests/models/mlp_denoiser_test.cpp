@@ -1,10 +1,11 @@
 // A user's perceptron: what it says on the device is what it says in double precision on the host.
 
+#include "core/models/mlp_denoiser.h"
+
 #include <cmath>
 
 #include "core/base/philox.h"
 #include "core/modelfile/safetensors_write.h"
-#include "core/models/mlp_denoiser.h"
 #include "tests/models/plain.h"
 #include "tests/support/scratch.h"
 
@@ -30,14 +31,14 @@ TEST_CASE("a perceptron's D on the device is that of the host, for every predict
   const Scratch folder;
   const std::string plain = folder.path("plain.safetensors");
   REQUIRE(modelfile::writeSafetensors(plain, std::vector<std::pair<std::string, Tensor>>{{"net.0.weight", drawn(Shape{40, 3}, 1, 0.6)},
-                                                                                        {"net.0.bias", drawn(Shape{40}, 2, 0.5)},
-                                                                                        {"net.2.weight", drawn(Shape{24, 40}, 3, 0.2)},
-                                                                                        {"net.4.weight", drawn(Shape{2, 24}, 4, 0.2)},
-                                                                                        {"net.4.bias", drawn(Shape{2}, 5, 0.5)}}));
+                                                                                         {"net.0.bias", drawn(Shape{40}, 2, 0.5)},
+                                                                                         {"net.2.weight", drawn(Shape{24, 40}, 3, 0.2)},
+                                                                                         {"net.4.weight", drawn(Shape{2, 24}, 4, 0.2)},
+                                                                                         {"net.4.bias", drawn(Shape{2}, 5, 0.5)}}));
   folder.write("features/config.json", R"({"frequencies": [0.5, 2], "feature_scale": 0.7, "activation": "tanh"})");
   const std::string features = folder.path("features/model.safetensors");
   REQUIRE(modelfile::writeSafetensors(features, std::vector<std::pair<std::string, Tensor>>{{"a.weight", drawn(Shape{16, 7}, 6, 0.5)},
-                                                                                           {"b.weight", drawn(Shape{3, 16}, 7, 0.3)}}));
+                                                                                            {"b.weight", drawn(Shape{3, 16}, 7, 0.3)}}));
 
   const auto compare = [&](const std::string& path, const NetworkStated& stated, std::int64_t rows) {
     const auto network = MlpDenoiser::open(path, stated);
@@ -74,7 +75,8 @@ TEST_CASE("what is stated of a perceptron decides what its zeros mean") {
   const Scratch folder;
   const std::string path = folder.path("zero.safetensors");
   const auto zeros = [](Shape shape) { return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), 0.0f)); };
-  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", zeros(Shape{4, 3})}, {"2.weight", zeros(Shape{2, 4})}}));
+  REQUIRE(modelfile::writeSafetensors(
+      path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", zeros(Shape{4, 3})}, {"2.weight", zeros(Shape{2, 4})}}));
   const auto denoised = [&](const NetworkStated& stated, double level) {
     const auto network = MlpDenoiser::open(path, stated);
     REQUIRE(network);

@@ -4,10 +4,10 @@
 // and the reverse chain that undoes it by ancestral sampling,
 //   x_{t-1} = sqrt(abar_{t-1}) beta_t / (1 - abar_t) D + sqrt(1 - beta_t) (1 - abar_{t-1}) / (1 - abar_t) x_t + sqrt(Sigma_t) z,
 // with the exact denoiser D = E[x_0 | x_t] of a Gaussian mixture (generative.md C3), so that what is wrong is the chain's own, or with a
-// network, trained here or a user's. The variational bound is computed term by term in double precision (shared/noise_chain.h). States are kept scaled (x_t / alpha_t) and shown
-// as x_t. Units: data units, nats per axis; t = 0 is data. Random numbers, key = seed: start of particle j: stream 1; z of the step to t:
-// (j / 2, T - t, 40, 0); x_0 of the forward cloud: (j, 0, 41, .); its Brownian path: core/diffusion/noise.h; exact samples: (j, 0, 42 or
-// 43, .); a picture's pixel i: (i, 0, 51, .).
+// network, trained here or a user's. The variational bound is computed term by term in double precision (shared/noise_chain.h). States are
+// kept scaled (x_t / alpha_t) and shown as x_t. Units: data units, nats per axis; t = 0 is data. Random numbers, key = seed: start of
+// particle j: stream 1; z of the step to t: (j / 2, T - t, 40, 0); x_0 of the forward cloud: (j, 0, 41, .); its Brownian path:
+// core/diffusion/noise.h; exact samples: (j, 0, 42 or 43, .); a picture's pixel i: (i, 0, 51, .).
 
 #include <algorithm>
 #include <charconv>

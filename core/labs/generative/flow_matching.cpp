@@ -160,17 +160,17 @@ Velocity FlowMatching::velocityWithDivergence() const {
         const Tensor change = kernels::binary(stream, kernels::Binary::sub, v(stream, addScaled(stream, x, z, h), t),
                                               v(stream, addScaled(stream, x, z, -h), t));
         const Tensor product = kernels::binary(stream, kernels::Binary::mul, change, z);
-        return kernels::matmul(stream, product, Tensor::from(Shape{2, 2}, {static_cast<float>(0.5 / h), 0, static_cast<float>(0.5 / h), 0}));
+        return kernels::matmul(stream, product,
+                               Tensor::from(Shape{2, 2}, {static_cast<float>(0.5 / h), 0, static_cast<float>(0.5 / h), 0}));
       };
       std::vector<float> signs;
       for (std::int64_t i = 0; i < n && settings_.hutchinson; ++i) {
         const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), 0, 66, 0}, philoxKey(settings_.seed));
         signs.insert(signs.end(), {(words[0] & 1) != 0 ? 1.0f : -1.0f, (words[1] & 1) != 0 ? 1.0f : -1.0f});
       }
-      const Tensor sum = settings_.hutchinson
-                             ? along(Tensor::from(Shape{n, 2}, signs))
-                             : kernels::binary(stream, kernels::Binary::add, along(Tensor::from(Shape{1, 2}, {1, 0})),
-                                               along(Tensor::from(Shape{1, 2}, {0, 1})));
+      const Tensor sum = settings_.hutchinson ? along(Tensor::from(Shape{n, 2}, signs))
+                                              : kernels::binary(stream, kernels::Binary::add, along(Tensor::from(Shape{1, 2}, {1, 0})),
+                                                                along(Tensor::from(Shape{1, 2}, {0, 1})));
       const Tensor parts[] = {v(stream, x, t), sum};
       return kernels::concat(stream, parts, 1);
     };
@@ -326,7 +326,8 @@ Expected<void> FlowMatching::begin(LabContext& context) {
     // Near the base x_t / alpha is noise of deviation sigma / alpha and little else.
     const FlowMoment m = s.path.at(0.99);
     const auto first = start_.as<float>().first(256);
-    complaint_ = perceptronComplaint(*dropped_, 1 / m.alpha * diffusion::State(std::vector<double>(first.begin(), first.end())), m.sigma / m.alpha);
+    complaint_ =
+        perceptronComplaint(*dropped_, 1 / m.alpha * diffusion::State(std::vector<double>(first.begin(), first.end())), m.sigma / m.alpha);
   }
   cloud_ = start_;
   frame_ = 0;

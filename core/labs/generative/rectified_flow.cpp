@@ -162,7 +162,8 @@ Expected<void> RectifiedFlow::begin(LabContext& context) {
     networkError_ = velocityError(context.stream());
     // Near the base x_t / alpha is noise of deviation t / (1 - t) and little else.
     const auto noise = starts_.as<float>().first(256);
-    if (s.base == "normal") complaint_ = perceptronComplaint(*dropped_, 100 * diffusion::State(std::vector<double>(noise.begin(), noise.end())), 99);
+    if (s.base == "normal")
+      complaint_ = perceptronComplaint(*dropped_, 100 * diffusion::State(std::vector<double>(noise.begin(), noise.end())), 99);
   }
   rounds_.clear();
   losses_.clear();

@@ -6,14 +6,13 @@
 // Double precision on the host. Units: data units; levels are relative noise levels sigma.
 // Random numbers, key = seed: core/diffusion/noise.h; starts in the plane are its draws off the path, purpose 0.
 
-#include "core/labs/generative/samplers/lab.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <future>
 
 #include "core/base/parallel.h"
+#include "core/labs/generative/samplers/lab.h"
 #include "core/labs/generative/shared/planar_density.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
@@ -29,7 +28,7 @@ namespace {
 
 constexpr std::size_t lineStarts = 24, lawParticles = 1024;
 constexpr int pathPoints = 64;
-constexpr int adaptiveSteps = 64;  // of the grid that gives the adaptive samplers their ends
+constexpr int adaptiveSteps = 64;                              // of the grid that gives the adaptive samplers their ends
 constexpr int pictureSteps = 1024, networkPictureSteps = 256;  // of the reference where only the picture shows it: errors below 1e-8
 constexpr int mapSteps = 256;                                  // of the reference under the map of starts: errors below 1e-6
 constexpr std::size_t mapCells = 40, mapQuantiles = 96;

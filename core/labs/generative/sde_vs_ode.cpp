@@ -3,17 +3,17 @@
 // levels).
 //   dx = [f x - (1 + zeta^2) / 2 g^2 score] dt + zeta g dw,  zeta = 0 ODE, 1 SDE; every zeta has the same one-time laws (generative.md C4)
 // Units: data units; sigma is the relative noise level sigma_t / alpha_t; t = 0 is data. The state is kept scaled (x_t / alpha_t) and shown
-// at the scale of the chosen schedule. Steps run on the device (shared/cloud_sampler), under the exact D or a user's network; the distances are
-// computed on the host every 8 steps, more often in short runs. Random numbers, key = seed: start of particle i: block of kernels/philox stream 1 (2 on the right when
-// starts are not shared); noise: Brownian node counters (i / 2, node, 10 or 11, 0); exact samples: (j, 0, 30 or 31, .); fan-out: particle
-// numbers from 2^24 on.
+// at the scale of the chosen schedule. Steps run on the device (shared/cloud_sampler), under the exact D or a user's network; the distances
+// are computed on the host every 8 steps, more often in short runs. Random numbers, key = seed: start of particle i: block of
+// kernels/philox stream 1 (2 on the right when starts are not shared); noise: Brownian node counters (i / 2, node, 10 or 11, 0); exact
+// samples: (j, 0, 30 or 31, .); fan-out: particle numbers from 2^24 on.
 
 #include "core/labs/generative/sde_vs_ode/lab.h"
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstdio>
 #include <cmath>
+#include <cstdio>
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
@@ -70,9 +70,12 @@ Expected<Settings> readSettings(const LabContext& context) {
   const char* names[] = {"left", "right"};
   for (std::size_t i = 0; i < 2; ++i) {
     const std::string side = names[i];
-    s.solver[i] = {context.text("solver-" + side),           context.number("noise-share-" + side),
-                   context.number("absolute-tolerance"),     context.number("relative-tolerance"),
-                   static_cast<int>(context.integer("corrector-steps")), context.number("corrector-ratio")};
+    s.solver[i] = {context.text("solver-" + side),
+                   context.number("noise-share-" + side),
+                   context.number("absolute-tolerance"),
+                   context.number("relative-tolerance"),
+                   static_cast<int>(context.integer("corrector-steps")),
+                   context.number("corrector-ratio")};
     s.network[i] = context.text("denoiser-" + side) == "network";
   }
   s.steps = context.integer("steps");

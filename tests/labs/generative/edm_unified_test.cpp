@@ -142,7 +142,8 @@ TEST_CASE("a user's network of the line is one D under every law and every name,
     CHECK(same.at(name) == Approx(exact.at(name)).margin(1e-9));
   }
   for (const char* panel : {"epsilon", "x0", "v", "velocity", "score", "F"}) {
-    const auto mean = arrayNamed(*session, std::string(panel) + ".mean.y"), network = arrayNamed(*session, std::string(panel) + ".network.y");
+    const auto mean = arrayNamed(*session, std::string(panel) + ".mean.y"),
+               network = arrayNamed(*session, std::string(panel) + ".network.y");
     REQUIRE(mean.size() == network.size());
     for (std::size_t i = 0; i < mean.size(); ++i) CHECK(network[i] == Approx(mean[i]).margin(1e-5));
   }

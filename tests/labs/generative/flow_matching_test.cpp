@@ -474,9 +474,10 @@ TEST_CASE("a user's network, whatever it predicts, is the flow's velocity on eve
   const orrery::testing::Scratch folder;
   const std::string file = orrery::testing::zeroPerceptron(folder);
   // As EDM's F the network is the exact denoiser of this Gaussian.
-  const Changes exactly{{"scene", text("gauss")},  {"network", Asset{file, ""}},       {"prediction", text("F")}, {"schedule", text("edm")},
-                        {"told-time", text("log-level")}, {"particles", whole(256)}, {"trails", whole(8)},     {"steps", whole(32)},
-                        {"lower-right", text("error")}};
+  const Changes exactly{
+      {"scene", text("gauss")},         {"network", Asset{file, ""}}, {"prediction", text("F")}, {"schedule", text("edm")},
+      {"told-time", text("log-level")}, {"particles", whole(256)},    {"trails", whole(8)},      {"steps", whole(32)},
+      {"lower-right", text("error")}};
   auto session = openLab(exactly);
   for (const char* path : {"linear", "floor", "vp", "ve", "trig"}) {
     INFO(path);
@@ -486,14 +487,15 @@ TEST_CASE("a user's network, whatever it predicts, is the flow's velocity on eve
     REQUIRE(session->set("velocity", text("dropped")));
     const auto m = metricsAt(*session, 32);
     const auto found = arrayNamed(*session, "flow.particles.xy");
-    // At t = 0 and 1 the velocity is that of a thousandth away: in a step of 1/32 with a weight of 1/6, at speeds of a few units and of more
-    // where the variance is preserved, whose sigma begins as a root of t.
+    // At t = 0 and 1 the velocity is that of a thousandth away: in a step of 1/32 with a weight of 1/6, at speeds of a few units and of
+    // more where the variance is preserved, whose sigma begins as a root of t.
     for (std::size_t i = 0; i < exact.size(); ++i) CHECK(found[i] == Approx(exact[i]).margin(5e-4));
     // f32, at speeds of up to some hundreds where the variance explodes.
     CHECK(m.at("loss.error") < (std::string(path) == "ve" ? 1e-3 : 1e-7));
   }
   // As a velocity of the straight path it moves nothing, and misses all of the exact velocity.
-  REQUIRE(session->set({{"path", text("linear")}, {"prediction", text("velocity")}, {"schedule", text("flow")}, {"told-time", text("unit")}}));
+  REQUIRE(
+      session->set({{"path", text("linear")}, {"prediction", text("velocity")}, {"schedule", text("flow")}, {"told-time", text("unit")}}));
   metricsAt(*session, 0);
   const auto start = arrayNamed(*session, "flow.particles.xy");
   const auto m = metricsAt(*session, 32);
@@ -515,8 +517,9 @@ TEST_CASE("a user's network, whatever it predicts, is the flow's velocity on eve
   for (const Panel& panel : session->picture()->figure.panels) said = said || panel.note.find("deviation") != std::string::npos;
   CHECK(said);
   CHECK(errorOf({{"velocity", text("dropped")}}).find("no network yet") != std::string::npos);
-  CHECK(errorOf({{"velocity", text("dropped")}, {"network", Asset{orrery::testing::zeroPerceptron(folder, 3), ""}}}).find("3 coordinates") !=
-        std::string::npos);
+  CHECK(
+      errorOf({{"velocity", text("dropped")}, {"network", Asset{orrery::testing::zeroPerceptron(folder, 3), ""}}}).find("3 coordinates") !=
+      std::string::npos);
 }
 
 TEST_CASE("the divergence of a user's network carries the density as the closed form does") {

@@ -267,8 +267,8 @@ TEST_CASE("a user's network is round 1, and round 2 learns the pairs it makes") 
     INFO(name);
     CHECK(found.at(name) == Approx(exact.at(name)).epsilon(2e-3).margin(1e-5));
   }
-  // Saying x_0 = 0 everywhere, it sends all to the origin, by straight lines: the pairs of round 2 cost E |x_1|^2 = 2, of deviation 2 each; the
-  // last step stops at most at 1/32 of the way.
+  // Saying x_0 = 0 everywhere, it sends all to the origin, by straight lines: the pairs of round 2 cost E |x_1|^2 = 2, of deviation 2 each;
+  // the last step stops at most at 1/32 of the way.
   REQUIRE(session->set("prediction", text("x0")));
   const auto zero = metricsAt(*session, 0);
   CHECK(zero.at("pair-cost.2") == Approx(2).margin(4 * 2 / std::sqrt(4096.0) + 2.0 / 32));

@@ -261,7 +261,8 @@ TEST_CASE("every scene, solver, grid and lower panel runs and stays finite") {
       if (option.id == "drawn" || option.id == "dropped") continue;
       INFO(id << " = " << option.id);
       // Solvers of the ODE have no noise share.
-      const bool noise = option.id != "rk45" && !option.id.starts_with("unipc") && option.id != "lms" && option.id != "plms" && option.id != "pndm";
+      const bool noise =
+          option.id != "rk45" && !option.id.starts_with("unipc") && option.id != "lms" && option.id != "plms" && option.id != "pndm";
       REQUIRE(session->set({{id, Value(option.id)}, {"noise-share-left", noise ? 1.0 : 0.0}}));
       REQUIRE(session->wait());
       const auto metrics = metricsAt(*session, session->picture()->frames - 1);  // timesteps may give fewer levels than asked for
@@ -443,7 +444,7 @@ TEST_CASE("a dragged particle goes on from where it was put, and nothing else ch
 namespace {
 
 Changes stated(const std::string& path, const char* prediction) {
-  return {{"scene", text("gauss")},        {"network", Asset{path, ""}},       {"prediction", text(prediction)},
+  return {{"scene", text("gauss")},          {"network", Asset{path, ""}},     {"prediction", text(prediction)},
           {"network-schedule", text("edm")}, {"told-time", text("log-level")}, {"denoiser-right", text("network")}};
 }
 
@@ -453,8 +454,13 @@ TEST_CASE("a network runs beside the exact denoiser, and what it gets wrong is s
   const orrery::testing::Scratch folder;
   const std::string path = zeroPerceptron(folder);
   Changes changes = stated(path, "F");
-  for (const auto& change : Changes{{"steps", whole(16)}, {"particles", whole(512)}, {"noise-share-left", 0.0}, {"solver-left", text("dpm-3")},
-                                    {"solver-right", text("dpm-3")}, {"lower-left", text("network")}, {"lower-right", text("network-levels")}})
+  for (const auto& change : Changes{{"steps", whole(16)},
+                                    {"particles", whole(512)},
+                                    {"noise-share-left", 0.0},
+                                    {"solver-left", text("dpm-3")},
+                                    {"solver-right", text("dpm-3")},
+                                    {"lower-left", text("network")},
+                                    {"lower-right", text("network-levels")}})
     changes.push_back(change);
   auto session = openLab(changes);
   const auto right = metricsAt(*session, 16);

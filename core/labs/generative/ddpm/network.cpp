@@ -108,7 +108,8 @@ std::vector<double> ChainNetwork::excess(gpu::Stream& stream, const PlaneScene& 
   return denoisingExcess(scene, chain_, [&](const Tensor& state, int t) { return denoise(stream, state, t); });
 }
 
-std::vector<double> denoisingExcess(const PlaneScene& scene, const Chain& chain, const std::function<Tensor(const Tensor& state, int t)>& denoise) {
+std::vector<double> denoisingExcess(const PlaneScene& scene, const Chain& chain,
+                                    const std::function<Tensor(const Tensor& state, int t)>& denoise) {
   const int T = chain.steps();
   constexpr int most = 20;
   const std::size_t count = scene.density.components.size() <= 64 ? 256 : 32;

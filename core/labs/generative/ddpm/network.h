@@ -27,7 +27,8 @@ struct ChainTarget {
 };
 
 // E |D - D_denoise|^2 / 2 at every step of a chain, by even samples at some of them and straight lines in ln t between; entry 0 is 0.
-std::vector<double> denoisingExcess(const PlaneScene& scene, const Chain& chain, const std::function<Tensor(const Tensor& state, int t)>& denoise);
+std::vector<double> denoisingExcess(const PlaneScene& scene, const Chain& chain,
+                                    const std::function<Tensor(const Tensor& state, int t)>& denoise);
 
 class ChainNetwork {
  public:

@@ -134,7 +134,8 @@ void Ddpm::judgeDropped(gpu::Stream& stream) {
   if (!dropped_) return;
   const Chain& chain = main_.chain;
   ChainResult result = main_;
-  const auto excess = denoisingExcess(scene_, chain, [&](const Tensor& state, int t) { return dropped_->denoise(stream, state, chain.level(t)); });
+  const auto excess =
+      denoisingExcess(scene_, chain, [&](const Tensor& state, int t) { return dropped_->denoise(stream, state, chain.level(t)); });
   for (std::size_t t = 1; t < excess.size(); ++t) result.error[t] += excess[t];
   result.terms = boundTerms(chain, result.variance, result.error, error_.secondMoment());
   learned_[0] = std::move(result);

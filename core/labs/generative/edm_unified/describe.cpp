@@ -43,8 +43,8 @@ LabEntry EdmUnified::describe() {
        Choice{{{"karras", "Karras"}, {"exponential", "Exponential"}, {"linear-sigma", "Linear in σ"}}}},
   };
   const auto networked = [](const Values& v) { return std::get<std::string>(v.find("denoiser")->second) == "network"; };
-  std::vector<Parameter> denoiser = {{"denoiser", "Denoiser", "What the solver asks for D: the exact answer, or a network of yours.", "Denoiser", "exact"s,
-                                      Choice{{{"exact", "Exact"}, {"network", "Your network"}}}}};
+  std::vector<Parameter> denoiser = {{"denoiser", "Denoiser", "What the solver asks for D: the exact answer, or a network of yours.",
+                                      "Denoiser", "exact"s, Choice{{{"exact", "Exact"}, {"network", "Your network"}}}}};
   const auto network = perceptronParameters(networked, "network-schedule");
   denoiser.insert(denoiser.end(), network.begin(), network.end());
   entry.parameters.insert(entry.parameters.begin() + 2, denoiser.begin(), denoiser.end());

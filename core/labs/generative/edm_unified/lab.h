@@ -52,7 +52,7 @@ class EdmUnified : public Lab {
   diffusion::State byNetwork(const diffusion::State& x, double level) const { return network_->denoise(x, level); }
   Denoise denoiser() const { return network_ ? &EdmUnified::byNetwork : &EdmUnified::exactly; }
   Walk walk(const diffusion::Process& process, const std::vector<double>& levels, const std::string& solver, Denoise denoise) const;
-  double networkError(double level) const;      // E |D_network - D|^2 over the noised density
+  double networkError(double level) const;  // E |D_network - D|^2 over the noised density
   diffusion::State start(double level) const;
   double spread(double x, double level) const;  // Var[x_0 | x], x scaled
   double meanSpread(double level) const;        // its mean over x

@@ -67,8 +67,8 @@ LabEntry FlowMatching::describe() {
       {"ot-batch", "Batch of the pairing B", "Larger batches pair better.", "Flow", whole(256), Integer{2, 2048, true}, "", batched},
       {"epsilon", "Entropy ε", "How blurred the entropic plan is, in data units squared.", "Flow", 0.05, LogReal{0.002, 10}, "", entropic},
       {"velocity", "Velocity from",
-       "Exact for independent pairs; a kernel average of stored pairs; a network that learns while it plays; or a network of yours.", "Flow",
-       "exact"s,
+       "Exact for independent pairs; a kernel average of stored pairs; a network that learns while it plays; or a network of yours.",
+       "Flow", "exact"s,
        Choice{{{"exact", "Closed form"},
                {"regression", "Kernel regression on pairs"},
                {"network", "Network, trained live"},
@@ -115,7 +115,8 @@ LabEntry FlowMatching::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}},
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
-  const auto sampled = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Sampling"; });
+  const auto sampled =
+      std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Sampling"; });
   const auto network = perceptronParameters(dropping);
   entry.parameters.insert(sampled, network.begin(), network.end());
   entry.presets = {

@@ -118,12 +118,13 @@ Panel FlowMatching::flowPanel() const {
   const FlowSettings& s = settings_;
   const double half = reach(), t = time();
   Panel panel = planePanel("flow", half);
-  panel.title = training()                               ? settings_.base == "normal" ? tr("What the network's flow makes of noise")
-                                                                                      : tr("What the network's flow makes of the base")
-                                              : s.source == VelocitySource::regression ? tr("The flow of the averaged pairs")
-                : dropped_ ? (s.showField && exactLaw() ? tr("The flow of your network; grey arrows: exact") : tr("The flow of your network"))
-                : s.path.kind == FlowPathKind::ve        ? tr("The flow: ink spreading, backwards")
-                                                         : tr("Paths of the flow never cross");
+  panel.title =
+      training()
+          ? settings_.base == "normal" ? tr("What the network's flow makes of noise") : tr("What the network's flow makes of the base")
+      : s.source == VelocitySource::regression ? tr("The flow of the averaged pairs")
+      : dropped_ ? (s.showField && exactLaw() ? tr("The flow of your network; grey arrows: exact") : tr("The flow of your network"))
+      : s.path.kind == FlowPathKind::ve ? tr("The flow: ink spreading, backwards")
+                                        : tr("Paths of the flow never cross");
   panel.note = training() ? trf("step {}  {}", stepsAt(frame_), timeText()) : timeText();
   if (!complaint_.empty()) panel.note = complaint_;
   const Bounds bounds{*panel.x.range, *panel.y.range};

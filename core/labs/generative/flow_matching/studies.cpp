@@ -213,8 +213,9 @@ Panel FlowMatching::errorPanel() const {
   panel.id = "error";
   const FlowSettings& s = settings_;
   if (!exactLaw() || s.source == VelocitySource::exact) {
-    panel.message = s.source == VelocitySource::exact ? tr("The closed form makes no error: choose another source of the velocity")
-                                                      : tr("There is no exact velocity to compare with: choose independent pairs of a closed form");
+    panel.message = s.source == VelocitySource::exact
+                        ? tr("The closed form makes no error: choose another source of the velocity")
+                        : tr("There is no exact velocity to compare with: choose independent pairs of a closed form");
     return panel;
   }
   const double t = std::clamp(time(), exact_->pointsInData() ? 0.02 : 1e-3, 1.0), half = reach();

@@ -39,8 +39,8 @@ LabEntry RectifiedFlow::describe() {
        FileWell{{"points", "npy", "npz", "image"}, false}, "", baseFromFile},
       {"round", "Reflow round k", "1 learns independent pairs; each further round learns the pairs that the round before makes.", "Rounds",
        whole(2), Integer{1, 5}},
-      {"velocity", "Velocity from", "Round 1 in closed form, or a network of yours, and the others averaged over pairs; all averaged; or a network.",
-       "Rounds", "exact"s,
+      {"velocity", "Velocity from",
+       "Round 1 in closed form, or a network of yours, and the others averaged over pairs; all averaged; or a network.", "Rounds", "exact"s,
        Choice{{{"exact", "Closed form, then kernel regression"},
                {"regression", "Kernel regression on pairs"},
                {"network", "Network, trained live"},
@@ -71,7 +71,8 @@ LabEntry RectifiedFlow::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}},
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
-  const auto training = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Training"; });
+  const auto training =
+      std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Training"; });
   const auto network = perceptronParameters(dropping);
   entry.parameters.insert(training, network.begin(), network.end());
   entry.presets = {

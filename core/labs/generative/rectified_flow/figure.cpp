@@ -84,8 +84,8 @@ Panel RectifiedFlow::couplingPanel() const {
   Panel panel = canvasOf("coupling", reach(), settings_.line);
   const Round& round = shown();
   const std::size_t k = rounds_.size(), lines = std::min(linesDrawn, round.pairs.size() / 4);
-  panel.title = k == 1   ? dropped_ ? tr("The pairs your network stands for") : tr("Round 1 learns independent pairs")
-                : k == 2 && dropped_ ? tr("Round 2 learns the pairs your network makes")
+  panel.title = k == 1               ? dropped_ ? tr("The pairs your network stands for") : tr("Round 1 learns independent pairs")
+                              : k == 2 && dropped_ ? tr("Round 2 learns the pairs your network makes")
                                      : trf("Round {} learns the pairs of round {}", k, k - 1);
   panel.note = trf("mean squared length {:.3f}", round.pairCost);
   const Tensor ends = pairLines(round.pairs, lines);
@@ -110,8 +110,8 @@ Panel RectifiedFlow::flowPanel() const {
                                                      : trf("The flow of round {} bends, and never crosses", rounds_.size());
   panel.note = trf("straightness {:.3g}", straightness);
   if (dropped_ && rounds_.size() == 1) {
-    panel.title = networkError_ ? trf("The flow of your network, off by {:.2g} in mean square", *networkError_)
-                                : tr("The flow of your network");
+    panel.title =
+        networkError_ ? trf("The flow of your network, off by {:.2g} in mean square", *networkError_) : tr("The flow of your network");
   }
   if (!complaint_.empty()) panel.note = complaint_;
   drawDensity(panel);

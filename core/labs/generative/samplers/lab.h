@@ -86,7 +86,7 @@ class SamplerBench : public Lab {
   // The first and last level of runs of so many steps whose ends are not known yet.
   std::vector<std::pair<double, double>> missingEnds(const std::vector<int>& stepCounts) const;
   int stepsWithin(const Contestant& one) const { return std::max(1, static_cast<int>(std::lround(budget_ / one.sampler->evaluations))); }
-  int doublings() const { return scene_.network ? 6 : 8; }  // of the chart's step counts, from 4 on
+  int doublings() const { return scene_.network ? 6 : 8; }                      // of the chart's step counts, from 4 on
   double distance(const diffusion::State& a, const diffusion::State& b) const;  // largest on the line, root mean square in the plane
   Expected<std::vector<double>> levelsFor(int steps) const;
   Expected<BenchCurve> curveOf(const Contestant& one, const std::atomic<bool>& stop) const;
@@ -119,7 +119,7 @@ class SamplerBench : public Lab {
   std::vector<double> levels_;  // of the left sampler
   std::vector<diffusion::Visit> exactPath_;
   std::vector<double> apartLevels_, apart_;                             // left against right where both stop at the same level, VP scale
-  std::map<std::pair<double, double>, diffusion::State> ends_;          // of exact paths, by levels; of one scene, seed and number of particles
+  std::map<std::pair<double, double>, diffusion::State> ends_;  // of exact paths, by levels; of one scene, seed and number of particles
 };
 
 // The contestants of the chart's sets, by the set's id; empty for an unknown one.

@@ -92,14 +92,16 @@ LabEntry SdeVsOde::describe() {
        "Samplers", 1.0, Real{0, 3, 0.01}},
       {"noise-share-right", "Noise share right ζ", "0 is the probability-flow ODE, 1 the reverse SDE; every value has the same marginals.",
        "Samplers", 0.0, Real{0, 3, 0.01}},
-      {"solver-left", "Solver left", "With a noise share above 0, one-step solvers run in their ancestral form and the multistep DPM-Solver++ in its SDE form.",
+      {"solver-left", "Solver left",
+       "With a noise share above 0, one-step solvers run in their ancestral form and the multistep DPM-Solver++ in its SDE form.",
        "Samplers", "em"s, cloudSolvers()},
-      {"solver-right", "Solver right", "With a noise share above 0, one-step solvers run in their ancestral form and the multistep DPM-Solver++ in its SDE form.",
+      {"solver-right", "Solver right",
+       "With a noise share above 0, one-step solvers run in their ancestral form and the multistep DPM-Solver++ in its SDE form.",
        "Samplers", "heun"s, cloudSolvers()},
-      {"absolute-tolerance", "Absolute tolerance", "Of the adaptive solver, which chooses its own steps.", "Samplers", 1e-4, LogReal{1e-6, 0.1}, "",
-       [](const Values& v) { return uses(v, "rk45"); }},
-      {"relative-tolerance", "Relative tolerance", "Of the adaptive solver, which chooses its own steps.", "Samplers", 1e-3, LogReal{1e-6, 0.1}, "",
-       [](const Values& v) { return uses(v, "rk45"); }},
+      {"absolute-tolerance", "Absolute tolerance", "Of the adaptive solver, which chooses its own steps.", "Samplers", 1e-4,
+       LogReal{1e-6, 0.1}, "", [](const Values& v) { return uses(v, "rk45"); }},
+      {"relative-tolerance", "Relative tolerance", "Of the adaptive solver, which chooses its own steps.", "Samplers", 1e-3,
+       LogReal{1e-6, 0.1}, "", [](const Values& v) { return uses(v, "rk45"); }},
       {"corrector-steps", "Corrector steps", "Langevin steps at every level.", "Samplers", whole(1), Integer{0, 10}, "",
        [](const Values& v) { return uses(v, "langevin-pc"); }},
       {"corrector-ratio", "Corrector signal to noise", "Sets the size of a Langevin step.", "Samplers", 0.16, Real{0.01, 0.5, 0.01}, "",
@@ -121,10 +123,11 @@ LabEntry SdeVsOde::describe() {
       {"trail-length", "Trail length", "Which share of the run a trail goes back.", "Particles", 0.5, Real{0.02, 1, 0.01}},
       {"shared-start", "Shared start", "Both samplers start from the same cloud.", "Particles", true, Switch{}},
       {"shared-noise", "Shared noise", "Both samplers use the same Brownian path.", "Particles", true, Switch{}},
-      {"traced", "Traced particle", "Its path and its posterior stand out; −1 is none. Click a particle to choose it, drag it to send it elsewhere.", "Particles",
+      {"traced", "Traced particle",
+       "Its path and its posterior stand out; −1 is none. Click a particle to choose it, drag it to send it elsewhere.", "Particles",
        whole(-1), Integer{-1, (1 << 18) - 1}},
-      {"moved-particle", "Moved particle", "Which particle was dragged, at which step and to where: particle,step,x,y.", "Particles", ""s, Text{}, "",
-       never},
+      {"moved-particle", "Moved particle", "Which particle was dragged, at which step and to where: particle,step,x,y.", "Particles", ""s,
+       Text{}, "", never},
       {"fan-x", "Fan starts at x", "The one start of the fan-out panel, in deviations of the start cloud.", "Particles", 0.6,
        Real{-4, 4, 0.01}, "", fanShown},
       {"fan-y", "Fan starts at y", "The one start of the fan-out panel, in deviations of the start cloud.", "Particles", 0.25,
@@ -138,10 +141,13 @@ LabEntry SdeVsOde::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
   };
   const std::vector<Parameter> sides = {
-      {"denoiser-left", "Denoiser left", "What the left sampler asks: the exact D, or a network of yours.", "Denoiser", "exact"s, denoisers()},
-      {"denoiser-right", "Denoiser right", "What the right sampler asks: the exact D, or a network of yours.", "Denoiser", "exact"s, denoisers()}};
+      {"denoiser-left", "Denoiser left", "What the left sampler asks: the exact D, or a network of yours.", "Denoiser", "exact"s,
+       denoisers()},
+      {"denoiser-right", "Denoiser right", "What the right sampler asks: the exact D, or a network of yours.", "Denoiser", "exact"s,
+       denoisers()}};
   const auto network = perceptronParameters(asksNetwork, "network-schedule");
-  const auto samplers = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Samplers"; });
+  const auto samplers =
+      std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Samplers"; });
   entry.parameters.insert(entry.parameters.insert(samplers, network.begin(), network.end()), sides.begin(), sides.end());
   const auto grid = stepGridParameters("karras", 0.002, 80);
   const auto after = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "start-shift"; });
@@ -164,12 +170,21 @@ LabEntry SdeVsOde::describe() {
        "Eight steps: Heun smears between the modes, the SDE leaves a halo.",
        {{"steps", whole(8)}, {"lower-right", "modes"s}}},
   };
-  entry.views = {{"left", "Left sampler"},           {"right", "Right sampler"},           {"distance", "Distance to the exact density"},
-                 {"energy", "Energy distance"},      {"forget", "Who forgets the start"},  {"modes", "Mode mass"},
-                 {"fan", "One start, many futures"}, {"marginals", "Marginals at time t"}, {"difference", "Left minus right"},
-                 {"two-time", "Start against now"}, {"discrepancy", "Maximum mean discrepancy"},
-                 {"likelihood", "Likelihood under the exact density"}, {"table", "All distances now"},
-                 {"network", "What the network gets wrong"}, {"network-levels", "The network's error by noise level"}};
+  entry.views = {{"left", "Left sampler"},
+                 {"right", "Right sampler"},
+                 {"distance", "Distance to the exact density"},
+                 {"energy", "Energy distance"},
+                 {"forget", "Who forgets the start"},
+                 {"modes", "Mode mass"},
+                 {"fan", "One start, many futures"},
+                 {"marginals", "Marginals at time t"},
+                 {"difference", "Left minus right"},
+                 {"two-time", "Start against now"},
+                 {"discrepancy", "Maximum mean discrepancy"},
+                 {"likelihood", "Likelihood under the exact density"},
+                 {"table", "All distances now"},
+                 {"network", "What the network gets wrong"},
+                 {"network-levels", "The network's error by noise level"}};
   entry.accepts = {{"points (CSV, npy) or an image as a density", "file", scoreOf, {{"scene", "dropped"s}}},
                    perceptronAcceptance({{"denoiser-right", "network"s}, {"lower-right", "network"s}}, 65, 2)};
   entry.make = [] { return std::make_unique<SdeVsOde>(); };

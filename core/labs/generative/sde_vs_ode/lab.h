@@ -66,7 +66,7 @@ struct Side {
   CloudDenoiser denoise;
   std::shared_ptr<const CloudSampler> sampler;
   kernels::StepOptions options;
-  Tensor start;                    // scaled coordinates [n, 2]
+  Tensor start;  // scaled coordinates [n, 2]
   CloudState state;
   Tensor path;                     // [steps + 1, trails, 2] in the picture's coordinates
   Tensor fan;                      // [steps + 1, fanCount, 2], (time, first coordinate at VP scale); only while the fan-out panel is shown
@@ -153,8 +153,8 @@ class SdeVsOde : public Lab {
   PlanarDensity density_;
   kernels::MixtureTable exactTable_, samplerTable_;  // of the density, and of what an imperfect network has seen of it
   std::shared_ptr<const models::MlpDenoiser> network_;
-  std::string complaint_;                                    // what is suspicious about its answers
-  std::vector<std::pair<double, double>> networkErrors_;     // (level, error), falling levels
+  std::string complaint_;                                 // what is suspicious about its answers
+  std::vector<std::pair<double, double>> networkErrors_;  // (level, error), falling levels
   std::array<Side, 2> sides_;
   std::array<std::vector<ExactPoint>, 2> exact_;  // two independent exact samples; the second gives the floor
   std::vector<Tick> ticks_;

@@ -1,5 +1,5 @@
-// What a user's network gets wrong, in the lab sde-vs-ode: its D against the exact one, over the plane at the shown noise level and over all
-// levels. The error of a level is that under p_t: root mean square of |D_network - D| over exact samples.
+// What a user's network gets wrong, in the lab sde-vs-ode: its D against the exact one, over the plane at the shown noise level and over
+// all levels. The error of a level is that under p_t: root mean square of |D_network - D| over exact samples.
 
 #include <algorithm>
 #include <cmath>
@@ -40,7 +40,8 @@ void SdeVsOde::judgeNetwork() {
   }
   const auto start = sides_[settings_.network[0] ? 0 : 1].start.as<float>();
   const std::size_t values = std::min<std::size_t>(start.size(), 256);
-  complaint_ = perceptronComplaint(*network_, diffusion::State(std::vector<double>(start.begin(), start.begin() + static_cast<std::ptrdiff_t>(values))), top);
+  complaint_ = perceptronComplaint(
+      *network_, diffusion::State(std::vector<double>(start.begin(), start.begin() + static_cast<std::ptrdiff_t>(values))), top);
 }
 
 Panel SdeVsOde::networkPanel() const {
@@ -62,7 +63,8 @@ Panel SdeVsOde::networkPanel() const {
   const double wide = std::max(level, 2 * half / scale / static_cast<double>(cells));
   const auto logDensity = kernels::mixture(stream, exactTable_, x, 1, wide, kernels::MixtureOutput::logDensity).toFloats();
   drawErrorMap(panel, cells, half, network_->denoise(stream, x, level),
-               kernels::mixture(stream, exactTable_, x, 1, level, kernels::MixtureOutput::denoiser), logDensity, tr("|D of the network − D|"));
+               kernels::mixture(stream, exactTable_, x, 1, level, kernels::MixtureOutput::denoiser), logDensity,
+               tr("|D of the network − D|"));
   return panel;
 }
 

@@ -106,7 +106,8 @@ SdeVsOde::Shown SdeVsOde::prepare() const {
     const Tensor scaled = kernels::affine(stream, shown.fieldAt, static_cast<float>(1 / scale), 0);
     for (std::size_t i = 0; i < 2; ++i) {
       const Tensor D = sides_[i].denoise(stream, scaled, fieldLevel);
-      shown.field[i] = kernels::binary(stream, kernels::Binary::sub, kernels::affine(stream, D, static_cast<float>(scale), 0), shown.fieldAt);
+      shown.field[i] =
+          kernels::binary(stream, kernels::Binary::sub, kernels::affine(stream, D, static_cast<float>(scale), 0), shown.fieldAt);
     }
   }
   return shown;

@@ -160,12 +160,16 @@ class KernelSampler : public CloudSampler {
   kernels::DevicePlan device_;
 };
 
-// Euler-Maruyama with this share of noise, then Langevin steps at the level reached (Song et al. 2021, algorithms 2 and 4): their size is set
-// by the ratio of the mean norms of z and score, over some of the particles, so that every particle has its path whoever else is in the cloud.
+// Euler-Maruyama with this share of noise, then Langevin steps at the level reached (Song et al. 2021, algorithms 2 and 4): their size is
+// set by the ratio of the mean norms of z and score, over some of the particles, so that every particle has its path whoever else is in the
+// cloud.
 class LangevinSampler : public SteppedSampler {
  public:
   LangevinSampler(gpu::Stream& stream, SamplerPlan predictor, const CloudProblem& problem, const CloudSolver& solver)
-      : predictor_(std::move(predictor)), denoise_(problem.denoise), levels_(problem.levels), noise_(problem.levels),
+      : predictor_(std::move(predictor)),
+        denoise_(problem.denoise),
+        levels_(problem.levels),
+        noise_(problem.levels),
         correctorSteps_(std::min(solver.correctorSteps, mostCorrectorSteps)) {
     noise_.addOffPath(levels_.size() - 1, correctorSteps_);
     noise_.upload();
@@ -268,7 +272,9 @@ class AdaptiveSampler : public SteppedSampler {
       return planned(stream, step, known, denoise_, nullptr, rows);
     };
     for (std::size_t i = from; i < to; ++i) own = go(steps_[i], own);
-    state.x = levels_[frame + 1] == 0 ? denoise_(stream, own, own_.back()) : shown_[frame + 1].events.empty() ? own : go(shown_[frame + 1], own);
+    state.x = levels_[frame + 1] == 0            ? denoise_(stream, own, own_.back())
+              : shown_[frame + 1].events.empty() ? own
+                                                 : go(shown_[frame + 1], own);
     state.history = {own};
   }
 
@@ -316,9 +322,11 @@ std::shared_ptr<const CloudSampler> adaptiveSampler(gpu::Stream& stream, const C
 
 std::optional<kernels::Method> kernelMethod(const std::string& id) {
   static const std::map<std::string, kernels::Method> methods{
-      {"euler", kernels::Method::euler}, {"euler-a", kernels::Method::eulerAncestral}, {"em", kernels::Method::em},
-      {"heun", kernels::Method::heun},   {"edm", kernels::Method::edm},                {"dpm-2", kernels::Method::dpm2},
-      {"dpm++2m", kernels::Method::dpmpp2m}, {"dpm++2m-sde", kernels::Method::dpmpp2m}, {"rk4", kernels::Method::rk4}};
+      {"euler", kernels::Method::euler},     {"euler-a", kernels::Method::eulerAncestral},
+      {"em", kernels::Method::em},           {"heun", kernels::Method::heun},
+      {"edm", kernels::Method::edm},         {"dpm-2", kernels::Method::dpm2},
+      {"dpm++2m", kernels::Method::dpmpp2m}, {"dpm++2m-sde", kernels::Method::dpmpp2m},
+      {"rk4", kernels::Method::rk4}};
   const auto found = methods.find(id);
   return found == methods.end() ? std::nullopt : std::optional(found->second);
 }
@@ -364,15 +372,18 @@ Expected<std::shared_ptr<const CloudSampler>> cloudSampler(gpu::Stream& stream, 
   const double zeta = solver.zeta;
   const auto is = [&](std::initializer_list<const char*> ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
   if (zeta > 0 && id == "rk45") {
-    return makeError(ErrorCode::usage, tr("Dormand–Prince 5(4) chooses its steps by an error that noise would hide: set its noise share ζ to 0, or "
-                                          "choose another solver"));
+    return makeError(ErrorCode::usage,
+                     tr("Dormand–Prince 5(4) chooses its steps by an error that noise would hide: set its noise share ζ to 0, or "
+                        "choose another solver"));
   }
   if (zeta > 0 && is({"unipc-1", "unipc-2", "unipc-3", "lms", "plms", "pndm"})) {
-    return makeError(ErrorCode::usage, trf("{} remembers a smooth path, which noise would break: set its noise share ζ to 0, or choose another solver",
-                                           titleOf(id)));
+    return makeError(
+        ErrorCode::usage,
+        trf("{} remembers a smooth path, which noise would break: set its noise share ζ to 0, or choose another solver", titleOf(id)));
   }
   if (zeta != 1 && id == "ddpm-large") {
-    return makeError(ErrorCode::usage, tr("DDPM's larger variance is the reverse SDE itself: set its noise share ζ to 1, or choose another solver"));
+    return makeError(ErrorCode::usage,
+                     tr("DDPM's larger variance is the reverse SDE itself: set its noise share ζ to 1, or choose another solver"));
   }
   const auto method = kernelMethod(id);
   if (method && problem.mixture != nullptr)

@@ -3,8 +3,8 @@
 // under the exact denoiser of a mixture or any other. State: scaled coordinates [n, 2]. A frame is a level of the shared step grid; the
 // noise of a frame is the same for every solver (kernels/mixture_solver: one Brownian path per particle).
 //   zeta > 0: em is C4 itself; euler, heun, dpm-2, dpm-3, dpm++2s and rk4 run in ancestral form; dpm++2m and dpm++3m in their SDE form with
-//   eta = zeta^2; edm churns with gamma = min(40 zeta / N, sqrt 2 - 1); ddpm-large is C4 with zeta = 1 and no other. To leading order in the
-//   step all follow C4 with the same zeta. unipc, lms, plms, pndm and rk45 are solvers of the ODE.
+//   eta = zeta^2; edm churns with gamma = min(40 zeta / N, sqrt 2 - 1); ddpm-large is C4 with zeta = 1 and no other. To leading order in
+//   the step all follow C4 with the same zeta. unipc, lms, plms, pndm and rk45 are solvers of the ODE.
 
 #include <functional>
 #include <memory>
@@ -52,12 +52,12 @@ struct CloudSolver {
 };
 
 struct CloudProblem {
-  std::vector<double> levels;                      // of the frames, falling, the last 0
+  std::vector<double> levels;  // of the frames, falling, the last 0
   CloudDenoiser denoise;
   const kernels::MixtureTable* mixture = nullptr;  // when D is this mixture's, changed by the error that `rows` states: the fast way
-  Tensor followed;            // [m, 2]: the starts of the particles that control the steps of rk45 and langevin-pc
-  kernels::StepOptions rows;  // which particles they are
-  double stopAt = -1;         // a level at which rk45 shall stop, too
+  Tensor followed;                                 // [m, 2]: the starts of the particles that control the steps of rk45 and langevin-pc
+  kernels::StepOptions rows;                       // which particles they are
+  double stopAt = -1;                              // a level at which rk45 shall stop, too
 };
 
 // Ids and titles of C5's solvers.

@@ -41,8 +41,8 @@ Tensor squareCentres(std::int64_t cells, double half) {
   return Tensor::from(Shape{cells * cells, 2}, points);
 }
 
-void drawErrorMap(Panel& panel, std::int64_t cells, double half, const Tensor& found, const Tensor& exact, std::span<const float> logDensity,
-                  const std::string& quantity) {
+void drawErrorMap(Panel& panel, std::int64_t cells, double half, const Tensor& found, const Tensor& exact,
+                  std::span<const float> logDensity, const std::string& quantity) {
   const auto a = found.as<float>(), b = exact.as<float>();
   const float peak = *std::max_element(logDensity.begin(), logDensity.end());
   double high = 1e-6;

@@ -81,8 +81,9 @@ std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std:
                                 {"gelu", "GELU"},
                                 {"softplus", "Softplus"}}},
                         "", visible});
-  parameters.push_back({"network-deviation", "Its data deviation σ_d", "By which EDM's F is scaled; 0 is as its config.json says, or one half.", "Denoiser",
-                        0.0, Real{0, 10, 0.01}, "", visible});
+  parameters.push_back({"network-deviation", "Its data deviation σ_d",
+                        "By which EDM's F is scaled; 0 is as its config.json says, or one half.", "Denoiser", 0.0, Real{0, 10, 0.01}, "",
+                        visible});
   return parameters;
 }
 
@@ -94,9 +95,10 @@ Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabC
                                                                       std::string_view schedule) {
   const std::string& path = context.file("network").path;
   if (path.empty()) {
-    return makeError(ErrorCode::usage, trf("no network yet: drop a safetensors file whose matrices are the layers of a perceptron from a point "
-                                           "and a time to what it predicts, or {}",
-                                           instead));
+    return makeError(ErrorCode::usage,
+                     trf("no network yet: drop a safetensors file whose matrices are the layers of a perceptron from a point "
+                         "and a time to what it predicts, or {}",
+                         instead));
   }
   const std::string& activation = context.text("activation");
   models::NetworkStated stated = statedNetwork(context, schedule);

@@ -88,10 +88,12 @@ State oracle(const Fixture& f, const CloudSolver& solver) {
   options.dimension = 2;
   options.noise = [&](double a, double b) {
     const auto at = std::find(f.levels.begin(), f.levels.end(), a);
-    if (at != f.levels.end() && std::next(at) != f.levels.end() && *std::next(at) == b) return noise[static_cast<std::size_t>(at - f.levels.begin())];
+    if (at != f.levels.end() && std::next(at) != f.levels.end() && *std::next(at) == b)
+      return noise[static_cast<std::size_t>(at - f.levels.begin())];
     if (solver.id == "edm") return noise[static_cast<std::size_t>(a)];  // step, purpose
     State z(2 * particles);                                             // off the path: node numbers from 2^23 on
-    const auto node = (1u << 23) + static_cast<std::uint32_t>(a) * static_cast<std::uint32_t>(solver.correctorSteps) + static_cast<std::uint32_t>(b) - 2;
+    const auto node =
+        (1u << 23) + static_cast<std::uint32_t>(a) * static_cast<std::uint32_t>(solver.correctorSteps) + static_cast<std::uint32_t>(b) - 2;
     for (std::uint32_t i = 0; i < particles; ++i) {
       const PhiloxBlock words = philox({i / 2, node, f.rows.purpose, 0}, philoxKey(f.rows.seed));
       const auto pair = i % 2 == 0 ? philoxNormals(words[0], words[1]) : philoxNormals(words[2], words[3]);
@@ -103,7 +105,8 @@ State oracle(const Fixture& f, const CloudSolver& solver) {
   options.absolute = solver.absolute, options.relative = solver.relative;
   const double zeta = solver.zeta;
   std::string name = solver.id == "euler-a" ? "euler" : solver.id;
-  const bool oneStep = name == "euler" || name == "heun" || name == "dpm-2" || name == "dpm-3" || name == "dpm++2s" || name == "rk4" || name == "rk4-log";
+  const bool oneStep =
+      name == "euler" || name == "heun" || name == "dpm-2" || name == "dpm-3" || name == "dpm++2s" || name == "rk4" || name == "rk4-log";
   if (oneStep && zeta > 0) {
     State x = f.start;
     for (std::size_t i = 0; i + 1 < f.levels.size(); ++i) {
@@ -120,7 +123,8 @@ State oracle(const Fixture& f, const CloudSolver& solver) {
     options.kappa = name == "dpm++3m-consistent" ? 2 : 1;
     name = "dpm++3m-sde";
   }
-  if (name == "edm") options.churn = 40 * zeta, options.churnFrom = 1.2 * f.levels[f.levels.size() - 2], options.churnTo = 1000, options.churnNoise = 1;
+  if (name == "edm")
+    options.churn = 40 * zeta, options.churnFrom = 1.2 * f.levels[f.levels.size() - 2], options.churnTo = 1000, options.churnNoise = 1;
   const diffusion::Sampler* sampler = diffusion::namedSampler(name, options);
   REQUIRE(sampler != nullptr);
   Run run(denoise, f.levels, 0, f.start.size(), options);
@@ -185,7 +189,8 @@ TEST_CASE("a plan remembers what its sampler remembers, and asks as often") {
     const char* id;
     std::size_t remembered;  // symbols carried in the middle of the run
     double evaluations;      // of the whole run
-  } cases[] = {{"dpm++2m", 1, 12}, {"dpm++3m", 2, 12}, {"unipc-2", 2, 12}, {"unipc-3", 3, 12}, {"lms", 3, 12}, {"plms", 3, 13}, {"heun", 0, 23}};
+  } cases[] = {{"dpm++2m", 1, 12}, {"dpm++3m", 2, 12}, {"unipc-2", 2, 12}, {"unipc-3", 3, 12},
+               {"lms", 3, 12},     {"plms", 3, 13},    {"heun", 0, 23}};
   for (const auto& c : cases) {
     diffusion::SamplerOptions options;
     const diffusion::Sampler* sampler = diffusion::namedSampler(c.id, options);
