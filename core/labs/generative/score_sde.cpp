@@ -324,15 +324,24 @@ Changes ScoreSde::pointer(const PointerEvent& event, const Values& values) const
   if (event.handle == "early") return {{"early", std::clamp(event.x, 0.0, 1.0)}};
   if (times_.empty()) return {};
   if (event.panel == "rates" && event.handle.size() == 3 && event.kind == PointerEvent::Kind::drag) {
-    // Drag a point of a curve: the drawn curves begin as the present ones.
-    const int moved = event.handle[2] - '0';
-    std::string drift, diffusion;
+    // Drag a point of a curve: the drawn curves begin as the present ones, and what is not dragged stays to the last digit.
+    std::vector<double> f, g;
     for (int k = 0; k < knots; ++k) {
       const auto sde = ratesAtKnot(k);
-      const bool own = k == moved;
-      const double f = own && event.handle[0] == 'f' ? event.y : sde.drift, g = own && event.handle[0] == 'g' ? event.y : std::sqrt(std::max(sde.diffusion2, 0.0));
-      drift += fmt::format("{}{:.4g}", k > 0 ? ", " : "", std::clamp(f, -50.0, 20.0));
-      diffusion += fmt::format("{}{:.4g}", k > 0 ? ", " : "", std::clamp(g, 0.0, 200.0));
+      f.push_back(std::clamp(sde.drift, -50.0, 20.0)), g.push_back(std::clamp(std::sqrt(std::max(sde.diffusion2, 0.0)), 0.0, 200.0));
+    }
+    const auto textOf = [&](const char* id) { return std::get<std::string>(values.find(id)->second); };
+    if (textOf("sde") == "rates") {
+      const ListLimits limits{-1000, 1000, knots, knots};
+      if (const auto drawn = numbersIn(textOf("drift"), tr("Drift f"), limits)) f = *drawn;
+      if (const auto drawn = numbersIn(textOf("diffusion"), tr("Diffusion g"), limits)) g = *drawn;
+    }
+    const auto moved = static_cast<std::size_t>(event.handle[2] - '0');
+    (event.handle[0] == 'f' ? f : g)[moved] = event.handle[0] == 'f' ? std::clamp(event.y, -50.0, 20.0) : std::clamp(event.y, 0.0, 200.0);
+    std::string drift, diffusion;
+    for (std::size_t k = 0; k < knots; ++k) {
+      drift += fmt::format("{}{:.4g}", k > 0 ? ", " : "", f[k]);
+      diffusion += fmt::format("{}{:.4g}", k > 0 ? ", " : "", g[k]);
     }
     return {{"sde", std::string("rates")}, {"drift", drift}, {"diffusion", diffusion}};
   }

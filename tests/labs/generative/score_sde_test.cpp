@@ -194,6 +194,13 @@ TEST_CASE("dragging a point of f draws the curves, which begin as the present on
   CHECK(std::get<std::string>(values.at("sde")) == "rates");
   // VP: f = -beta / 2 = -(0.1 + 19.9 t) / 2.
   CHECK(std::get<std::string>(values.at("drift")) == "-0.051, -2.537, -1, -7.512, -10");
+  // A second drag leaves the other points alone.
+  const std::string before = std::get<std::string>(values.at("diffusion"));
+  drag.handle = "f-4", drag.x = 1, drag.y = -3;
+  session->pointer(drag);
+  REQUIRE(session->wait());
+  CHECK(std::get<std::string>(session->values().at("drift")) == "-0.051, -2.537, -1, -7.512, -3");
+  CHECK(std::get<std::string>(session->values().at("diffusion")) == before);
 }
 
 TEST_CASE("a corrector's step beyond twice the narrowest variance is said to be unstable: on a Gaussian beyond a ratio of 1") {

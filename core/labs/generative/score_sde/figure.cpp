@@ -85,12 +85,24 @@ Panel ScoreSde::ratesPanel() const {
   drift->directLabel = diffusion->directLabel = false;
   panel.marks.push_back(std::move(drift));
   panel.marks.push_back(std::move(diffusion));
-  for (int k = 0; k < knots && sdeId_ != "flow"; ++k) {
-    const auto sde = ratesAtKnot(k);
-    const double t = static_cast<double>(k) / (knots - 1);
-    panel.handles.push_back({"f-" + std::to_string(k), t, sde.drift, Handle::Kind::point, trf("drift f at t = {:.2g}", t)});
-    panel.handles.push_back(
-        {"g-" + std::to_string(k), t, std::sqrt(std::max(sde.diffusion2, 0.0)), Handle::Kind::point, trf("diffusion g at t = {:.2g}", t)});
+  if (sdeId_ != "flow") {
+    panel.note = tr("drag a point to draw your own");
+    std::vector<float> points[2];
+    for (int k = 0; k < knots; ++k) {
+      const auto sde = ratesAtKnot(k);
+      const double t = static_cast<double>(k) / (knots - 1), size = std::sqrt(std::max(sde.diffusion2, 0.0));
+      points[0].insert(points[0].end(), {static_cast<float>(t), static_cast<float>(sde.drift)});
+      points[1].insert(points[1].end(), {static_cast<float>(t), static_cast<float>(size)});
+      panel.handles.push_back({"f-" + std::to_string(k), t, sde.drift, Handle::Kind::point, trf("drift f at t = {:.2g}", t)});
+      panel.handles.push_back({"g-" + std::to_string(k), t, size, Handle::Kind::point, trf("diffusion g at t = {:.2g}", t)});
+    }
+    for (int c = 0; c < 2; ++c) {
+      auto knotsMark = std::make_shared<PointsMark>(c == 0 ? "drift-points" : "diffusion-points");
+      knotsMark->xy = Tensor::from(Shape{knots, 2}, points[c]);
+      knotsMark->paint = Paint::series(4 + c);
+      knotsMark->radius = 3;
+      panel.marks.push_back(std::move(knotsMark));
+    }
   }
   auto rule = std::make_shared<RuleMark>("now");
   rule->at = times_[static_cast<std::size_t>(frame_)];
