@@ -13,6 +13,7 @@
 
 #include "core/base/parallel.h"
 #include "core/labs/generative/samplers/lab.h"
+#include "core/labs/generative/shared/density_file.h"
 #include "core/labs/generative/shared/planar_density.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
@@ -28,6 +29,7 @@ namespace {
 
 constexpr std::size_t lineStarts = 24, lawParticles = 1024;
 constexpr int pathPoints = 64;
+constexpr std::size_t mostKept = 256;                          // of a user's density: the reference asks for each 16,000 times per start
 constexpr int adaptiveSteps = 64;                              // of the grid that gives the adaptive samplers their ends
 constexpr int pictureSteps = 1024, networkPictureSteps = 256;  // of the reference where only the picture shows it: errors below 1e-8
 constexpr int mapSteps = 256;                                  // of the reference under the map of starts: errors below 1e-6
@@ -73,11 +75,27 @@ Expected<void> SamplerBench::readScene(const LabContext& context) {
     scene.gaussian = true;
     scene.reach = 3;
   } else {
-    const auto density = builtInDensity(id, 1);
+    const bool dropped = id == "dropped";
+    const auto density = dropped ? densityOfFile(context.file("file"), context.flag("invert"), 1) : builtInDensity(id, 1);
     if (!density) return density.error();
     scene.dimension = 2;
-    for (const kernels::Component& c : density->components)
-      scene.plane.components.push_back({c.weight, c.x, c.y, c.along, c.across, c.angle});
+    std::vector<kernels::Component> components = density->components;
+    if (dropped && components.size() > mostKept) {
+      // Systematic resampling: every blob kept stands for the same share of the whole.
+      const auto sums = cumulativeWeights(*density);
+      std::vector<kernels::Component> kept;
+      for (std::size_t i = 0, at = 0; i < mostKept; ++i) {
+        const double share = (static_cast<double>(i) + 0.5) / static_cast<double>(mostKept) * sums.back();
+        while (sums[at] < share) ++at;
+        kept.push_back(components[at]);
+        kept.back().weight = 1;
+      }
+      components = std::move(kept);
+    }
+    double whole = 0;
+    for (const kernels::Component& c : components) whole += c.weight;
+    for (const kernels::Component& c : components)
+      scene.plane.components.push_back({c.weight / whole, c.x, c.y, c.along, c.across, c.angle});
     scene.reach = density->reach;
   }
   scene_ = std::move(scene);
@@ -331,7 +349,9 @@ Expected<void> SamplerBench::update(LabContext& context) {
     *this = before;
     return error;
   };
-  if (context.text("scene") != sceneId_ || (context.text("scene") == "network" && perceptronChanged(context))) {
+  const std::string& scene = context.text("scene");
+  const bool reopened = (scene == "network" && perceptronChanged(context)) || (scene == "dropped" && context.anyChanged({"file", "invert"}));
+  if (scene != sceneId_ || reopened) {
     if (auto read = readScene(context); !read) return read.error();
     ends_.clear();
   }

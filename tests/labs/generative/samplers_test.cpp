@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
 #include "core/diffusion/noise.h"
 #include "core/modelfile/safetensors_write.h"
@@ -251,6 +252,35 @@ TEST_CASE("the sampler's errors are shown by step, by start and by attempt") {
   double way = 0;
   for (std::size_t i = 1; i < taken.size(); i += 2) way += static_cast<double>(taken[i]);
   CHECK(way == Approx(std::log(80 / 0.002)).epsilon(1e-5));
+}
+
+TEST_CASE("a point set of one's own is a scene of the bench, thinned evenly where it is large, with the orders of any") {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / "orrery-bench-points";
+  fs::create_directories(folder);
+  const std::string path = (folder / "points.csv").string();
+  {
+    // 600 points on two arcs.
+    std::ofstream file(path);
+    for (int i = 0; i < 600; ++i) {
+      const double a = 0.005 * i;
+      file << (i % 2 == 0 ? std::cos(a) : 0.4 - std::cos(a)) << "," << (i % 2 == 0 ? std::sin(a) : 0.3 - std::sin(a)) << "\n";
+    }
+  }
+  auto session = orrery::testing::openLab("generative/samplers", {{"scene", text("dropped")},
+                                                                  {"file", Asset{path, ""}},
+                                                                  {"particles", whole(8)},
+                                                                  {"sigma-min", 0.3},
+                                                                  {"sigma-max", 10.0},
+                                                                  {"contestants", text("own")},
+                                                                  {"compared", text("euler, heun")}});
+  const auto m = metricsAt(*session, 1000);
+  // Smooth at these levels: the orders are those of every smooth scene.
+  CHECK(m.at("order.euler") == Approx(1).margin(0.15));
+  CHECK(m.at("order.heun") == Approx(2).margin(0.15));
+  REQUIRE(session->set({{"file", Asset{(folder / "nothing.csv").string(), ""}}}));
+  CHECK_FALSE(session->wait());
+  fs::remove_all(folder);
 }
 
 TEST_CASE("dragging a step on the ruler draws the grid") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/labs/generative/samplers/lab.h"
+#include "core/labs/generative/shared/plane_scene.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
 
@@ -35,7 +36,12 @@ LabEntry SamplerBench::describe() {
                {"gauss", "One Gaussian"},
                {"grid25", "Grid of 25"},
                {"ncsn-toy", "Two far blobs"},
+               {"dropped", "From a file"},
                {"network", "Your network"}}}},
+      {"file", "File", "Points as CSV or npy, or any image taken as a density; at most 256 of its blobs are kept.", "Density", Asset{},
+       FileWell{{"points", "npy", "npz", "image"}, false}, "", [](const Values& v) { return textOf(v, "scene") == "dropped"; }},
+      {"invert", "Dark is dense", "Whether dark pixels hold the mass.", "Density", true, Switch{}, "",
+       [](const Values& v) { return textOf(v, "scene") == "dropped"; }},
       {"particles", "Particles", "Starts in the plane; on the line there are 24, at the quantiles 0.03 to 0.97.", "Density", whole(64),
        Integer{8, 512, true}, "", [](const Values& v) { return !textOf(v, "scene").starts_with("1d"); }},
       {"left", "Sampler left", "Runs beside the right one on the same start and the same Brownian path.", "Samplers", "heun"s, samplerChoice()},
