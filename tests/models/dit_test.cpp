@@ -347,7 +347,7 @@ TEST_CASE("any file of the authors' layout opens; what it is not is said in a se
   CHECK(TrainedDit::open(stream, path)->denoise(stream, x, 1, label, 1).toFloats() == before);
 
   // What a person states wins.
-  const auto stated = TrainedDit::open(stream, path, {diffusion::Prediction::velocity, ToldTime::unit, "flow", 4});
+  const auto stated = TrainedDit::open(stream, path, {{diffusion::Prediction::velocity, ToldTime::unit, "flow", {}}, 4});
   REQUIRE(stated);
   CHECK(stated->prediction == diffusion::Prediction::velocity);
   CHECK(stated->process->id == "flow");
