@@ -8,6 +8,7 @@
 //
 // Everything is integer arithmetic. The pictures are drawn by the C++ reference and by the device, and the lab says how many values differ.
 
+#include "core/figure/place.h"
 #include "core/labs/data/shapeworld/lab.h"
 
 #include <algorithm>
@@ -242,19 +243,15 @@ Expected<void> ShapeWorldLab::count(LabContext& context) {
 Figure ShapeWorldLab::figure() const {
   Figure figure;
   figure.title = tr("ShapeWorld pictures");
-  const auto place = [&](Panel panel, int row, int column, int columns, int rows = 1) {
-    panel.row = row, panel.column = column, panel.rowSpan = rows, panel.columnSpan = columns;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(gridPanel(), 0, 0, 11, 2);
-  place(scenePanel(), 0, 11, 6);
-  place(maskPanel(), 1, 11, 6);
-  place(wordsPanel(), 0, 17, 7, 2);
-  place(classPanel(), 2, 0, 4);
-  place(colourPanel(), 2, 4, 5);
-  place(sizePanel(), 2, 9, 4);
-  place(texturePanel(), 2, 13, 6);
-  place(pairPanel(), 2, 19, 5);
+  place(figure, gridPanel(), 0, 0, 11, 2);
+  place(figure, scenePanel(), 0, 11, 6);
+  place(figure, maskPanel(), 1, 11, 6);
+  place(figure, wordsPanel(), 0, 17, 7, 2);
+  place(figure, classPanel(), 2, 0, 4);
+  place(figure, colourPanel(), 2, 4, 5);
+  place(figure, sizePanel(), 2, 9, 4);
+  place(figure, texturePanel(), 2, 13, 6);
+  place(figure, pairPanel(), 2, 19, 5);
   figure.rowWeights = {1, 1, 0.9f};
   figure.columnWeights.assign(24, 1);
   return figure;

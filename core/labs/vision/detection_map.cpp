@@ -9,6 +9,7 @@
 // Convention: the numbers ap, ap50, ... always follow COCO over all boxes; the score threshold decides the operating point, the boxes drawn and
 // the numbers kept.*; everything is evaluated in double precision on the CPU and equals the reference evaluators.
 
+#include "core/figure/place.h"
 #include "core/labs/vision/detection_map/lab.h"
 
 #include <algorithm>
@@ -226,18 +227,14 @@ Expected<void> DetectionMapLab::update(LabContext& context) {
 Figure DetectionMapLab::figure() const {
   Figure figure;
   figure.title = tr("Mean average precision");
-  const auto place = [&](Panel panel, int row, int column, int rowSpan = 1) {
-    panel.row = row, panel.column = column, panel.rowSpan = rowSpan;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(imagePanel(), 0, 0, 2);
-  place(curvePanel(), 0, 1);
-  place(confidencePanel(), 0, 2);
-  place(classPanel(), 1, 1);
-  place(thresholdPanel(), 1, 2);
-  place(confusionPanel(), 2, 0);
-  place(tidePanel(), 2, 1);
-  place(sizePanel(), 2, 2);
+  place(figure, imagePanel(), 0, 0, 1, 2);
+  place(figure, curvePanel(), 0, 1);
+  place(figure, confidencePanel(), 0, 2);
+  place(figure, classPanel(), 1, 1);
+  place(figure, thresholdPanel(), 1, 2);
+  place(figure, confusionPanel(), 2, 0);
+  place(figure, tidePanel(), 2, 1);
+  place(figure, sizePanel(), 2, 2);
   figure.columnWeights = {1.15f, 1, 1};
   figure.rowWeights = {1.1f, 0.9f, 0.9f};
   return figure;

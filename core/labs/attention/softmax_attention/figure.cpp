@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/figure/marks/marks.h"
+#include "core/figure/place.h"
 #include "core/labs/attention/softmax_attention/lab.h"
 
 namespace orrery::attention {
@@ -263,16 +264,12 @@ Figure SoftmaxAttentionLab::figure() const {
   figure.title = tr("Softmax attention");
   if (layers_.empty()) return figure;
   // The large map has the middle, everything else stands around it.
-  const auto place = [&](Panel panel, int row, int column, int span = 1) {
-    panel.row = row, panel.column = column, panel.rowSpan = panel.columnSpan = span;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(headsPanel(), 0, 0);
-  place(rolloutPanel(), 1, 0);
-  place(mapPanel(), 0, 1, 2);
-  place(tokensPanel(), 2, 0);
-  place(rowPanel(), 2, 1);
-  place(entropyPanel(), 2, 2);
+  place(figure, headsPanel(), 0, 0);
+  place(figure, rolloutPanel(), 1, 0);
+  place(figure, mapPanel(), 0, 1, 2, 2);
+  place(figure, tokensPanel(), 2, 0);
+  place(figure, rowPanel(), 2, 1);
+  place(figure, entropyPanel(), 2, 2);
   return figure;
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/figure/place.h"
 #include "core/labs/generative/edm_unified/lab.h"
 #include "core/labs/generative/shared/curves.h"
 
@@ -217,14 +218,10 @@ Figure EdmUnified::figure() const {
   Figure figure;
   figure.title = tr("One design space");
   if (view_ == nullptr) return figure;
-  const auto place = [&](Panel panel, int column) {
-    panel.row = 0, panel.column = column, panel.columnSpan = 3;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(rawPanel(), 0);
-  place(scaledPanel(), 3);
-  place(scalesPanel(), 6);
-  place(lossPanel(), 9);
+  place(figure, rawPanel(), 0, 0, 3);
+  place(figure, scaledPanel(), 0, 3, 3);
+  place(figure, scalesPanel(), 0, 6, 3);
+  place(figure, lossPanel(), 0, 9, 3);
   int column = 0;
   for (const Prediction prediction :
        {Prediction::epsilon, Prediction::data, Prediction::v, Prediction::velocity, Prediction::score, Prediction::edm}) {

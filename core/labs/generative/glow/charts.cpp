@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/text.h"
+#include "core/figure/place.h"
 #include "core/labs/generative/glow/lab.h"
 #include "core/labs/generative/shared/curves.h"
 
@@ -79,19 +80,15 @@ Figure Glow::figure() const {
   Figure figure;
   figure.title = tr("Glow: a flow of pictures");
   if (runs_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int span) {
-    panel.row = row, panel.column = column, panel.columnSpan = span;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(stagePanel(), 0, 0, 3);
-  place(samplesPanel(), 0, 3, 3);
-  place(rowsPanel(), 0, 6, 3);
-  place(bitsPanel(), 0, 9, 3);
-  place(stripPanel(), 1, 0, 8);
-  place(showPlaneMix_ ? planeMixPanel() : matrixPanel(), 1, 8, 4);
-  place(volumesPanel(), 2, 0, 4);
-  place(actnormPanel(), 2, 4, 4);
-  place(inversePanel(), 2, 8, 4);
+  place(figure, stagePanel(), 0, 0, 3);
+  place(figure, samplesPanel(), 0, 3, 3);
+  place(figure, rowsPanel(), 0, 6, 3);
+  place(figure, bitsPanel(), 0, 9, 3);
+  place(figure, stripPanel(), 1, 0, 8);
+  place(figure, showPlaneMix_ ? planeMixPanel() : matrixPanel(), 1, 8, 4);
+  place(figure, volumesPanel(), 2, 0, 4);
+  place(figure, actnormPanel(), 2, 4, 4);
+  place(figure, inversePanel(), 2, 8, 4);
   figure.rowWeights = {1.25f, 1, 0.9f};
   return figure;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/figure/place.h"
 #include "core/labs/generative/image_diffusion/lab.h"
 #include "core/labs/generative/shared/curves.h"
 
@@ -235,14 +236,10 @@ Figure ImageDiffusion::figure() const {
   Figure figure;
   figure.title = tr("Image diffusion");
   if (rows_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int span = 1) {
-    panel.row = row, panel.column = column, panel.columnSpan = span;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(mosaicPanel(false), 0, 0);
-  place(beside_ == "nearest" ? nearestPanel() : mosaicPanel(true), 0, 1);
-  place(settlingPanel(), 0, 2);
-  place(stripPanel(), 1, 0, 3);
+  place(figure, mosaicPanel(false), 0, 0);
+  place(figure, beside_ == "nearest" ? nearestPanel() : mosaicPanel(true), 0, 1);
+  place(figure, settlingPanel(), 0, 2);
+  place(figure, stripPanel(), 1, 0, 3);
   figure.rowWeights = {1.5f, 1};
   // Both mosaics at one scale.
   figure.columnWeights = {static_cast<float>(1 + namesWidth() / static_cast<double>(columns_)), 1, 1};

@@ -4,6 +4,7 @@
 // Data in [0, 1) with n bits; the loss is the bits per value of picture_flow_lab.cpp. Random numbers, key = seed: first values of hidden
 // pixels stream 0x626, which of them are hidden at random philox (j, 0, 0x627, 0).
 
+#include "core/figure/place.h"
 #include "core/labs/generative/nice/pictures.h"
 
 #include <algorithm>
@@ -209,20 +210,16 @@ Figure NicePictures::figure() const {
   Figure figure;
   figure.title = tr("NICE: additive coupling");
   if (runs_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int span) {
-    panel.row = row, panel.column = column, panel.columnSpan = span;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(stagePanel(), 0, 0, 3);
-  place(samplesPanel(), 0, 3, 3);
-  place(rowsPanel(), 0, 6, 3);
-  place(bitsPanel(), 0, 9, 3);
-  place(stripPanel(), 1, 0, 6);
-  place(masksPanel(), 1, 6, 4);
-  place(widthsPanel(), 1, 10, 2);
-  place(volumesPanel(), 2, 0, 4);
-  place(spectrumPanel(), 2, 4, 4);
-  place(inversePanel(), 2, 8, 4);
+  place(figure, stagePanel(), 0, 0, 3);
+  place(figure, samplesPanel(), 0, 3, 3);
+  place(figure, rowsPanel(), 0, 6, 3);
+  place(figure, bitsPanel(), 0, 9, 3);
+  place(figure, stripPanel(), 1, 0, 6);
+  place(figure, masksPanel(), 1, 6, 4);
+  place(figure, widthsPanel(), 1, 10, 2);
+  place(figure, volumesPanel(), 2, 0, 4);
+  place(figure, spectrumPanel(), 2, 4, 4);
+  place(figure, inversePanel(), 2, 8, 4);
   figure.rowWeights = {1.25f, 0.85f, 0.9f};
   return figure;
 }

@@ -2,6 +2,7 @@
 // core/models/image_flow.h, data and loss in core/labs/generative/shared/picture_flow_lab.cpp. The authors put residual networks into the
 // couplings and end on checkerboards; here every level squeezes and the networks are three convolutions.
 
+#include "core/figure/place.h"
 #include "core/labs/generative/realnvp/pictures.h"
 
 #include <algorithm>
@@ -83,19 +84,15 @@ Figure RealNvpPictures::figure() const {
   Figure figure;
   figure.title = tr("RealNVP: affine coupling");
   if (runs_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int span) {
-    panel.row = row, panel.column = column, panel.columnSpan = span;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(stagePanel(), 0, 0, 3);
-  place(samplesPanel(), 0, 3, 3);
-  place(rowsPanel(), 0, 6, 3);
-  place(bitsPanel(), 0, 9, 3);
-  place(stripPanel(), 1, 0, 8);
-  place(masksPanel(), 1, 8, 4);
-  place(volumesPanel(), 2, 0, 4);
-  place(exitsPanel(), 2, 4, 4);
-  place(inversePanel(), 2, 8, 4);
+  place(figure, stagePanel(), 0, 0, 3);
+  place(figure, samplesPanel(), 0, 3, 3);
+  place(figure, rowsPanel(), 0, 6, 3);
+  place(figure, bitsPanel(), 0, 9, 3);
+  place(figure, stripPanel(), 1, 0, 8);
+  place(figure, masksPanel(), 1, 8, 4);
+  place(figure, volumesPanel(), 2, 0, 4);
+  place(figure, exitsPanel(), 2, 4, 4);
+  place(figure, inversePanel(), 2, 8, 4);
   figure.rowWeights = {1.25f, 0.9f, 0.9f};
   return figure;
 }

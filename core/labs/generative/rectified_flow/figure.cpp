@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/figure/place.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/slice.h"
 #include "core/labs/generative/rectified_flow/lab.h"
@@ -328,16 +329,12 @@ Figure RectifiedFlow::figure() const {
   Figure figure;
   figure.title = tr("Rectified flow");
   if (rounds_.empty() || few_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int span) {
-    panel.row = row, panel.column = column, panel.columnSpan = span;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(couplingPanel(), 0, 0, 2);
-  place(flowPanel(), 0, 2, 2);
-  place(fewPanel(), 0, 4, 2);
+  place(figure, couplingPanel(), 0, 0, 2);
+  place(figure, flowPanel(), 0, 2, 2);
+  place(figure, fewPanel(), 0, 4, 2);
   const bool same = settings_.lower[0] == settings_.lower[1];
-  place(lowerPanel(settings_.lower[0]), 1, 0, same ? 6 : 3);
-  if (!same) place(lowerPanel(settings_.lower[1]), 1, 3, 3);
+  place(figure, lowerPanel(settings_.lower[0]), 1, 0, same ? 6 : 3);
+  if (!same) place(figure, lowerPanel(settings_.lower[1]), 1, 3, 3);
   figure.rowWeights = {1.35f, 1.0f};
   return figure;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/figure/place.h"
 #include "core/labs/generative/score_sde/lab.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 
@@ -196,16 +197,12 @@ Figure ScoreSde::figure() const {
   Figure figure;
   figure.title = tr("Score SDEs");
   if (reverse_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column) {
-    panel.row = row, panel.column = column;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(canvasPanel(true), 0, 0);
-  place(canvasPanel(false), 0, 1);
-  place(ratesPanel(), 0, 2);
-  place(variancePanel(), 1, 0);
-  place(twoTimesPanel(), 1, 1);
-  place(likelihoodPanel(), 1, 2);
+  place(figure, canvasPanel(true), 0, 0);
+  place(figure, canvasPanel(false), 0, 1);
+  place(figure, ratesPanel(), 0, 2);
+  place(figure, variancePanel(), 1, 0);
+  place(figure, twoTimesPanel(), 1, 1);
+  place(figure, likelihoodPanel(), 1, 2);
   figure.rowWeights = {1.35f, 1};
   return figure;
 }

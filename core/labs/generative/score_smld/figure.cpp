@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/figure/place.h"
 #include "core/labs/generative/score_smld/lab.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 
@@ -189,15 +190,11 @@ Figure ScoreSmld::figure() const {
   Figure figure;
   figure.title = tr("Score matching and Langevin");
   if (moments_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int rows = 1) {
-    panel.row = row, panel.column = column, panel.rowSpan = rows;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(cloudPanel(), 0, 0, 2);
-  place(tracePanel(), 0, 1);
-  place(scorePanel(), 0, 2);
-  place(ladderPanel(), 1, 1);
-  place(lossPanel(), 1, 2);
+  place(figure, cloudPanel(), 0, 0, 1, 2);
+  place(figure, tracePanel(), 0, 1);
+  place(figure, scorePanel(), 0, 2);
+  place(figure, ladderPanel(), 1, 1);
+  place(figure, lossPanel(), 1, 2);
   figure.columnWeights = {1.4f, 1, 1};
   return figure;
 }

@@ -6,6 +6,7 @@
 
 #include "core/base/text.h"
 #include "core/labs/generative/shared/curves.h"
+#include "core/labs/generative/shared/error_histogram.h"
 #include "core/labs/generative/shared/picture_flow_lab.h"
 
 namespace orrery::generative {
@@ -208,24 +209,10 @@ Panel PictureFlowLab::exitsPanel() const {
 Panel PictureFlowLab::inversePanel() const {
   Panel panel;
   panel.id = "inverse";
-  float worst = 0;
-  for (const float e : errors_) worst = std::max(worst, std::abs(e));
-  panel.title = trf("f⁻¹(f(x)) is off by {:.1e} at most", static_cast<double>(worst));
-  constexpr int bins = 24;
-  constexpr double low = -9, high = -3;  // of log10 of the error; what is smaller is in the first bar
-  std::vector<double> at(bins), share(bins, 0);
-  for (std::size_t b = 0; b < bins; ++b) at[b] = low + (high - low) * (static_cast<double>(b) + 0.5) / bins;
-  for (const float e : errors_) {
-    const double place = (std::log10(std::max(std::abs(static_cast<double>(e)), 1e-12)) - low) / (high - low) * bins;
-    share[static_cast<std::size_t>(std::clamp(place, 0.0, bins - 1.0))] += 100 / static_cast<double>(errors_.size());
-  }
-  auto bars = std::make_shared<BarsMark>("error");
-  bars->position = columnOf(at), bars->value = columnOf(share);
-  bars->thickness = 0.9 * (high - low) / bins;
-  bars->paint = Paint::of(Role::estimate);
-  panel.marks.push_back(bars);
-  panel.x.range = Range{low, high};
-  for (int e = -9; e <= -3; e += 2) panel.x.ticks.push_back({e, e == -9 ? trf("≤ {}", "1e−9") : fmt::format("1e−{}", -e)});
+  std::vector<double> sizes;
+  for (const float e : errors_) sizes.push_back(std::abs(static_cast<double>(e)));
+  panel.title = trf("f⁻¹(f(x)) is off by {:.1e} at most", sizes.empty() ? 0 : *std::max_element(sizes.begin(), sizes.end()));
+  addErrorHistogram(panel, sizes, 2);
   panel.x.label = tr("error of a value (pixels are 0 … 1)");
   panel.y.label = tr("values (%)");
   return panel;

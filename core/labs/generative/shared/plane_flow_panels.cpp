@@ -5,7 +5,9 @@
 #include <numbers>
 
 #include "core/base/text.h"
+#include "core/figure/place.h"
 #include "core/kernels/elementwise.h"
+#include "core/labs/generative/shared/error_histogram.h"
 #include "core/labs/generative/shared/plane_flow_lab.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 
@@ -247,21 +249,7 @@ Panel PlaneFlowLab::inversePanel() const {
   panel.id = "inverse";
   const double worst = errors_.empty() ? 0 : *std::max_element(errors_.begin(), errors_.end());
   panel.title = worst == 0 ? tr("Inverse of forward: no error at all") : trf("Inverse of forward: off by {:.1e} at most", worst);
-  constexpr int bins = 24;
-  constexpr double low = -9, high = -3;  // of log10 of the error; what is smaller is in the first bar
-  std::vector<double> at(bins), share(bins, 0);
-  for (std::size_t b = 0; b < bins; ++b) at[b] = low + (high - low) * (static_cast<double>(b) + 0.5) / bins;
-  for (const double e : errors_) {
-    const double place = (std::log10(std::max(e, 1e-12)) - low) / (high - low) * bins;
-    share[static_cast<std::size_t>(std::clamp(place, 0.0, bins - 1.0))] += 100 / static_cast<double>(errors_.size());
-  }
-  auto bars = std::make_shared<BarsMark>("error");
-  bars->position = columnOf(at), bars->value = columnOf(share);
-  bars->thickness = 0.9 * (high - low) / bins;
-  bars->paint = Paint::of(Role::estimate);
-  panel.marks.push_back(bars);
-  panel.x.range = Range{low, high};
-  for (int e = -9; e <= -3; ++e) panel.x.ticks.push_back({e, e == -9 ? trf("≤ {}", "1e−9") : fmt::format("1e−{}", -e)});
+  addErrorHistogram(panel, errors_, 1);
   panel.x.label = tr("distance of f⁻¹(f(x)) from x (data units)");
   panel.y.label = tr("points (%)");
   return panel;
@@ -369,17 +357,13 @@ Panel PlaneFlowLab::volumesPanel() const {
 Figure PlaneFlowLab::flowFigure(const std::string& title, Panel middleRight, Panel lowerLeft, Panel lowerRight) const {
   Figure figure;
   figure.title = title;
-  const auto place = [&](Panel panel, int row, int column, int rowSpan = 1, int columnSpan = 1) {
-    panel.row = row, panel.column = column, panel.rowSpan = rowSpan, panel.columnSpan = columnSpan;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(layersPanel(), 0, 0, 2);
-  place(densityPanel(), 0, 1);
-  place(samplesPanel(), 0, 2);
-  place(likelihoodPanel(), 1, 1);
-  place(std::move(middleRight), 1, 2);
-  place(std::move(lowerLeft), 2, 0, 1, 2);
-  place(std::move(lowerRight), 2, 2);
+  place(figure, layersPanel(), 0, 0, 1, 2);
+  place(figure, densityPanel(), 0, 1);
+  place(figure, samplesPanel(), 0, 2);
+  place(figure, likelihoodPanel(), 1, 1);
+  place(figure, std::move(middleRight), 1, 2);
+  place(figure, std::move(lowerLeft), 2, 0, 2, 1);
+  place(figure, std::move(lowerRight), 2, 2);
   figure.rowWeights = {1.15f, 1, 0.62f};
   figure.columnWeights = {1.6f, 1, 1};
   return figure;

@@ -1,10 +1,13 @@
 // The picture of the MLP playground, and what clicking in it means.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/base/text.h"
 #include "core/figure/marks/marks.h"
+#include "core/figure/place.h"
 #include "core/labs/training/mlp_playground/lab.h"
 
 namespace orrery::training {
@@ -81,8 +84,8 @@ Panel MlpPlayground::surfacePanel() const {
     for (const bool heldOut : {false, true}) {
       const Tensor& xy = heldOut ? heldOutPoints_[k] : trainPoints_[k];
       if (xy.empty()) continue;
-      auto points =
-          std::make_shared<PointsMark>(std::string(heldOut ? "held-out" : "train") + (task_.classes ? "-" + std::to_string(k) : ""));
+      const char* set = heldOut ? "held-out" : "train";
+      auto points = std::make_shared<PointsMark>(task_.classes ? fmt::format("{}-{}", set, k) : set);
       points->xy = xy;
       points->shape = heldOut ? PointShape::ring : PointShape::disc;
       points->radius = heldOut ? 2.2f : 1.9f;
@@ -243,15 +246,11 @@ Figure MlpPlayground::figure() const {
   Figure figure;
   figure.title = tr("Training an MLP");
   if (surface_.empty()) return figure;
-  const auto place = [&](Panel panel, int row, int column, int rowSpan = 1) {
-    panel.row = row, panel.column = column, panel.rowSpan = rowSpan;
-    figure.panels.push_back(std::move(panel));
-  };
-  place(surfacePanel(), 0, 0, 2);
-  place(lossPanel(), 0, 1);
-  place(movementPanel(), 1, 1);
-  place(unitsPanel(), 2, 0);
-  place(weightsPanel(), 2, 1);
+  place(figure, surfacePanel(), 0, 0, 1, 2);
+  place(figure, lossPanel(), 0, 1);
+  place(figure, movementPanel(), 1, 1);
+  place(figure, unitsPanel(), 2, 0);
+  place(figure, weightsPanel(), 2, 1);
   figure.rowWeights = {1, 1, 1.05f};
   figure.columnWeights = {1.1f, 1};
   return figure;
