@@ -231,7 +231,13 @@ void StartPage::fillRecents(QVBoxLayout* column, QWidget* body) {
   }
 }
 
-void StartPage::showEvent(QShowEvent*) { thumbnails_.setLive(liveLab()); }
-void StartPage::hideEvent(QHideEvent*) { thumbnails_.setLive({}); }
+void StartPage::showEvent(QShowEvent*) {
+  thumbnails_.setLive(liveLab());
+  thumbnails_.setAwake(true);
+}
+void StartPage::hideEvent(QHideEvent*) {
+  thumbnails_.setAwake(false);
+  thumbnails_.setLive({});
+}
 
 }  // namespace orrery::app

@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto livePause = 66ms;                     // 15 pictures a second in a card are motion enough, and leave the cores to the stage
-constexpr auto longestUpdate = 20s;                  // a lab that takes longer gets its picture at the next start
+constexpr auto longestWork = 6s;                     // for a card's picture; what is there by then is shown
 constexpr float density = 2;                         // device px per logical px: sharp on high-density screens too
 
 // Pictures belong to the program that made them: a newer build makes its own.
@@ -117,6 +117,14 @@ void Thumbnails::setLive(const QString& lab) {
   wake_.notify_all();
 }
 
+void Thumbnails::setAwake(bool awake) {
+  {
+    const std::lock_guard lock(mutex_);
+    awake_ = awake;
+  }
+  wake_.notify_all();
+}
+
 void Thumbnails::setDevice(std::shared_ptr<gpu::Device> device) {
   const std::lock_guard lock(mutex_);
   device_ = std::move(device);
@@ -146,6 +154,34 @@ void Thumbnails::finish(const QString& lab, ThemeKind theme, const QImage& image
   });
 }
 
+// False = put off.
+bool Thumbnails::make(const Job& job, const std::shared_ptr<gpu::Device>& device, RendererSlot& slot) {
+  SessionOptions options;
+  options.sharedDevice = device;
+  const auto opened = Session::open(job.lab.toStdString(), options);
+  if (!opened) return true;
+  Session& session = **opened;
+  const auto end = std::chrono::steady_clock::now() + longestWork;
+  // Labs that run in time say more half way through than at their start. Those that train may not come so far.
+  std::shared_ptr<const Picture> picture;
+  for (std::int64_t frame = 0;;) {
+    while (!(picture = session.picture()) || picture->frame < frame) {
+      if (session.error()) return true;
+      if (std::chrono::steady_clock::now() > end) break;
+      std::this_thread::sleep_for(10ms);
+      const std::lock_guard lock(mutex_);
+      if (stopping_ || !awake_) return false;
+    }
+    if (!picture) return true;
+    const std::int64_t goal = picture->frames * 2 / 3;
+    if (picture->frame < frame || frame >= goal) break;
+    frame = std::min(goal, 2 * frame + 1);
+    session.seek(frame);
+  }
+  finish(job.lab, job.theme, draw(*picture, job.theme, slot), true);
+  return true;
+}
+
 void Thumbnails::run() {
   // What older builds left behind.
   QDir cache(QString::fromStdString(cacheFolder()) + "/thumbnails");
@@ -162,7 +198,7 @@ void Thumbnails::run() {
     std::shared_ptr<gpu::Device> device;
     {
       std::unique_lock lock(mutex_);
-      const auto due = [&] { return stopping_ || live_ != liveLab || !queue_.empty(); };
+      const auto due = [&] { return stopping_ || live_ != liveLab || (awake_ && !queue_.empty()); };
       if (liveSession) wake_.wait_for(lock, livePause, due);
       else wake_.wait(lock, due);
       if (stopping_) break;
@@ -170,10 +206,7 @@ void Thumbnails::run() {
       theme = theme_;
       device = device_;
       // The moving card comes first; the others are made between its frames.
-      if (live == liveLab && !queue_.empty()) {
-        job = queue_.front();
-        queue_.pop_front();
-      }
+      if (live == liveLab && awake_ && !queue_.empty()) job = queue_.front();
     }
     try {
       if (live != liveLab) {
@@ -197,30 +230,15 @@ void Thumbnails::run() {
         }
       }
       if (job.lab.isEmpty() || job.lab == liveLab) continue;
-      SessionOptions options;
-      options.sharedDevice = device;
-      auto opened = Session::open(job.lab.toStdString(), options);
-      if (!opened) continue;
-      // Wait for the first picture, but never longer than the window lives.
-      const auto began = std::chrono::steady_clock::now();
-      while (!(*opened)->picture() && !(*opened)->error() && std::chrono::steady_clock::now() - began < longestUpdate) {
-        std::this_thread::sleep_for(10ms);
-        const std::lock_guard lock(mutex_);
-        if (stopping_) break;
-      }
-      // Labs that run in time say more half way through than at their start.
-      if (auto picture = (*opened)->picture()) {
-        if (picture->frames > 1) {
-          (*opened)->seek(picture->frames * 2 / 3);
-          (void)(*opened)->wait().hasValue();
-          picture = (*opened)->picture();
-        }
-        finish(job.lab, job.theme, draw(*picture, job.theme, slot), true);
-      }
+      if (!make(job, device, slot)) continue;
+      const std::lock_guard lock(mutex_);
+      std::erase_if(queue_, [&](const Job& other) { return other.lab == job.lab && other.theme == job.theme; });
     } catch (const std::exception&) {
       // Device lost or out of memory: the cards keep what they show, the stage reports the failure.
       liveSession.reset();
       slot = RendererSlot();
+      const std::lock_guard lock(mutex_);
+      std::erase_if(queue_, [&](const Job& other) { return other.lab == job.lab; });
     }
   }
 }

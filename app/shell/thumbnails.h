@@ -16,6 +16,8 @@
 
 namespace orrery::app {
 
+struct RendererSlot;
+
 class Thumbnails : public QObject {
   Q_OBJECT
 
@@ -29,6 +31,8 @@ class Thumbnails : public QObject {
   QImage picture(const QString& lab);
   // This lab moves (its pictures arrive as frames) until stopped. Empty = none.
   void setLive(const QString& lab);
+  // New pictures are made only while awake: a stage in use has the machine to itself.
+  void setAwake(bool awake);
   void setDevice(std::shared_ptr<gpu::Device> device);
   void themeChanged();
 
@@ -41,6 +45,7 @@ class Thumbnails : public QObject {
     ThemeKind theme;
   };
   void run();
+  bool make(const Job& job, const std::shared_ptr<gpu::Device>& device, RendererSlot& slot);
   void finish(const QString& lab, ThemeKind theme, const QImage& image, bool keep);
 
   std::shared_ptr<gpu::Device> device_;
@@ -50,7 +55,7 @@ class Thumbnails : public QObject {
   std::deque<Job> queue_;
   QString live_;
   ThemeKind theme_;
-  bool stopping_ = false;
+  bool stopping_ = false, awake_ = false;
   std::thread thread_;
 };
 
