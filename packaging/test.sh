@@ -8,4 +8,4 @@ preset="${ORRERY_PRESET:-release}"
 install_missing $packages $test_packages
 build all
 say "testing"
-ctest --preset "$preset" --timeout 900 "$@"
+ctest --preset "$preset" --parallel "$(nproc)" "$@"

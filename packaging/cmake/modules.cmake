@@ -46,17 +46,19 @@ function(orrery_executable)
   orrery_link_modules(orrery ${core} ${app})
 endfunction()
 
-# One test executable per folder of tests/: test_<folder>. Run all with ctest, one with build/<preset>/test_<folder> "name of a case".
+# One test executable per folder of tests/, test_<folder>, and one entry of ctest per file, <folder>/<file>. Run all with ctest -j2, one
+# file with ctest -R, one case with build/<preset>/test_<folder> "name of a case".
 function(orrery_tests)
   get_property(core GLOBAL PROPERTY ORRERY_CORE_MODULES)
   get_property(app GLOBAL PROPERTY ORRERY_APP_MODULES)
   find_package(Catch2 REQUIRED)
   add_library(test_support OBJECT ${CMAKE_SOURCE_DIR}/tests/support/main.cpp)
   target_link_libraries(test_support PUBLIC orrery_options Catch2::Catch2)
-  set(longest 1800)
+  set(patience 300)   # seconds for a case; then it is taken to hang, and says where
   if(ORRERY_SANITIZE)
-    set(longest 3600)   # instrumented code is several times slower
+    set(patience 1500)   # instrumented code is several times slower
   endif()
+  math(EXPR longest "4 * ${patience}")
   file(GLOB areas CONFIGURE_DEPENDS LIST_DIRECTORIES true ${CMAKE_SOURCE_DIR}/tests/*)
   foreach(folder IN LISTS areas)
     get_filename_component(area ${folder} NAME)
@@ -66,6 +68,7 @@ function(orrery_tests)
     endif()
     set(target test_${area})
     add_executable(${target} ${sources} $<TARGET_OBJECTS:test_support>)
+    set_target_properties(${target} PROPERTIES ENABLE_EXPORTS ON)   # the watchdog's stacks have names
     target_link_libraries(${target} PRIVATE orrery_options Catch2::Catch2)
     if(area MATCHES "^(export|cli|gui|viewport)$")
       orrery_link_modules(${target} ${core} ${app})
@@ -80,16 +83,20 @@ function(orrery_tests)
       endif()
       target_compile_definitions(${target} PRIVATE ORRERY_EXECUTABLE="$<TARGET_FILE:orrery>")
     endif()
+    set(runner ${target})
     if(area MATCHES "^(gui|viewport)$")
       find_program(XVFB_RUN xvfb-run)
-      add_test(NAME ${area} COMMAND ${XVFB_RUN} -a -s "-screen 0 1600x1000x24" $<TARGET_FILE:${target}>)
-      set_tests_properties(${area} PROPERTIES LABELS "gui")
-    else()
-      add_test(NAME ${area} COMMAND ${target})
-      set_tests_properties(${area} PROPERTIES LABELS "${area}")
+      set(runner ${XVFB_RUN} -a -s "-screen 0 1600x1000x24" $<TARGET_FILE:${target}>)
     endif()
-    set_tests_properties(${area} PROPERTIES ENVIRONMENT
-      "ORRERY_VALIDATION=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0;LC_ALL=C.UTF-8;XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-home/cache;XDG_CONFIG_HOME=${CMAKE_BINARY_DIR}/test-home/config;XDG_STATE_HOME=${CMAKE_BINARY_DIR}/test-home/state"
-      TIMEOUT ${longest})
+    foreach(source IN LISTS sources)
+      get_filename_component(stem ${source} NAME_WE)
+      string(REGEX REPLACE "_test$" "" name ${stem})
+      set(name ${area}/${name})
+      add_test(NAME ${name} COMMAND ${runner} --filenames-as-tags "[#${stem}]")
+      # Shaders compiled once serve all; what a program leaves for its next start does not.
+      set(home ${CMAKE_BINARY_DIR}/test-home)
+      set_tests_properties(${name} PROPERTIES LABELS ${area} TIMEOUT ${longest} ENVIRONMENT
+        "ORRERY_VALIDATION=1;ORRERY_TEST_PATIENCE=${patience};LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0;LC_ALL=C.UTF-8;XDG_CACHE_HOME=${home}/cache;XDG_CONFIG_HOME=${home}/${name}/config;XDG_STATE_HOME=${home}/${name}/state")
+    endforeach()
   endforeach()
 endfunction()
