@@ -89,10 +89,16 @@ function(orrery_tests)
       set(runner ${XVFB_RUN} -a -s "-screen 0 1600x1000x24" $<TARGET_FILE:${target}>)
     endif()
     foreach(source IN LISTS sources)
+      # A file of hidden cases alone is a tool.
+      file(STRINGS ${source} cases REGEX "^[A-Z_]*TEST_CASE")
+      file(STRINGS ${source} hidden REGEX "^[A-Z_]*TEST_CASE.*\\[\\.")
+      if("${cases}" STREQUAL "${hidden}")
+        continue()
+      endif()
       get_filename_component(stem ${source} NAME_WE)
       string(REGEX REPLACE "_test$" "" name ${stem})
       set(name ${area}/${name})
-      add_test(NAME ${name} COMMAND ${runner} --filenames-as-tags "[#${stem}]")
+      add_test(NAME ${name} COMMAND ${runner} --filenames-as-tags "[#${stem}]~[.]")
       # Shaders compiled once serve all; what a program leaves for its next start does not.
       set(home ${CMAKE_BINARY_DIR}/test-home)
       set_tests_properties(${name} PROPERTIES LABELS ${area} TIMEOUT ${longest} ENVIRONMENT
