@@ -28,18 +28,23 @@ class MlpDenoiser {
   std::size_t parameters() const;
   const NetworkMeaning& meaning() const { return meaning_; }
 
+  // What it is made of, for those who differentiate it: output = the chain of layers, the activation between them, at
+  // [meaning().inputScale() x, toldFeatures()].
+  struct Layer {
+    std::size_t in = 0, out = 0;
+    std::vector<double> weight, bias;  // [out, in], [out]
+    Tensor deviceWeight{}, deviceBias{};  // f32; of the layers between the first and the last
+  };
+  const std::vector<Layer>& layers() const { return layers_; }
+  kernels::Unary activation() const { return activation_; }
+  std::vector<double> toldFeatures(double level) const;  // what the first layer takes after the coordinates
+
   // D for particles of d coordinates, one after another, at one relative level.
   diffusion::State denoise(const diffusion::State& x, double level) const;
   // The same on the device: x [n, d] -> [n, d], f32.
   Tensor denoise(gpu::Stream& stream, const Tensor& x, double level) const;
 
  private:
-  struct Layer {
-    std::size_t in = 0, out = 0;
-    std::vector<double> weight, bias;  // [out, in], [out]
-    Tensor deviceWeight{}, deviceBias{};  // f32; of the layers between the first and the last
-  };
-  std::vector<double> toldFeatures(double level) const;  // what the first layer takes after the coordinates
   std::size_t dimension_ = 0;
   std::vector<Layer> layers_;
   kernels::Unary activation_ = kernels::Unary::silu;

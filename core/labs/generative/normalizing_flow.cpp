@@ -1,7 +1,8 @@
 // Normalizing flows: planar ridges, radial centres, both in turn, affine couplings, or a continuous flow, trained live by maximum
-// likelihood or on their own samples towards an energy; one layer in the hand; and the probability-flow ODE of a diffusion beside them.
-// Sources: Rezende and Mohamed 2015, eq. 4 (chains), 10 to 14 (layers) and 15 (their free energy); Dinh et al. 2017 (couplings); Chen et
-// al. 2018, eq. 8, and Grathwohl et al. 2019 (continuous flows); Finlay et al. 2020, eq. 6 (the energy penalty); Song et al. 2021, eq. 39.
+// likelihood or on their own samples towards an energy; one layer in the hand; a velocity network of the user's; and the probability-flow
+// ODE of a diffusion beside them. Sources: Rezende and Mohamed 2015, eq. 4 (chains), 10 to 14 (layers) and 15 (their free energy); Dinh et
+// al. 2017 (couplings); Chen et al. 2018, eq. 8, and Grathwohl et al. 2019 (continuous flows); Finlay et al. 2020, eq. 6 (the energy
+// penalty); Song et al. 2021, eq. 39.
 //   ln p(x) = ln N(f(x); 0, I) + sum_k ln |det df_k|,  f from data to latents; of a continuous flow each layer is one step of its solver
 //   KL(q | p) = E_z[ln N(z; 0, I) - ln |det dg/dz| + U(g(z))] + ln Z,  g = f^-1 from latents to data: a chain trained towards an energy is
 //   written that way round, so that no gradient has to pass through an inverse
@@ -13,7 +14,8 @@
 
 #include "core/base/text.h"
 #include "core/labs/generative/normalizing_flow/lab.h"
-#include "core/labs/generative/shared/diffusion_flow.h"
+#include "core/labs/generative/shared/field_flow.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -30,13 +32,14 @@ flows::Solver solverOf(const LabContext& context) {
   return solver == "euler" ? flows::Solver::euler : solver == "midpoint" ? flows::Solver::midpoint : flows::Solver::rk4;
 }
 
-bool trainable(const std::string& family) { return family != "diffusion" && family != "hand-planar" && family != "hand-radial"; }
+bool inHand(const std::string& family) { return family == "hand-planar" || family == "hand-radial"; }
+bool trainable(const std::string& family) { return family != "diffusion" && family != "dropped" && !inHand(family); }
 
 }  // namespace
 
 std::shared_ptr<const PlaneEnergy> NormalizingFlow::target(const LabContext& context) const {
   const std::string &energy = context.text("energy"), &family = context.text("family");
-  const bool wanted = trainable(family) ? context.text("objective") == "reverse" : family != "diffusion";
+  const bool wanted = trainable(family) ? context.text("objective") == "reverse" : inHand(family);
   if (!wanted || energy == "scene") return nullptr;
   return std::make_shared<PlaneEnergy>(energy);
 }
@@ -48,6 +51,18 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
   plan.trained = trainable(family);
   if (family == "diffusion") {
     plan.layers = diffusionFlow(data, count, flowSolverOf(context.text("solver")));
+    return plan;
+  }
+  if (family == "dropped") {
+    auto network = statedPlanePerceptron(context, tr("choose another family"));
+    if (!network) return network.error();
+    const bool estimated = context.text("trace") == "hutchinson";
+    const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
+    const auto field = networkField(*std::move(network), estimated ? std::optional(seed) : std::nullopt);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const double from = static_cast<double>(i) / static_cast<double>(count), to = static_cast<double>(i + 1) / static_cast<double>(count);
+      plan.layers.push_back(fieldStretch(field, flowSolverOf(context.text("solver")), from, to));
+    }
     return plan;
   }
   if (!plan.trained) {
@@ -97,7 +112,7 @@ void NormalizingFlow::readPicture(const LabContext& context) {
   lowerLeft_ = context.text("lower-left"), lowerRight_ = context.text("lower-right");
   const std::string& family = context.text("family");
   diffusing_ = family == "diffusion";
-  flowing_ = diffusing_ || family == "continuous";
+  flowing_ = diffusing_ || family == "continuous" || family == "dropped";
   calls_ = flowing_ ? context.integer("layers") * flows::evaluationsPerStep(solverOf(context)) : 1;
   hand_ = family == "hand-planar" ? Hand::plane : family == "hand-radial" ? Hand::centre : Hand::none;
   layer_ = handOf(context.values());

@@ -1,6 +1,7 @@
 // What the lab normalizing-flow offers: its parameters, presets and views.
 
 #include "core/labs/generative/normalizing_flow/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -11,10 +12,24 @@ bool planeInHand(const Values& values) { return textOf(values, "family") == "han
 bool centreInHand(const Values& values) { return textOf(values, "family") == "hand-radial"; }
 bool chained(const Values& values) { return !planeInHand(values) && !centreInHand(values); }
 bool continuous(const Values& values) { return textOf(values, "family") == "continuous"; }
-bool flowing(const Values& values) { return continuous(values) || textOf(values, "family") == "diffusion"; }
+bool dropped(const Values& values) { return textOf(values, "family") == "dropped"; }
+bool traced(const Values& values) { return continuous(values) || dropped(values); }
+bool flowing(const Values& values) { return traced(values) || textOf(values, "family") == "diffusion"; }
 bool networked(const Values& values) { return continuous(values) || textOf(values, "family") == "coupling"; }
-bool trained(const Values& values) { return chained(values) && textOf(values, "family") != "diffusion"; }
+bool trained(const Values& values) { return chained(values) && !dropped(values) && textOf(values, "family") != "diffusion"; }
 bool reversing(const Values& values) { return !chained(values) || (trained(values) && textOf(values, "objective") == "reverse"); }
+
+// The user's network, taken for a velocity along the straight path unless told otherwise.
+std::vector<Parameter> networkParameters() {
+  std::vector<Parameter> parameters = perceptronParameters(dropped);
+  for (Parameter& p : parameters) {
+    p.group = "Flow";
+    if (p.id == "prediction") p.initial = std::string("velocity");
+    if (p.id == "schedule") p.initial = std::string("flow");
+    if (p.id == "told-time") p.initial = std::string("unit");
+  }
+  return parameters;
+}
 
 }  // namespace
 
@@ -34,6 +49,7 @@ LabEntry NormalizingFlow::describe() {
                {"both", "Planar and radial"},
                {"coupling", "Affine coupling"},
                {"continuous", "Continuous (ODE)"},
+               {"dropped", "Your velocity network (ODE)"},
                {"diffusion", "Diffusion (ODE of the exact score)"},
                {"hand-planar", "One plane, by hand"},
                {"hand-radial", "One centre, by hand"}}}},
@@ -52,8 +68,9 @@ LabEntry NormalizingFlow::describe() {
        Integer{16, 512, true}, "", networked},
       {"solver", "Solver", "How one step follows the velocity; its calls per step are in brackets.", "Flow", "midpoint"s,
        Choice{{{"euler", "Euler (1)"}, {"midpoint", "Midpoint (2)"}, {"rk4", "Runge–Kutta 4 (4)"}}}, "", flowing},
-      {"trace", "Trace in training", "The divergence of the velocity: exact, or Hutchinson's estimate from one random probe per row.",
-       "Flow", "exact"s, Choice{{{"exact", "Exact"}, {"hutchinson", "Hutchinson's estimate"}}}, "", continuous},
+      {"trace", "Trace",
+       "The divergence of the velocity, in training or of your network: exact, or Hutchinson's estimate from one random probe per row.",
+       "Flow", "exact"s, Choice{{{"exact", "Exact"}, {"hutchinson", "Hutchinson's estimate"}}}, "", traced},
       {"energy-penalty", "Energy penalty λ", "Weight of the integral of |v|² in the loss: straighter ways, fewer steps.", "Flow", 0.01,
        Real{0, 1, 0.005}, "", continuous},
       {"hand-w1", "Direction w, x", "Across the plane; drag it. The longer, the steeper.", "By hand", 0.0, Real{-5, 5, 0.01}, "",
@@ -69,6 +86,7 @@ LabEntry NormalizingFlow::describe() {
       {"hand-beta", "Strength β", "Away from the centre, or towards it; more than −α. Drag it.", "By hand", 2.0, Real{-5, 5, 0.01}, "",
        centreInHand},
   });
+  append(networkParameters());
   append(trainingParameters(1500, 1e-2, 1024));
   append(pictureParameters("volume"));
   append({{"lower-left", "Lower left", "What the lower left panel shows.", "Picture", "strip"s,
@@ -145,7 +163,7 @@ LabEntry NormalizingFlow::describe() {
   entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},     {"samples", "Samples over data"},
                  {"likelihood", "Likelihood and entropy"},  {"volumes", "Volume change per layer"}, {"strip", "Layer by layer"},
                  {"bridge", "Between two blobs"},           {"inverse", "Error of the inverse"},    {"table", "Flow against diffusion"}};
-  entry.accepts = {planeSceneAcceptance()};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"family", "dropped"s}}, 45, 2)};
   entry.make = [] { return std::make_unique<NormalizingFlow>(); };
   return entry;
 }

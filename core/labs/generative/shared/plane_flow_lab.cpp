@@ -308,6 +308,11 @@ Expected<void> PlaneFlowLab::measure(gpu::Stream& stream) {
   const double worst = *std::max_element(errors_.begin(), errors_.end());
   if (std::isfinite(records_[frame_].likelihood) && worst < scene_.density.reach) return {};
   records_.erase(frame_);
+  if (totalSteps_ == 0) {
+    return makeError(ErrorCode::badInput, trf("Numerical range exceeded: the inverse is off by {:.1e}, further than the data reach. Take "
+                                              "more layers, or a flow that stretches less",
+                                              worst));
+  }
   return makeError(ErrorCode::badInput, trf("Numerical range exceeded after step {}: the inverse is off by {:.1e}. Lower the learning rate "
                                             "{:.3g} or what a layer may stretch",
                                             stepsAt(frame_), worst, trainer_.options().optimizer.learningRate));

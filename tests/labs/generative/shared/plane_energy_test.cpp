@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "core/kernels/philox.h"
-#include "core/labs/generative/shared/diffusion_flow.h"
+#include "core/labs/generative/shared/field_flow.h"
 #include "core/labs/generative/shared/plane_scene.h"
 #include "tests/support/catch.h"
 #include "tests/support/kernel_oracle.h"

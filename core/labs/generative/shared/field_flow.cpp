@@ -1,8 +1,8 @@
-// Steps of a probability-flow ODE as layers. Shapes: points [n, 2]; the state of a step is (x, y, integral of the divergence, 0), [n, 4].
+// Steps along a velocity field of the plane as layers. Shapes: points [n, 2]; the state of a step is (x, y, integral of the divergence,
+// integral of |v|^2), [n, 4].
 
-#include "core/labs/generative/shared/diffusion_flow.h"
+#include "core/labs/generative/shared/field_flow.h"
 
-#include <array>
 #include <cmath>
 
 #include "core/kernels/fill.h"
@@ -15,7 +15,8 @@ namespace {
 
 class Stretch final : public flows::Layer {
  public:
-  Stretch(ExactFlow flow, FlowSolver solver, double from, double to) : flow_(std::move(flow)), solver_(solver), from_(from), to_(to) {}
+  Stretch(std::shared_ptr<const PlaneField> field, FlowSolver solver, double from, double to)
+      : field_(std::move(field)), solver_(solver), from_(from), to_(to) {}
   std::size_t weightCount() const override { return 0; }
   nn::Weights initial(nn::Initializer&) const override { return {}; }
 
@@ -32,12 +33,10 @@ class Stretch final : public flows::Layer {
   flows::Mapped solved(nn::Tape& tape, const nn::Variable& x, double from, double to) const {
     const std::int64_t n = x.shape()[0];
     const nn::Variable none = tape.constant(kernels::fill(tape.stream(), Shape{n, 2}, 0.0f));
-    const Velocity velocity = [this](gpu::Stream& stream, const Tensor& cloud, double t) {
-      return flowWithDivergence(stream, flow_.at(t), cloud);
-    };
-    const Tensor state = flowStep(tape.stream(), velocity, solver_, nn::concat({x, none}, 1).value(), from, to);
+    const Tensor state = flowStep(tape.stream(), field_->onDevice, solver_, nn::concat({x, none}, 1).value(), from, to);
     const nn::Variable after = tape.constant(state);
-    return {nn::slice(after, 1, 0, 2), nn::reshape(nn::slice(after, 1, 2, 3), Shape{n}), {}};
+    const auto column = [&](std::int64_t i) { return nn::reshape(nn::slice(after, 1, i, i + 1), Shape{n}); };
+    return {nn::slice(after, 1, 0, 2), column(2), field_->energy ? column(3) : nn::Variable()};
   }
 
   // The same rules in double precision.
@@ -45,8 +44,7 @@ class Stretch final : public flows::Layer {
     using Slope = std::array<double, 3>;
     const double h = to - from;
     const auto slope = [&](double t, const Slope& ahead, double reach) {
-      const FlowValue v = evaluateFlow(flow_.at(t), x[0] + reach * ahead[0], x[1] + reach * ahead[1]);
-      return Slope{v.u, v.v, v.divergence};
+      return field_->onHost(t, x[0] + reach * ahead[0], x[1] + reach * ahead[1]);
     };
     const Slope a = slope(from, {}, 0);
     Slope mean = a;
@@ -63,20 +61,30 @@ class Stretch final : public flows::Layer {
     return h * mean[2];
   }
 
-  ExactFlow flow_;
+  std::shared_ptr<const PlaneField> field_;
   FlowSolver solver_;
   double from_, to_;
 };
 
 }  // namespace
 
+flows::LayerPtr fieldStretch(std::shared_ptr<const PlaneField> field, FlowSolver solver, double from, double to) {
+  return std::make_shared<Stretch>(std::move(field), solver, from, to);
+}
+
 std::vector<flows::LayerPtr> diffusionFlow(const std::vector<kernels::Component>& components, std::int64_t steps, FlowSolver solver) {
   ExactFlow flow;
   flow.data.components = components;
   flow.path.kind = FlowPathKind::vp;
+  auto field = std::make_shared<PlaneField>();
+  field->onDevice = [flow](gpu::Stream& stream, const Tensor& state, double t) { return flowWithDivergence(stream, flow.at(t), state); };
+  field->onHost = [flow](double t, double x, double y) {
+    const FlowValue v = evaluateFlow(flow.at(t), x, y);
+    return std::array{v.u, v.v, v.divergence};
+  };
   std::vector<flows::LayerPtr> layers;
   const auto timeOf = [&](std::int64_t i) { return std::pow(static_cast<double>(i) / static_cast<double>(steps), 3); };
-  for (std::int64_t i = 0; i < steps; ++i) layers.push_back(std::make_shared<Stretch>(flow, solver, timeOf(i), timeOf(i + 1)));
+  for (std::int64_t i = 0; i < steps; ++i) layers.push_back(fieldStretch(field, solver, timeOf(i), timeOf(i + 1)));
   return layers;
 }
 

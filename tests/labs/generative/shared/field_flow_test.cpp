@@ -1,0 +1,89 @@
+// A user's perceptron as a velocity field: its divergence is that of its own velocity, the device says what the host says, and the velocity
+// is the one that flow matching reads out of the same file.
+
+#include "core/labs/generative/shared/field_flow.h"
+
+#include <cmath>
+
+#include "core/base/philox.h"
+#include "core/labs/generative/shared/network_velocity.h"
+#include "core/modelfile/safetensors_write.h"
+#include "tests/support/lab_session.h"
+#include "tests/support/scratch.h"
+
+using namespace orrery;
+using namespace orrery::generative;
+using orrery::testing::device;
+
+namespace {
+
+Tensor drawn(Shape shape, std::uint32_t purpose, double deviation) {
+  std::vector<float> values(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), 0, purpose, 0}, philoxKey(7));
+    values[i] = static_cast<float>(deviation * philoxNormals(words[0], words[1])[0]);
+  }
+  return Tensor::from(std::move(shape), values);
+}
+
+}  // namespace
+
+TEST_CASE("a perceptron's field: divergence of its velocity, the same on the device, and flow matching's velocity") {
+  const orrery::testing::Scratch folder;
+  const std::string path = folder.path("net.safetensors");
+  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", drawn(Shape{24, 3}, 1, 0.6)},
+                                                                                        {"0.bias", drawn(Shape{24}, 2, 0.5)},
+                                                                                        {"2.weight", drawn(Shape{16, 24}, 3, 0.25)},
+                                                                                        {"4.weight", drawn(Shape{2, 16}, 4, 0.3)},
+                                                                                        {"4.bias", drawn(Shape{2}, 5, 0.5)}}));
+  gpu::Stream stream(device());
+  struct Stated {
+    diffusion::Prediction prediction;
+    const char *process, *activation;
+  };
+  for (const Stated& stated :
+       {Stated{diffusion::Prediction::velocity, "flow", "tanh"}, Stated{diffusion::Prediction::velocity, "flow", "gelu"},
+        Stated{diffusion::Prediction::epsilon, "vp", "silu"}, Stated{diffusion::Prediction::data, "flow", "softplus"},
+        Stated{diffusion::Prediction::edm, "edm", "silu"}}) {
+    INFO(diffusion::idOf(stated.prediction) << " " << stated.process << " " << stated.activation);
+    models::NetworkStated meaning;
+    meaning.prediction = stated.prediction, meaning.process = stated.process;
+    meaning.time = stated.prediction == diffusion::Prediction::edm ? models::ToldTime::logLevel : models::ToldTime::unit;
+    auto network = models::MlpDenoiser::open(path, meaning, stated.activation);
+    REQUIRE(network);
+    const auto shared = std::make_shared<const models::MlpDenoiser>(*std::move(network));
+    const auto field = networkField(shared, {}), probed = networkField(shared, 3);
+    const Velocity matching = networkVelocity(shared, FlowPath{});
+    const Tensor state = drawn(Shape{64, 4}, 9, 1);
+    const auto rows = state.toFloats();
+    std::vector<float> points;
+    for (std::size_t i = 0; i < 64; ++i) points.insert(points.end(), {rows[4 * i], rows[4 * i + 1]});
+    for (const double t : {0.05, 0.5, 0.95}) {
+      const auto found = field->onDevice(stream, state, t).toFloats(), estimate = probed->onDevice(stream, state, t).toFloats();
+      const auto velocity = matching(stream, Tensor::from(Shape{64, 2}, points), t).toFloats();
+      for (std::size_t i = 0; i < 64; ++i) {
+        const double x = static_cast<double>(points[2 * i]), y = static_cast<double>(points[2 * i + 1]);
+        const auto exact = field->onHost(t, x, y);
+        // Sums of some tens of terms in f32, at velocities and divergences of up to about 20.
+        const double tolerance = 2e-5 * std::max({1.0, std::abs(exact[0]), std::abs(exact[1]), std::abs(exact[2])});
+        CHECK(found[4 * i] == Approx(exact[0]).margin(tolerance));
+        CHECK(found[4 * i + 1] == Approx(exact[1]).margin(tolerance));
+        CHECK(found[4 * i + 2] == Approx(exact[2]).margin(tolerance));
+        CHECK(found[4 * i + 3] == Approx(exact[0] * exact[0] + exact[1] * exact[1]).margin(40 * tolerance));
+        // Flow matching goes through D and back, a division by t that costs digits at 0.05.
+        CHECK(velocity[2 * i] == Approx(exact[0]).margin(20 * tolerance));
+        CHECK(velocity[2 * i + 1] == Approx(exact[1]).margin(20 * tolerance));
+        // Central differences of the velocity itself in double precision.
+        constexpr double h = 1e-5;
+        const double across = (field->onHost(t, x + h, y)[0] - field->onHost(t, x - h, y)[0]) / (2 * h),
+                     up = (field->onHost(t, x, y + h)[1] - field->onHost(t, x, y - h)[1]) / (2 * h);
+        CHECK(exact[2] == Approx(across + up).margin(1e-6));
+        // e = (s, s'): e . J e = tr J + s s' (J_xy + J_yx).
+        const double mixed = (field->onHost(t, x, y + h)[0] - field->onHost(t, x, y - h)[0] + field->onHost(t, x + h, y)[1] -
+                              field->onHost(t, x - h, y)[1]) /
+                             (2 * h);
+        CHECK(std::abs(static_cast<double>(estimate[4 * i + 2]) - exact[2]) == Approx(std::abs(mixed)).margin(4 * tolerance));
+      }
+    }
+  }
+}
