@@ -6,7 +6,8 @@
 //   ln p_0(x_0) = ln p_T(x_T) + int_0^T div u dt, u = f x - g^2 S / 2.
 // Predictors: Euler-Maruyama in the SDE's own time; reverse diffusion, the forward transition x' = A x + sqrt(V) z turned round; ancestral, the
 // exact transition of the chain for a fixed denoiser; Runge-Kutta for the ODE. Corrector: Langevin steps at the new level, delta = 2 (ratio |z| / |S|)^2 (algorithm 4 and 5 of the source).
-// Host, double precision; pairs in a State. Random numbers: core/diffusion/noise.h; forward paths are x_0 + W(sigma^2) with the path's own
+// Host, double precision; pairs in a State. A user's perceptron in place of the exact score is asked on the device in f32 by the cloud and in
+// double precision by the likelihood. Random numbers: core/diffusion/noise.h; forward paths are x_0 + W(sigma^2) with the path's own
 // W, the reverse ones take step n's z off the path (n, 0x5DE), correctors (n, 0x5DF + m).
 
 #include <fmt/format.h>
@@ -32,7 +33,7 @@ namespace {
 
 constexpr std::uint32_t startPurpose = 0x5DD, noisePurpose = 0x5DE, correctorPurpose = 0x5DF, dataPurpose = 0x5DC;
 constexpr std::size_t judged = 64;  // points whose likelihood is compared
-constexpr int likelihoodSteps = 200;
+constexpr int likelihoodSteps = 200, networkLikelihoodSteps = 100;  // of order 4: errors below 1e-4 and 1e-3 nats
 
 // u and div u at points, for one time: u = f x - g^2 S / 2 with S = (alpha D - x) / sigma^2.
 struct Drift {
@@ -40,10 +41,10 @@ struct Drift {
   std::vector<double> divergence;
 };
 
-Drift driftAt(const diffusion::PlaneMixture& mixture, const Moment& at, const State& x, int probes, std::uint64_t seed) {
+Drift driftAt(const diffusion::Denoiser& denoise, const Moment& at, const State& x, int probes, std::uint64_t seed) {
   const auto sde = diffusion::ratesAt(at);
   const auto velocity = [&](const State& points) {
-    const State clean = mixture.denoise(points / at.alpha, at.relative());
+    const State clean = denoise(points / at.alpha, at.relative());
     return sde.drift * points - (sde.diffusion2 / (2 * at.sigma * at.sigma)) * (at.alpha * clean - points);
   };
   Drift result{velocity(x), std::vector<double>(x.size() / 2, 0.0)};
@@ -71,11 +72,13 @@ Drift driftAt(const diffusion::PlaneMixture& mixture, const Moment& at, const St
 
 std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const diffusion::Sde& sde, const std::vector<double>& times,
                                    const State& points, const LikelihoodOptions& options) {
+  const diffusion::Denoiser denoise =
+      options.denoise ? options.denoise : [&mixture](const State& scaled, double level) { return mixture.denoise(scaled, level); };
   State x = points;
   std::vector<double> gained(points.size() / 2, 0.0);
   for (std::size_t i = 0; i + 1 < times.size(); ++i) {
     const double a = times[i], h = times[i + 1] - a;
-    const auto drift = [&](const State& at, double t) { return driftAt(mixture, sde.at(t), at, options.probes, options.seed); };
+    const auto drift = [&](const State& at, double t) { return driftAt(denoise, sde.at(t), at, options.probes, options.seed); };
     const Drift k1 = drift(x, a), k2 = drift(x + (h / 2) * k1.u, a + h / 2), k3 = drift(x + (h / 2) * k2.u, a + h / 2),
                 k4 = drift(x + h * k3.u, a + h);
     x += (h / 6) * (k1.u + 2 * k2.u + 2 * k3.u + k4.u);
@@ -97,8 +100,12 @@ std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const
   return gained;
 }
 
+State ScoreSde::denoise(const State& x, double level) const {
+  return network_ ? denoiseOnDevice(*stream_, *network_, x, level) : scene_.mixture.denoise(x, level);
+}
+
 State ScoreSde::score(const State& x, const Moment& at) const {
-  return (at.alpha * scene_.mixture.denoise(x / at.alpha, at.relative()) - x) / (at.sigma * at.sigma);
+  return (at.alpha * denoise(x / at.alpha, at.relative()) - x) / (at.sigma * at.sigma);
 }
 
 // Langevin steps at one level (Song et al. 2021, algorithms 4 and 5).
@@ -149,7 +156,7 @@ Expected<void> ScoreSde::rebuild(LabContext& context) {
     } else if (predictor_ == "ancestral") {
       const double s = from.relative(), r = to.relative();
       const double up = std::min(r, share_ * r * std::sqrt(1 - r * r / (s * s))), down = std::sqrt(std::max(0.0, r * r - up * up));
-      const State scaled = x / from.alpha, clean = scene_.mixture.denoise(scaled, s);
+      const State scaled = x / from.alpha, clean = denoise(scaled, s);
       x = to.alpha * (clean + (down / s) * (scaled - clean) + up * noise.fresh(step, noisePurpose));
     } else {
       const auto u = [&](const State& at, double t) {
@@ -178,10 +185,12 @@ void ScoreSde::judgeLikelihood() {
   const State points = scene_.draw(seed_, judged, dataPurpose + 0x100);
   std::vector<double> times;
   const double high = sde_.at(times_.front()).relative(), low = std::max(sde_.at(times_.back()).relative(), 1e-4);
-  for (int i = 0; i <= likelihoodSteps; ++i)
-    times.push_back(diffusion::timeOf(sde_, low * std::pow(high / low, static_cast<double>(i) / likelihoodSteps)));
+  const int steps = network_ ? networkLikelihoodSteps : likelihoodSteps;
+  for (int i = 0; i <= steps; ++i) times.push_back(diffusion::timeOf(sde_, low * std::pow(high / low, static_cast<double>(i) / steps)));
   const Moment first = sde_.at(times.front());
-  flowLog_ = flowLikelihood(scene_.mixture, sde_, times, first.alpha * points, {exactEnd_, probes_, seed_});
+  diffusion::Denoiser precisely;
+  if (network_) precisely = [this](const State& x, double level) { return network_->denoise(x, level); };
+  flowLog_ = flowLikelihood(scene_.mixture, sde_, times, first.alpha * points, {exactEnd_, probes_, seed_, precisely});
   for (std::size_t p = 0; p < judged; ++p)
     exactLog_.push_back(scene_.mixture.logDensity(points[2 * p], points[2 * p + 1], first.relative()) - 2 * std::log(first.alpha));
 }
@@ -212,12 +221,15 @@ Expected<diffusion::Sde> ScoreSde::chosenSde(const LabContext& context) {
 }
 
 Expected<void> ScoreSde::update(LabContext& context) {
+  stream_ = &context.stream();
   early_ = context.number("early");
   if (keepsTime(context)) return {};
   auto scene = planeScene(context);
   if (!scene) return scene.error();
   auto chosen = chosenSde(context);
   if (!chosen) return chosen.error();
+  auto network = chosenPlaneNetwork(context, network_);
+  if (!network) return network.error();
   const std::string& predictor = context.text("predictor");
   const double share = context.number("noise-share");
   if (predictor == "rk4" && share > 0) {
@@ -236,6 +248,7 @@ Expected<void> ScoreSde::update(LabContext& context) {
   auto sdeBefore = std::exchange(sde_, *std::move(chosen));
   auto idBefore = std::exchange(sdeId_, context.text("sde"));
   auto timesBefore = std::exchange(times_, std::move(times));
+  auto networkBefore = std::exchange(network_, *std::move(network));
   predictor_ = predictor, share_ = share, ratio_ = context.number("corrector-ratio");
   correctorSteps_ = static_cast<int>(context.integer("corrector-steps"));
   particles_ = static_cast<std::size_t>(context.integer("particles"));
@@ -244,10 +257,16 @@ Expected<void> ScoreSde::update(LabContext& context) {
   probes_ = static_cast<int>(context.integer("probes"));
   if (auto built = rebuild(context); !built) {
     scene_ = std::move(before), sde_ = std::move(sdeBefore), sdeId_ = std::move(idBefore), times_ = std::move(timesBefore);
+    network_ = std::move(networkBefore);
     return built;
   }
   frame_ = 0;
   judgeLikelihood();
+  networkErrors_ = {};
+  if (network_) {
+    table_ = kernels::makeMixtureTable(scene_.density.components);
+    networkErrors_ = judgeNetwork(*stream_, table_, *network_, scene_, high, low, seed_);
+  }
   return {};
 }
 
@@ -310,6 +329,7 @@ std::vector<Metric> ScoreSde::metrics() const {
   result.push_back({"variance.reverse", varianceOfX(reverse_[now]), ""});
   result.push_back({"variance.forward", varianceOfX(forward_[now]), ""});
   result.push_back({"correlation", correlation(), ""});
+  if (network_) result.push_back({"network-error", networkErrors_.at(sde_.at(times_[now]).relative()), ""});
   double most = 0, mean = 0;
   for (std::size_t p = 0; p < flowLog_.size(); ++p)
     most = std::max(most, std::abs(flowLog_[p] - exactLog_[p])), mean += flowLog_[p] / static_cast<double>(flowLog_.size());

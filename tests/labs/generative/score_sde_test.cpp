@@ -7,6 +7,7 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using namespace orrery::generative;
@@ -266,4 +267,98 @@ TEST_CASE("the chain of each predictor comes home, the timeline comes back, and 
   const auto refused = session->wait();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.find("noise share") != std::string::npos);
+}
+
+namespace {
+
+std::string noteOf(const Session& session, const std::string& id) {
+  for (const Panel& panel : session.picture()->figure.panels)
+    if (panel.id == id) return panel.note;
+  FAIL("no panel " << id);
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a user's network leads back in place of the exact score, and its own ODE gives the likelihood") {
+  const orrery::testing::Scratch folder;
+  const std::string path = orrery::testing::zeroPerceptron(folder);
+  folder.write("config.json", R"({"prediction_type": "F", "noise_schedule": "edm", "time": "log-level", "sigma_data": 0.5})");
+  auto session = openLab({{"scene", text("gauss")}, {"network", Asset{path, ""}}, {"particles", whole(256)}, {"steps", whole(60)}});
+  for (const auto& [predictor, share, corrections] :
+       {std::tuple{"em", 1.0, 1}, {"reverse-diffusion", 0.5, 0}, {"ancestral", 1.0, 0}, {"rk4", 0.0, 0}}) {
+    REQUIRE(session->set({{"denoiser", text("exact")}, {"predictor", text(predictor)}, {"noise-share", Value(share)}, {"corrector-steps", whole(corrections)}}));
+    const auto exact = metricsAt(*session, 60);
+    const auto particles = arrayNamed(*session, "reverse.particles.xy");
+    REQUIRE(exact.count("network-error") == 0);
+    REQUIRE(session->picture()->figure.panels.size() == 6);
+    REQUIRE(session->set("denoiser", text("network")));
+    const auto same = metricsAt(*session, 60);
+    INFO(predictor);
+    // As EDM's F of deviation 1/2 the network is the exact denoiser of this Gaussian; the cloud asks it in f32: D is off by 1e-7, the score
+    // by 1e-3 at the last level of 0.01, of which a step takes a hundredth.
+    CHECK(same.at("network-error") < 1e-6);
+    const auto found = arrayNamed(*session, "reverse.particles.xy");
+    REQUIRE(found.size() == particles.size());
+    for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == Approx(particles[i]).margin(1e-4));
+    // In double precision, with half as many steps of order 4.
+    CHECK(same.at("likelihood.error") < 1e-3);
+    CHECK(same.at("likelihood.mean") == Approx(exact.at("likelihood.mean")).margin(1e-3));
+    CHECK(noteOf(*session, "network-levels").empty());
+  }
+  // Saying x_0 = 0 everywhere, its ODE keeps x in proportion to sigma: x_T = x_0 sigma_T / sigma_0, and ln p_0 = ln p_T(x_T) + 2 ln(sigma_T /
+  // sigma_0). It is off by D = c^2 / (c^2 + s^2) x; of 1024 points four standard errors of a root mean square.
+  REQUIRE(session->set({{"prediction", text("x0")}, {"steps", whole(200)}}));
+  const auto start = metricsAt(*session, 0);
+  const auto before = arrayNamed(*session, "reverse.particles.xy");
+  const auto end = metricsAt(*session, 200);
+  const auto after = arrayNamed(*session, "reverse.particles.xy");
+  const auto top = diffusion::variancePreserving(start.at("time"), 0.1, 20), low = diffusion::variancePreserving(end.at("time"), 0.1, 20);
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    // Runge-Kutta with steps of 5 % in sigma: 1e-7 each.
+    CHECK(static_cast<double>(after[i]) == Approx(static_cast<double>(before[i]) * low.sigma / top.sigma).epsilon(1e-4).margin(1e-7));
+  }
+  const auto levels = arrayNamed(*session, "network-levels.error.x"), errors = arrayNamed(*session, "network-levels.error.y");
+  REQUIRE(levels.size() == errors.size());
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const auto s = static_cast<double>(levels[i]);
+    CHECK(static_cast<double>(errors[i]) == Approx(std::sqrt(2.0) * 0.25 / std::sqrt(0.25 + s * s)).epsilon(4 / std::sqrt(4096.0)));
+  }
+  const auto points = arrayNamed(*session, "likelihood.points.xy");
+  REQUIRE(points.size() == 128);
+  const double v0 = low.alpha * low.alpha * 0.25 + low.sigma * low.sigma, vT = top.alpha * top.alpha * 0.25 + top.sigma * top.sigma;
+  const double stretch = top.sigma / low.sigma, tau = 2 * std::acos(-1.0);
+  for (std::size_t i = 0; i < points.size(); i += 2) {
+    const double square = -2 * v0 * (static_cast<double>(points[i]) + std::log(tau * v0));
+    const double expected = 2 * std::log(stretch) - std::log(tau * vT) - square * stretch * stretch / (2 * vT);
+    // f32 of ln p, where the square times the stretch's square of 10 000 is read off: 1e-3 of a nat for one near the middle.
+    CHECK(static_cast<double>(points[i + 1]) == Approx(expected).epsilon(1e-3).margin(1e-2));
+  }
+  // Declared against its config.json to say eps, it denies all noise: that is held against it.
+  REQUIRE(session->set({{"prediction", text("epsilon")}, {"steps", whole(20)}}));
+  REQUIRE(session->wait());
+  CHECK(noteOf(*session, "reverse").find("deviation") != std::string::npos);
+}
+
+TEST_CASE("networks that do not fit are refused, and the way back stays") {
+  const orrery::testing::Scratch folder;
+  auto session = openLab({{"particles", whole(64)}, {"steps", whole(20)}});
+  metricsAt(*session, 20);
+  const auto before = arrayNamed(*session, "reverse.particles.xy");
+  const auto refused = [&](const Changes& changes, const char* word) {
+    REQUIRE(session->set(changes));
+    const auto done = session->wait();
+    REQUIRE_FALSE(done);
+    INFO(done.error().message);
+    CHECK(done.error().message.find(word) != std::string::npos);
+    session->undo();
+    metricsAt(*session, 20);
+    CHECK(arrayNamed(*session, "reverse.particles.xy") == before);
+  };
+  refused({{"denoiser", text("network")}}, "no network yet");
+  refused({{"denoiser", text("network")}, {"network", Asset{orrery::testing::zeroPerceptron(folder, 3), ""}}}, "3 coordinates");
+  // Its config.json speaks of 16 frequencies; its first layer takes the time itself.
+  const std::string path = orrery::testing::zeroPerceptron(folder);
+  folder.write("config.json", R"({"frequencies": [1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8]})");
+  refused({{"denoiser", text("network")}, {"network", Asset{path, ""}}}, "16 frequencies");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/labs/generative/score_sde/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -22,6 +23,7 @@ LabEntry ScoreSde::describe() {
   using namespace std::string_literals;
   const auto whole = [](std::int64_t v) { return Value(v); };
   entry.parameters = planeSceneParameters("tri");
+  const auto sceneParameters = static_cast<std::ptrdiff_t>(entry.parameters.size());
   const std::vector<Parameter> own = {
       {"particles", "Particles", "How many points go to noise and come back.", "Density", whole(2048), Integer{64, 16384, true}},
       {"sde", "SDE", "Drift f and diffusion g of dx = f x dt + g dw.", "Diffusion", "vp"s,
@@ -63,6 +65,9 @@ LabEntry ScoreSde::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261122), Seed{}},
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  // Behind the particles.
+  const auto denoiser = planeDenoiserParameters("Whose score leads back: the exact one, or that of a network of yours.");
+  entry.parameters.insert(entry.parameters.begin() + sceneParameters + 1, denoiser.begin(), denoiser.end());
   entry.presets = {
       {"sde",
        "There by chance, back by chance",
@@ -91,8 +96,10 @@ LabEntry ScoreSde::describe() {
                  {"rates", "Drift and diffusion"},
                  {"variance", "Variance"},
                  {"two-times", "Two times of a path"},
-                 {"likelihood", "Likelihood"}};
-  entry.accepts = {planeSceneAcceptance()};
+                 {"likelihood", "Likelihood"},
+                 {"network", "What the network gets wrong"},
+                 {"network-levels", "The network's error by noise level"}};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"denoiser", "network"s}}, 63, 2)};
   entry.make = [] { return std::make_unique<ScoreSde>(); };
   return entry;
 }

@@ -17,6 +17,9 @@ namespace {
 
 constexpr std::size_t mostTrails = 10;
 
+// States beyond the canvas are drawn at the size they would have with unit variance.
+double shrunk(const Moment& m) { return m.alpha > 0.999 ? 1 / std::hypot(1, m.sigma) : 1.0; }
+
 // Mean and variance of the data along x.
 std::pair<double, double> momentsOf(const diffusion::PlaneMixture& mixture) {
   double mean = 0, squares = 0;
@@ -41,11 +44,11 @@ Panel ScoreSde::canvasPanel(bool forward) const {
   panel.title = forward       ? tr("Demolition: dx = f x dt + g dw")
                 : share_ == 0 ? tr("Rebuilding by the ODE")
                               : tr("Rebuilding by the reverse SDE");
+  if (!forward && network_) panel.title = trf("{}, your network", panel.title);
   panel.note = forward         ? trf("t = {:.3g}, σ = {:.3g}", times_[now], at.sigma)
                : unstable_ > 0 ? trf("corrector unstable at {} of {} levels", unstable_, times_.size() - 1)
                                : trf("ζ = {:.3g}", share_);
-  // States beyond the canvas are drawn at the size they would have with unit variance.
-  const auto shrunk = [&](const Moment& m) { return m.alpha > 0.999 ? 1 / std::hypot(1, m.sigma) : 1.0; };
+  if (!forward && !networkErrors_.complaint.empty()) panel.note = networkErrors_.complaint;
   const double scale = shrunk(at);
   panel.marks.push_back(hostDensityMark(scene_, at.alpha * scale, at.relative(), half));
   // The way of a few particles from the beginning of the clock: noise for the way back, where it ends for the way there.
@@ -171,7 +174,7 @@ Panel ScoreSde::twoTimesPanel() const {
 Panel ScoreSde::likelihoodPanel() const {
   Panel panel;
   panel.id = "likelihood";
-  panel.title = tr("ln p by the ODE");
+  panel.title = network_ ? tr("ln p by your network's ODE") : tr("ln p by the ODE");
   panel.x.label = tr("exact ln p of a data point (nats)");
   panel.y.label = tr("by the ODE (nats)");
   double most = 0;
@@ -193,6 +196,14 @@ Panel ScoreSde::likelihoodPanel() const {
   return panel;
 }
 
+// What is wrong with the network's D now, over the canvas of the way back.
+Panel ScoreSde::networkPanel() const {
+  const Moment at = sde_.at(times_[static_cast<std::size_t>(frame_)]);
+  const double scale = at.alpha * shrunk(at);
+  return networkErrorMap(*stream_, table_, *network_, at.relative(), scale, canvasHalf(), networkErrors_.at(at.relative()),
+                         networkErrors_.complaint);
+}
+
 Figure ScoreSde::figure() const {
   Figure figure;
   figure.title = tr("Score SDEs");
@@ -203,6 +214,10 @@ Figure ScoreSde::figure() const {
   place(figure, variancePanel(), 1, 0);
   place(figure, twoTimesPanel(), 1, 1);
   place(figure, likelihoodPanel(), 1, 2);
+  if (network_) {
+    place(figure, networkPanel(), 0, 3);
+    place(figure, networkErrorChart(networkErrors_, sde_.at(times_[static_cast<std::size_t>(frame_)]).relative(), Paint::series(5)), 1, 3);
+  }
   figure.rowWeights = {1.35f, 1};
   return figure;
 }

@@ -7,18 +7,20 @@
 
 #include "core/diffusion/sde.h"
 #include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/plane_network.h"
 #include "core/labs/generative/shared/plane_scene.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
 
 // ln p_0 of points at time `first` by the probability-flow ODE from there to the last of `times` (rising), classic Runge-Kutta, with the
-// divergence of u = f x - g^2 S / 2 exact (central differences of the exact denoiser) or by `probes` random signs per point (Hutchinson
+// divergence of u = f x - g^2 S / 2 exact (central differences of the denoiser) or by `probes` random signs per point (Hutchinson
 // 1990). At the end the density is the exact one, or the normal prior of deviation sqrt(alpha^2 + sigma^2).
 struct LikelihoodOptions {
   bool exactEnd = true;
   int probes = 0;  // 0: exact divergence
   std::uint64_t seed = 0;
+  diffusion::Denoiser denoise{};  // whose score it is; empty: the exact one
 };
 std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const diffusion::Sde& sde, const std::vector<double>& times,
                                    const diffusion::State& points, const LikelihoodOptions& options = {});
@@ -37,6 +39,7 @@ class ScoreSde : public Lab {
   Changes pointer(const PointerEvent& event, const Values& values) const override;
 
  private:
+  diffusion::State denoise(const diffusion::State& x, double level) const;  // exact, or the network's on the device
   diffusion::State score(const diffusion::State& x, const diffusion::Moment& at) const;
   bool correct(diffusion::State& x, const diffusion::Moment& at, std::uint32_t step) const;  // false: a step longer than is stable
   static Expected<diffusion::Sde> chosenSde(const LabContext& context);
@@ -55,8 +58,13 @@ class ScoreSde : public Lab {
   Panel variancePanel() const;
   Panel twoTimesPanel() const;
   Panel likelihoodPanel() const;
+  Panel networkPanel() const;
 
   PlaneScene scene_;
+  kernels::MixtureTable table_;     // of the scene
+  PlaneNetwork network_;            // a user's, instead of the exact denoiser
+  NetworkErrors networkErrors_;
+  gpu::Stream* stream_ = nullptr;   // the session's, valid between update() and destruction
   diffusion::Sde sde_;
   std::string sdeId_;
   std::vector<double> times_;                        // of the frames, from the last down to the first

@@ -11,8 +11,8 @@
 #include "core/labs/generative/shared/cloud_sampler.h"
 #include "core/labs/generative/shared/curves.h"
 #include "core/labs/generative/shared/planar_density.h"
+#include "core/labs/generative/shared/plane_network.h"
 #include "core/metrics/distances.h"
-#include "core/models/mlp_denoiser.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -138,8 +138,7 @@ class SdeVsOde : public Lab {
   Panel marginalsPanel(const Shown& shown) const;
   Panel differencePanel(const Shown& shown) const;
   Panel twoTimePanel(const Shown& shown) const;
-  Panel networkPanel() const;        // network.cpp: what a user's network gets wrong, over the plane
-  Panel networkLevelsPanel() const;  // and over the noise levels
+  Panel networkPanel(const std::string& kind) const;  // network.cpp: what a user's network gets wrong, over the plane or the levels
   Axis timeAxis() const;
   double reach() const;                // half the shorter side of the canvas
   std::string nameOf(int side) const;  // "SDE", "ODE", or "left" and "right" when both are of a kind
@@ -147,14 +146,13 @@ class SdeVsOde : public Lab {
 
   Settings settings_;
   // |D - D_network| under the exact p_t, root mean square of `count` of its particles, at a level.
-  double networkError(double level, std::size_t count) const;
+  double networkErrorAt(double level, std::size_t count) const;
   bool networked() const { return settings_.network[0] || settings_.network[1]; }
 
   PlanarDensity density_;
   kernels::MixtureTable exactTable_, samplerTable_;  // of the density, and of what an imperfect network has seen of it
-  std::shared_ptr<const models::MlpDenoiser> network_;
-  std::string complaint_;                                 // what is suspicious about its answers
-  std::vector<std::pair<double, double>> networkErrors_;  // (level, error), falling levels
+  PlaneNetwork network_;
+  NetworkErrors networkErrors_;
   std::array<Side, 2> sides_;
   std::array<std::vector<ExactPoint>, 2> exact_;  // two independent exact samples; the second gives the floor
   std::vector<Tick> ticks_;

@@ -133,14 +133,7 @@ std::vector<Metric> SdeVsOde::metrics() const {
                           {"sigma", sigma(), ""},
                           {"time", time(), ""}};
   result.insert(result.end(), std::begin(place), std::end(place));
-  if (networked()) {
-    // Of the level nearest to this frame's.
-    const auto nearer = [&](const auto& a, const auto& b) {
-      const double now = std::log(std::max(sigma(), networkErrors_.back().first));
-      return std::abs(std::log(a.first) - now) < std::abs(std::log(b.first) - now);
-    };
-    result.push_back({"network-error", std::min_element(networkErrors_.begin(), networkErrors_.end(), nearer)->second, ""});
-  }
+  if (networked()) result.push_back({"network-error", networkErrors_.at(sigma()), ""});
   const char* names[] = {"left", "right"};
   for (std::size_t i = 0; i < 2; ++i) {
     const std::string side = names[i];

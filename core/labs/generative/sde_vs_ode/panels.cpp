@@ -123,7 +123,7 @@ Panel SdeVsOde::canvas(int side, const Shown& shown) const {
   if (settings_.network[s]) panel.title = trf("{}, your network", panel.title);
   const std::string when = fmt::format("t = {}  σ = {:.3g}", decimals(time()), level);
   panel.note = side == 0 ? when : settings_.sharedStart ? tr("same start, same σ") : tr("own start, same σ");
-  if (settings_.network[s] && !complaint_.empty()) panel.note = complaint_;
+  if (settings_.network[s] && !networkErrors_.complaint.empty()) panel.note = networkErrors_.complaint;
   panel.column = side;
   panel.equalAspect = true;
   panel.frameless = true;
@@ -439,8 +439,7 @@ Panel SdeVsOde::lowerPanel(const std::string& kind, const Shown& shown) const {
   if (kind == "marginals") return marginalsPanel(shown);
   if (kind == "difference") return differencePanel(shown);
   if (kind == "two-time") return twoTimePanel(shown);
-  if (kind == "network") return networkPanel();
-  if (kind == "network-levels") return networkLevelsPanel();
+  if (kind == "network" || kind == "network-levels") return networkPanel(kind);
   return tracePanel(DistanceKind::sliced);
 }
 
