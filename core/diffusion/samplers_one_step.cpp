@@ -256,7 +256,8 @@ State dormandPrince(Run& run, State x) {
   double place = 0, h = std::min(0.05, whole), before = 1;
   std::vector<State> k(7);
   k[0] = slope(x, 0);
-  // A step below a billionth of the way cannot be controlled by tolerance any more: it is taken as it is.
+  // A step below a billionth of the way cannot be controlled by tolerance any more: it is taken as it is. Where even that one is no number,
+  // none is: the denoiser's answer is not one.
   while (whole - place > 1e-12 * whole) {
     h = std::min(h, whole - place);
     State next = x, error(x.size());
@@ -266,7 +267,9 @@ State dormandPrince(Run& run, State x) {
     }
     for (std::size_t j = 0; j < 7; ++j)
       if (E[j] != 0) error += h * E[j] * k[j];
-    const double size = std::max(1e-10, scaledError(error, x, next, run.options().absolute, run.options().relative));
+    const double found = scaledError(error, x, next, run.options().absolute, run.options().relative);
+    if (!std::isfinite(found) && h < 1e-9 * whole) return next;
+    const double size = std::isfinite(found) ? std::max(1e-10, found) : 1e10;
     const bool taken = size <= 1 || h < 1e-9 * whole;
     run.tried({levelAt(place), levelAt(place + h), size, taken});
     if (taken) {
@@ -308,7 +311,9 @@ State dpmAdaptive(Run& run, State x) {
       const double scale = std::max(run.options().absolute, run.options().relative * std::max(std::abs(second[i]), std::abs(low[i])));
       sum += (second[i] - third[i]) * (second[i] - third[i]) / (scale * scale);
     }
-    const double size = std::sqrt(sum / static_cast<double>(x.size()));
+    const double found = std::sqrt(sum / static_cast<double>(x.size()));
+    if (!std::isfinite(found) && h < 1e-9 * whole) return third;
+    const double size = std::isfinite(found) ? found : 1e10;
     const double factor = 1 + std::atan(std::pow(1 / (size + 1e-8), 1.0 / 3) - 1);
     const bool taken = factor >= 0.81 || h < 1e-9 * whole;
     run.tried({a, b, size, taken});

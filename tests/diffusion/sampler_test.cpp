@@ -380,6 +380,22 @@ TEST_CASE("an adaptive sampler keeps its tolerance and says what it took back") 
   }
 }
 
+TEST_CASE("every sampler ends where the denoiser answers no number") {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  const auto levels = stepLevels(*findRegistered<Grid>("karras"), 12, false, {});
+  REQUIRE(levels);
+  for (const Sampler& sampler : registered<Sampler>()) {
+    INFO(sampler.id);
+    // From the start, and only below a level, as where a network overflows.
+    for (const double from : {1000.0, 1.0}) {
+      Run run([&](const State& x, double level) { return level < from ? none * x : 0.5 * x; }, *levels, 7, 4);
+      const auto end = sample(sampler, run, State{1, 2, 3, 4});
+      CHECK((!end || !std::isfinite((*end)[0])));
+      CHECK(run.evaluations() < 10000);
+    }
+  }
+}
+
 TEST_CASE("DDIM inversion returns: explicit to first order, by fixed point to rounding") {
   const auto back = [&](int steps, int fixedPoint) {
     const auto levels = uniformInLambda(steps);

@@ -218,7 +218,8 @@ TEST_CASE("the data set is written through the session, scored against itself, a
   REQUIRE(session->set("export", std::int64_t{20000}));
   result.reset();
   session->writeFiles(scratch.path("stopped"), [&](Expected<FilesWritten> written) { result = std::move(written); });
-  while (!began) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (int i = 0; i < 12000 && !began; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(began);
   REQUIRE(session->set("columns", std::int64_t{3}));
   std::this_thread::sleep_for(std::chrono::milliseconds(150));
   CHECK_FALSE(result);
