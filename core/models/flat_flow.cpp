@@ -29,6 +29,7 @@ Mask randomMask(std::int64_t dimensions, std::uint64_t seed) {
 Expected<FlatFlow> FlatFlow::make(const FlatFlowOptions& options, std::uint64_t seed) {
   FlatFlow made;
   made.options_ = options;
+  made.seed_ = seed;
   const std::int64_t d = options.channels * options.height * options.width;
   Mask mask = options.split == FlatSplit::halves   ? halvesMask(d, true)
               : options.split == FlatSplit::random ? randomMask(d, seed)

@@ -28,6 +28,7 @@ class FlatFlow final : public PictureFlow {
 
   const FlatFlowOptions& options() const { return options_; }
   const Flow& flow() const { return flow_; }
+  std::uint64_t seed() const { return seed_; }  // of a random mask
   Shape shape() const override { return Shape{options_.channels, options_.height, options_.width}; }
   Prior prior() const override { return options_.prior; }
   nn::Weights initial(nn::Initializer& draw) const override { return flow_.initial(draw); }
@@ -46,6 +47,7 @@ class FlatFlow final : public PictureFlow {
   nn::Variable picture(const nn::Variable& x) const;
 
   FlatFlowOptions options_;
+  std::uint64_t seed_ = 0;
   Flow flow_;
   std::vector<Mask> masks_;  // per coupling
 };

@@ -171,6 +171,32 @@ Mapped Flow::forward(std::span<const nn::Variable> weights, const nn::Variable& 
   return result;
 }
 
+Mapped Flow::learn(std::span<const nn::Variable> weights, const nn::Variable& x, Watched& watched) const {
+  Mapped result{x, {}, {}};
+  watched.clear();
+  const auto sumOf = [](const nn::Variable& before, const nn::Variable& more) {
+    return before.empty() ? more : more.empty() ? before : nn::add(before, more);
+  };
+  std::vector<Tensor> after;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const Mapped one = layers_[i]->learn(x.tape(), weightsOf(i, weights), result.y, after);
+    result = {one.y, sumOf(result.logDet, one.logDet), sumOf(result.energy, one.energy)};
+    for (std::size_t k = 0; k < after.size(); ++k) watched.emplace_back(parts_[i].begin + k, after[k]);
+  }
+  return result;
+}
+
+bool Flow::watches() const {
+  return std::any_of(layers_.begin(), layers_.end(), [](const LayerPtr& layer) { return layer->watches(); });
+}
+
+bool Flow::watches(std::size_t weight) const {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (layers_[i]->watches() && weight >= parts_[i].begin && weight < parts_[i].begin + parts_[i].count) return true;
+  }
+  return false;
+}
+
 nn::Variable Flow::inverse(std::span<const nn::Variable> weights, const nn::Variable& z, std::vector<nn::Variable>* states) const {
   nn::Variable x = z;
   for (std::size_t i = layers_.size(); i-- > 0;) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/expected.h"
@@ -40,6 +41,13 @@ class Layer {
   virtual Mapped forward(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& x) const = 0;
   // As forward, with the log-determinant estimated where the exact one is dear: `probe` [n, D] has rows of mean 0 and covariance I.
   virtual Mapped estimate(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& x, const nn::Variable&) const {
+    return forward(tape, weights, x);
+  }
+  // Whether its weights are statistics of the batches that pass: set after a step by what learn() says, never learnt.
+  virtual bool watches() const { return false; }
+  // As forward, on a batch that is learnt from. `after`: of a layer that watches, its weights' values after the step.
+  virtual Mapped learn(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& x, std::vector<Tensor>& after) const {
+    after.clear();
     return forward(tape, weights, x);
   }
   virtual nn::Variable inverse(nn::Tape& tape, std::span<const nn::Variable> weights, const nn::Variable& y) const = 0;
@@ -76,6 +84,11 @@ Expected<LayerPtr> coupling(CouplingOptions options);
 
 // y = exp(s) x with one s per dimension, "log_scale" [D]; starts at 0.
 LayerPtr diagonalScale(std::int64_t dimensions);
+
+// y = (x - m) / sqrt(v + 1e-5) with running statistics "running_mean", "running_var" [D] that start at 0 and 1 (Dinh et al. 2017,
+// section 3.7 and appendix E); ln |det| = -1/2 sum ln(v + 1e-5). While it learns, a batch's own statistics are mixed in with the weight
+// 1 - momentum; a batch needs more than one row.
+LayerPtr batchNorm(std::int64_t dimensions, double momentum);
 
 // y[i] = x[order[i]]; ln |det| = 0, no weights. `order` is a permutation.
 LayerPtr permutation(std::vector<std::uint32_t> order);
@@ -128,6 +141,12 @@ class Flow {
   };
   // With a probe the log-determinant may be an estimate: see Layer::estimate.
   Mapped forward(std::span<const nn::Variable> weights, const nn::Variable& x, Trace* trace = nullptr, const nn::Variable& probe = {}) const;
+  // As forward, on a batch that is learnt from. `watched`: the weights that are running statistics, by index, and their values after the
+  // step.
+  using Watched = std::vector<std::pair<std::size_t, Tensor>>;
+  Mapped learn(std::span<const nn::Variable> weights, const nn::Variable& x, Watched& watched) const;
+  bool watches() const;  // whether there are any
+  bool watches(std::size_t weight) const;
   // `states`, when given: after the last layer is undone, the one before it, ...
   nn::Variable inverse(std::span<const nn::Variable> weights, const nn::Variable& z, std::vector<nn::Variable>* states = nullptr) const;
   // x = f^-1(z) with ln |det dx/dz|: see Layer::generate.

@@ -3,12 +3,13 @@
 #include <cmath>
 
 #include "core/base/text.h"
-#include "core/modelfile/tensor_file.h"
 
 namespace orrery::models::flows {
 namespace {
 
-std::string stepOf(std::int64_t level, std::int64_t step) { return fmt::format("levels.{}.steps.{}.", level, step); }
+std::string partOf(std::int64_t level, bool squeezed, std::int64_t step) {
+  return fmt::format("levels.{}.{}.{}.", level, squeezed ? "steps" : "checkers", step);
+}
 
 const TensorSummary* summaryOf(const modelfile::TensorFile& file, const std::string& name) {
   for (const TensorSummary& tensor : file.tensors()) {
@@ -17,86 +18,97 @@ const TensorSummary* summaryOf(const modelfile::TensorFile& file, const std::str
   return nullptr;
 }
 
+// What the metadata say of RealNVP's flows.
+Expected<void> takeSaid(const Said& said, const std::string& path, ImageFlowOptions& o) {
+  const auto flag = [&](const char* key, bool& value) -> Expected<void> {
+    const auto found = choiceSaid(said, path, key, value ? "true" : "false", {"true", "false"});
+    if (!found) return found.error();
+    value = *found == "true";
+    return {};
+  };
+  for (const auto& [key, value] : std::initializer_list<std::pair<const char*, bool*>>{
+           {"bounded", &o.bounded}, {"logit", &o.logit}, {"two_sided", &o.twoSided}, {"pixels_together", &o.pixelsTogether}}) {
+    if (auto taken = flag(key, *value); !taken) return taken;
+  }
+  const auto bound = numberSaid(said, path, "scale_bound", o.bound, 0, 5), alpha = numberSaid(said, path, "alpha", o.alpha, 0, 0.2),
+             least = numberSaid(said, path, "least_scale", o.leastScale, 0, 0.9);
+  if (!bound) return bound.error();
+  if (!alpha) return alpha.error();
+  if (!least) return least.error();
+  o.bound = *bound, o.alpha = *alpha, o.leastScale = *least;
+  return {};
+}
+
 }  // namespace
 
-Expected<ImageFlowFile> readImageFlow(const std::string& path, std::int64_t height, std::int64_t width) {
+Expected<ImageFlowFile> readImageFlow(const std::string& path, std::int64_t height, std::int64_t width, const ImageFlowOptions& otherwise) {
   const auto file = modelfile::TensorFile::open(path);
   if (!file) return file.error();
   ImageFlowFile flow;
   ImageFlowOptions& o = flow.options;
+  o = otherwise;
   o.height = height, o.width = width;
-  o.mixing = Mixing::dense;
-  // How many levels and steps there are, and how wide the networks.
-  o.levels = o.steps = 0;
-  while (summaryOf(*file, stepOf(o.levels, 0) + "actnorm.bias") != nullptr) ++o.levels;
-  while (summaryOf(*file, stepOf(0, o.steps) + "actnorm.bias") != nullptr) ++o.steps;
-  const TensorSummary *bias = summaryOf(*file, stepOf(0, 0) + "actnorm.bias"),
-                      *first = summaryOf(*file, stepOf(0, 0) + "coupling.0.weight"),
-                      *last = summaryOf(*file, stepOf(0, 0) + "coupling.4.weight");
-  if (bias == nullptr || first == nullptr || last == nullptr || bias->shape.size() != 1 || first->shape.size() != 4 ||
-      last->shape.size() != 4) {
+  // How many levels, couplings and steps there are, and how wide the networks.
+  const std::string weight = "coupling.0.weight";
+  o.levels = o.steps = o.checkers = 0;
+  const auto there = [&](std::int64_t level, bool squeezed, std::int64_t step) {
+    return summaryOf(*file, partOf(level, squeezed, step) + weight) != nullptr;
+  };
+  while (there(o.levels, true, 0) || there(o.levels, false, 0)) ++o.levels;
+  while (there(0, true, o.steps)) ++o.steps;
+  while (there(0, false, o.checkers)) ++o.checkers;
+  const std::string start = partOf(0, o.checkers == 0, 0);
+  const TensorSummary *first = summaryOf(*file, start + weight), *last = summaryOf(*file, start + "coupling.4.weight");
+  if (first == nullptr || last == nullptr || first->shape.size() != 4 || last->shape.size() != 4) {
     return makeError(ErrorCode::badInput,
                      trf("{} has no flow of pictures in it: expected tensors such as levels.0.steps.0.actnorm.bias, .invconv.weight and "
                          ".coupling.0.weight [h, C/2, 3, 3]",
                          path));
   }
-  const std::int64_t squeezed = bias->shape[0];
+  const std::int64_t taken = first->shape[1], squeezed = (o.checkers == 0 ? 2 : 4) * taken;
   if (squeezed != 12) {
     return makeError(ErrorCode::badInput,
                      trf("The flow in {} starts with {} channels; colour pictures have 12 behind the first squeeze", path, squeezed));
   }
   o.channels = 3;
   o.hidden = first->shape[0];
-  o.affine = last->shape[0] == squeezed;
+  o.affine = last->shape[0] == 2 * taken;
+  o.actnorm = summaryOf(*file, start + "actnorm.bias") != nullptr;
+  o.mixing = summaryOf(*file, partOf(0, true, 0) + "invconv.weight") != nullptr ? Mixing::dense : Mixing::none;
+  if (auto said = takeSaid(file->metadata(), path, o); !said) return said.error();
   const auto made = ImageFlow::make(o, 0);
   if (!made) return made.error();
   // Every weight of such a flow, in its order and shape.
-  std::int64_t channels = 0;
   for (const auto& stage : made->stages()) {
-    const std::string step = stepOf(stage.level, stage.step);
-    channels = stage.channels;
-    const std::int64_t out = o.affine ? channels : channels / 2, h = o.hidden;
-    std::vector<std::pair<std::string, Shape>> parts;
-    if (stage.kind == ImageFlow::Kind::actnorm) parts = {{"actnorm.bias", Shape{channels}}, {"actnorm.logs", Shape{channels}}};
-    if (stage.kind == ImageFlow::Kind::mixing) parts = {{"invconv.weight", Shape{channels, channels}}};
-    if (stage.kind == ImageFlow::Kind::coupling) {
-      parts = {{"coupling.0.weight", Shape{h, channels / 2, 3, 3}},
-               {"coupling.0.bias", Shape{h}},
-               {"coupling.2.weight", Shape{h, h, 1, 1}},
-               {"coupling.2.bias", Shape{h}},
-               {"coupling.4.weight", Shape{out, h, 3, 3}},
-               {"coupling.4.bias", Shape{out}}};
+    const std::string part = partOf(stage.level, stage.squeezed, stage.step);
+    const std::int64_t channels = stage.channels, h = o.hidden;
+    const std::int64_t in = stage.kind == ImageFlow::Kind::checker ? channels : channels / 2, out = o.affine ? 2 * in : in;
+    std::vector<std::pair<std::string, Shape>> tensors;
+    if (stage.kind == ImageFlow::Kind::actnorm) tensors = {{"actnorm.bias", Shape{channels}}, {"actnorm.logs", Shape{channels}}};
+    if (stage.kind == ImageFlow::Kind::mixing) tensors = {{"invconv.weight", Shape{channels, channels}}};
+    if (stage.kind == ImageFlow::Kind::coupling || stage.kind == ImageFlow::Kind::checker) {
+      tensors = {{"coupling.0.weight", Shape{h, in, 3, 3}},  {"coupling.0.bias", Shape{h}},
+                 {"coupling.2.weight", Shape{h, h, 1, 1}},   {"coupling.2.bias", Shape{h}},
+                 {"coupling.4.weight", Shape{out, h, 3, 3}}, {"coupling.4.bias", Shape{out}}};
     }
-    for (const auto& [name, shape] : parts) {
-      std::int64_t notFinite = 0;
-      const auto tensor = file->read(step + name, &notFinite);
+    for (const auto& [name, shape] : tensors) {
+      auto tensor = readNamed(*file, path, part + name, shape);
       if (!tensor) return tensor.error();
-      if (tensor->shape() != shape) {
-        return makeError(ErrorCode::badInput, trf("The tensor '{}' should have the shape {}, found {}", step + name, shape.toString(),
-                                                  tensor->shape().toString()));
-      }
-      if (notFinite > 0) {
-        return makeError(ErrorCode::badInput, trf("The tensor '{}' has {} values that are not numbers", step + name, notFinite));
-      }
-      flow.weights.push_back({step + name, *tensor});
+      flow.weights.push_back({part + name, *std::move(tensor)});
     }
   }
   if (auto fine = made->check(toHost(flow.weights)); !fine) return fine.error();
   return flow;
 }
 
-Expected<std::vector<std::pair<std::string, Tensor>>> namedParts(const ImageFlow& flow, const nn::Weights& weights) {
-  const ImageFlowOptions& o = flow.options();
-  if (o.checkers > 0 || o.logit || !o.actnorm || o.mixing == Mixing::none) {
-    return makeError(ErrorCode::usage, tr("Only flows of actnorm, mixing and coupling are kept under Glow's names"));
-  }
+std::vector<std::pair<std::string, Tensor>> namedParts(const ImageFlow& flow, const nn::Weights& weights) {
   std::vector<std::pair<std::string, Tensor>> parts;
   const HostWeights host = toHost(weights);
   for (std::size_t i = 0; i < flow.stages().size(); ++i) {
     const auto& stage = flow.stages()[i];
     if (stage.kind == ImageFlow::Kind::mixing) {
       const std::vector<double> w = flow.mixingMatrix(host, i);
-      parts.emplace_back(stepOf(stage.level, stage.step) + "invconv.weight",
+      parts.emplace_back(partOf(stage.level, true, stage.step) + "invconv.weight",
                          Tensor::from(Shape{stage.channels, stage.channels}, std::vector<float>(w.begin(), w.end())));
       continue;
     }
@@ -104,6 +116,17 @@ Expected<std::vector<std::pair<std::string, Tensor>>> namedParts(const ImageFlow
       parts.emplace_back(weights[stage.firstWeight + k].name, weights[stage.firstWeight + k].value);
   }
   return parts;
+}
+
+Said saidOf(const ImageFlowOptions& o) {
+  const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };
+  return {{"bounded", flag(o.bounded)},
+          {"logit", flag(o.logit)},
+          {"two_sided", flag(o.twoSided)},
+          {"pixels_together", flag(o.pixelsTogether)},
+          {"scale_bound", saidNumber(o.bound)},
+          {"alpha", saidNumber(o.alpha)},
+          {"least_scale", saidNumber(o.leastScale)}};
 }
 
 }  // namespace orrery::models::flows

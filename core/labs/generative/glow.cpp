@@ -6,7 +6,6 @@
 
 #include "core/base/text.h"
 #include "core/labs/generative/glow/lab.h"
-#include "core/modelfile/safetensors_write.h"
 #include "core/models/image_flow_file.h"
 
 namespace orrery::generative {
@@ -50,6 +49,9 @@ Expected<std::vector<WantedFlow>> Glow::plan(const LabContext& context) const {
   if (const std::string& path = context.file("weights").path; !path.empty()) {
     auto file = flows::readImageFlow(path, pictures_.side, pictures_.side);
     if (!file) return file.error();
+    if (file->options.mixing == flows::Mixing::none) {
+      return makeError(ErrorCode::badInput, trf("The flow in {} mixes no channels: it is RealNVP's; open it in that lab", path));
+    }
     const flows::StepCost cost = flows::trainingCost(file->options, batch_);
     if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
     auto flow = flows::ImageFlow::make(file->options, seed_);
@@ -91,14 +93,6 @@ Expected<std::vector<WantedFlow>> Glow::plan(const LabContext& context) const {
     made.push_back({one.id, one.name, std::make_shared<flows::ImageFlow>(*std::move(flow))});
   }
   return made;
-}
-
-Expected<void> Glow::writeFiles(LabContext&, FolderWriter& folder) {
-  if (runs_.empty()) return makeError(ErrorCode::usage, tr("There is no flow yet"));
-  const auto parts = flows::namedParts(imageFlow(), runs_.front().trainer.weights());
-  if (!parts) return parts.error();
-  return folder.write("model.safetensors",
-                      modelfile::safetensorsContent(*parts, {{"steps", std::to_string(stepsAt(frame_))}, {"bits", std::to_string(bits_)}}));
 }
 
 std::vector<Metric> Glow::metrics() const {

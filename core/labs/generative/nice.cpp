@@ -3,6 +3,7 @@
 
 #include "core/labs/generative/nice/pictures.h"
 #include "core/labs/generative/nice/plane.h"
+#include "core/labs/generative/shared/plane_flow_file.h"
 #include "core/labs/generative/shared/plane_or_pictures.h"
 
 namespace orrery::generative {
@@ -29,18 +30,19 @@ LabEntry Nice::describe() {
   append(shownOnPictures({{"dequantise", "Noise of one step",
                            "Uniform noise inside each step of the colours; without it a density is unbounded.", "Data", true, Switch{}}}));
   append({
-      {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{0, 16}},
+      ownFlowParameter(),
+      {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{0, 16}, "", drawnFlow},
       {"scale-layer", "Scale layer", "A last layer that stretches each axis by a learned factor: the only one that changes volumes.",
-       "Flow", true, Switch{}},
+       "Flow", true, Switch{}, "", drawnFlow},
       {"prior", "Law of the latents", "What the data are mapped to.", "Flow", "normal"s,
        Choice{{{"normal", "Normal"}, {"logistic", "Logistic"}}}},
       {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{8, 1024, true}, "",
-       onPlane},
+       drawnFlowOnPlane},
       {"picture-width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(256), Integer{16, 1024, true},
-       "", onPictures},
+       "", drawnFlowOnPictures},
       {"split", "Split", "Which values of a picture pass the first coupling; the next lets the others pass.", "Flow", "alternating"s,
-       Choice{{{"alternating", "Every other"}, {"halves", "Halves"}, {"random", "Random half"}}}, "", onPictures},
-      {"depth", "Hidden layers", "Of each coupling's network.", "Flow", whole(2), Integer{1, 5}},
+       Choice{{{"alternating", "Every other"}, {"halves", "Halves"}, {"random", "Random half"}}}, "", drawnFlowOnPictures},
+      {"depth", "Hidden layers", "Of each coupling's network.", "Flow", whole(2), Integer{1, 5}, "", drawnFlow},
   });
   append(flowTrainingParameters(NicePlane::trainingParameters(1000, 1e-2, 512)));
   append(pictureTrainingParameters(2e-3, 64, 600));
@@ -111,6 +113,8 @@ LabEntry Nice::describe() {
                  {"masks", "What each coupling lets pass"},
                  {"widths", "Widths as a picture"}};
   entry.accepts = planeOrPicturesAcceptances();
+  entry.accepts.push_back(planeFlowAcceptance(false));
+  entry.files = "safetensors";
   entry.make = [] { return std::make_unique<Nice>(); };
   return entry;
 }

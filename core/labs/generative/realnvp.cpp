@@ -3,6 +3,7 @@
 
 #include "core/labs/generative/realnvp/pictures.h"
 #include "core/labs/generative/realnvp/plane.h"
+#include "core/labs/generative/shared/plane_flow_file.h"
 #include "core/labs/generative/shared/plane_or_pictures.h"
 
 namespace orrery::generative {
@@ -14,6 +15,21 @@ class RealNvp final : public PlaneOrPictures {
   RealNvp() : PlaneOrPictures(std::make_unique<RealNvpPlane>(), std::make_unique<RealNvpPictures>()) {}
   static LabEntry describe();
 };
+
+// Flows of pictures with checkerboards: Glow has none.
+Acceptance pictureFlowAcceptance() {
+  Acceptance acceptance;
+  acceptance.kinds = "a flow of pictures (safetensors with levels.0.checkers.0.coupling.0.weight ...)";
+  acceptance.parameter = "weights";
+  acceptance.also = {{"data", std::string("single")}};
+  acceptance.score = [](const FileReport& report) {
+    for (const TensorSummary& tensor : report.tensors) {
+      if (!report.error && tensor.name == "levels.0.checkers.0.coupling.0.weight") return 85;
+    }
+    return 0;
+  };
+  return acceptance;
+}
 
 Choice masksChoice() { return RealNvpPictures::masksChoice(); }
 
@@ -34,24 +50,30 @@ LabEntry RealNvp::describe() {
        Choice{{{"one", "α + (1 − α) x"}, {"two", "α + (1 − 2α) x"}}}},
   }));
   append({
-      {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{1, 12}, "", onPlane},
+      ownFlowParameter(),
+      {"couplings", "Couplings K", "Layers of the flow; each moves one coordinate.", "Flow", whole(6), Integer{1, 12}, "",
+       drawnFlowOnPlane},
       {"couplings-per-stage", "Couplings per stage K", "So many with each kind of mask on each level.", "Flow", whole(3), Integer{1, 12},
-       "", onPictures},
+       "", drawnFlowOnPictures},
       {"levels", "Levels L", "Each halves the size; behind each but the last, half of the values leave.", "Flow", whole(2), Integer{1, 4},
-       "", onPictures},
+       "", drawnFlowOnPictures},
       {"masks", "Masks", "Checkerboards of pixels before a squeeze, halves of the channels behind it.", "Flow", "both"s, masksChoice(), "",
-       onPictures},
+       drawnFlowOnPictures},
       {"scale-bound", "Scale bound c", "A layer stretches by at most exp(c); 0 is NICE, which keeps volumes.", "Flow", 2.0,
        Real{0, 5, 0.05}},
       {"width", "Hidden width", "Units per hidden layer of each coupling's network.", "Flow", whole(64), Integer{16, 512, true}, "",
-       onPlane},
-      {"depth", "Hidden layers", "Of each coupling's network.", "Flow", whole(2), Integer{1, 5}, "", onPlane},
+       drawnFlowOnPlane},
+      {"depth", "Hidden layers", "Of each coupling's network.", "Flow", whole(2), Integer{1, 5}, "", drawnFlowOnPlane},
+      {"batch-norm", "Batch normalization", "Between couplings: a shift and a scale per coordinate from the statistics of the batches.",
+       "Flow", false, Switch{}, "", drawnFlowOnPlane},
+      {"norm-momentum", "Momentum of the statistics ρ", "How much of the running mean and variance a step keeps; 0 takes the batch's own.",
+       "Flow", 0.9, Real{0, 0.99, 0.01}, "", [](const Values& v) { return drawnFlowOnPlane(v) && std::get<bool>(v.at("batch-norm")); }},
       {"hidden", "Hidden channels", "Of each coupling's network of convolutions.", "Flow", whole(32), Integer{16, 512, true}, "",
-       onPictures},
+       drawnFlowOnPictures},
       {"actnorm", "Actnorm", "Before every coupling a shift and scale per channel, set by the first batch.", "Flow", false, Switch{}, "",
-       onPictures},
+       drawnFlowOnPictures},
       {"compare", "Train beside it", "Further flows on the same batches, for the chart of bits.", "Flow", "none"s,
-       Choice{{{"none", "Nothing"}, {"masks", "The other masks"}, {"additive", "A scale bound of 0"}}}, "", onPictures},
+       Choice{{{"none", "Nothing"}, {"masks", "The other masks"}, {"additive", "A scale bound of 0"}}}, "", drawnFlowOnPictures},
   });
   append(flowTrainingParameters(RealNvpPlane::trainingParameters(1000, 5e-3, 512)));
   append(pictureTrainingParameters(3e-3, 32, 300));
@@ -75,6 +97,11 @@ LabEntry RealNvp::describe() {
        "Twelve small layers",
        "More layers with a tighter bound share the work.",
        {{"couplings", whole(12)}, {"scale-bound", 1.0}, {"width", whole(32)}, {"scene", "pinwheel"s}}},
+      {"normalized",
+       "Normalized between couplings",
+       "Twelve couplings with batch normalization between them: each sees coordinates of mean 0 and variance 1, and the shrinking shows in "
+       "the volumes.",
+       {{"couplings", whole(12)}, {"batch-norm", true}, {"width", whole(32)}, {"scene", "pinwheel"s}}},
       {"pictures",
        "Pictures on two scales",
        "Checkerboards, a squeeze, halves of the channels; half of the values leave and the rest goes on at half the size.",
@@ -108,6 +135,9 @@ LabEntry RealNvp::describe() {
                  {"masks", "What each coupling lets pass"},
                  {"exits", "Latents of every level"}};
   entry.accepts = planeOrPicturesAcceptances();
+  entry.accepts.push_back(planeFlowAcceptance(true));
+  entry.accepts.push_back(pictureFlowAcceptance());
+  entry.files = "safetensors";
   entry.make = [] { return std::make_unique<RealNvp>(); };
   return entry;
 }

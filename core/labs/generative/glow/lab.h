@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/labs/generative/shared/picture_flow_lab.h"
-#include "core/models/image_flow.h"
+#include "core/models/image_flow_file.h"
 
 namespace orrery::generative {
 
@@ -19,7 +19,6 @@ class Glow final : public PictureFlowLab {
   Figure figure() const override;
   std::vector<Metric> metrics() const override;
   Changes pointer(const PointerEvent& event, const Values& values) const override;
-  Expected<void> writeFiles(LabContext& context, FolderWriter& folder) override;
 
  protected:
   Expected<std::vector<WantedFlow>> plan(const LabContext& context) const override;
@@ -36,6 +35,9 @@ class Glow final : public PictureFlowLab {
   void evaluateOwn(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights) override;
   Changes stageChosen(const Stage& stage) const override;
   std::string rowsTitle() const override;
+  Saved saved() const override {
+    return {models::flows::namedParts(imageFlow(), shownWeights()), models::flows::saidOf(imageFlow().options())};
+  }
 
  private:
   const models::flows::ImageFlow& imageFlow() const { return static_cast<const models::flows::ImageFlow&>(flow()); }

@@ -4,7 +4,6 @@
 // Data in [0, 1) with n bits; the loss is the bits per value of picture_flow_lab.cpp. Random numbers, key = seed: first values of hidden
 // pixels stream 0x626, which of them are hidden at random philox (j, 0, 0x627, 0).
 
-#include "core/figure/place.h"
 #include "core/labs/generative/nice/pictures.h"
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "core/base/philox.h"
 #include "core/base/text.h"
+#include "core/figure/place.h"
 #include "core/kernels/philox.h"
 #include "core/labs/generative/shared/curves.h"
 
@@ -52,18 +52,73 @@ Expected<void> NicePictures::readPicture(const LabContext& context) {
   return {};
 }
 
+namespace {
+
+const std::vector<std::string> splits = {"alternating", "halves", "random"}, priors = {"normal", "logistic"};
+
+// What a file says of a flow of these pictures.
+struct Opened {
+  flows::FlatFlowOptions options;
+  std::uint64_t seed = 0;
+  nn::Weights weights;
+  std::string split, prior;
+};
+Expected<Opened> opened(const std::string& path, std::int64_t side, const std::string& split, const std::string& prior,
+                        std::uint64_t seed) {
+  auto chain = flows::readFlowChain(path);
+  if (!chain) return chain.error();
+  if (chain->dimensions != 3 * side * side) {
+    return makeError(ErrorCode::badInput, trf("The flow in {} is of rows of {} numbers; pictures of {} x {} pixels have {}", path,
+                                              chain->dimensions, side, side, 3 * side * side));
+  }
+  Opened result;
+  flows::FlatFlowOptions& o = result.options;
+  o.couplings = static_cast<std::int64_t>(chain->couplings());
+  o.scale = chain->parts.back().kind == flows::FlowChain::Kind::scale;
+  for (std::size_t i = 0; i < chain->parts.size(); ++i) {
+    const auto& part = chain->parts[i];
+    if (part.kind == flows::FlowChain::Kind::scale && i + 1 == chain->parts.size()) continue;
+    if (i == 0) o.hidden = part.width, o.depth = part.depth;
+    if (part.kind != flows::FlowChain::Kind::coupling || part.affine || part.width != o.hidden || part.depth != o.depth) {
+      return makeError(ErrorCode::badInput,
+                       trf("Layer {} of the flow in {} is none of NICE's on pictures: couplings that only shift, all of "
+                           "one size, and a scale last",
+                           i, path));
+    }
+  }
+  auto saidSplit = flows::choiceSaid(chain->said, path, "split", split, splits),
+       saidPrior = flows::choiceSaid(chain->said, path, "prior", prior, priors);
+  const auto saidSeed = flows::numberSaid(chain->said, path, "mask_seed", static_cast<double>(seed), 0, 9007199254740992.0);  // 2^53
+  if (!saidSplit) return saidSplit.error();
+  if (!saidPrior) return saidPrior.error();
+  if (!saidSeed) return saidSeed.error();
+  result.split = *std::move(saidSplit), result.prior = *std::move(saidPrior);
+  result.seed = static_cast<std::uint64_t>(*saidSeed);
+  result.weights = std::move(chain->weights);
+  return result;
+}
+
+}  // namespace
+
 Expected<std::vector<WantedFlow>> NicePictures::plan(const LabContext& context) const {
   flows::FlatFlowOptions options;
-  options.height = options.width = pictures_.side;
   options.couplings = context.integer("couplings");
   options.hidden = context.integer("picture-width");
   options.depth = static_cast<int>(context.integer("depth"));
-  const std::string& split = context.text("split");
+  options.scale = context.flag("scale-layer");
+  std::string split = context.text("split"), prior = context.text("prior");
+  std::uint64_t seed = seed_;
+  nn::Weights weights;
+  if (const std::string& path = context.file("weights").path; !path.empty()) {
+    auto file = opened(path, pictures_.side, split, prior, seed_);
+    if (!file) return file.error();
+    options = file->options, split = file->split, prior = file->prior, seed = file->seed, weights = std::move(file->weights);
+  }
+  options.height = options.width = pictures_.side;
   options.split = split == "halves"   ? flows::FlatSplit::halves
                   : split == "random" ? flows::FlatSplit::random
                                       : flows::FlatSplit::alternating;
-  options.scale = context.flag("scale-layer");
-  options.prior = context.text("prior") == "normal" ? flows::Prior::normal : flows::Prior::logistic;
+  options.prior = prior == "normal" ? flows::Prior::normal : flows::Prior::logistic;
   // Every weight is multiplied once forward and twice back; a state per layer, with its gradient.
   const double d = 3.0 * static_cast<double>(pictures_.side * pictures_.side), width = static_cast<double>(options.hidden);
   const double each = 2 * d * width + (options.depth - 1) * width * width, rows = static_cast<double>(batch_);
@@ -72,9 +127,19 @@ Expected<std::vector<WantedFlow>> NicePictures::plan(const LabContext& context) 
   if (auto fine = affordable(6 * couplings * each * rows, 16 * couplings * each + 8 * couplings * rows * (4 * d + 2 * width)); !fine) {
     return fine.error();
   }
-  auto flow = flows::FlatFlow::make(options, seed_);
+  auto flow = flows::FlatFlow::make(options, seed);
   if (!flow) return flow.error();
-  return std::vector<WantedFlow>{{"nice", tr("NICE"), std::make_shared<flows::FlatFlow>(*std::move(flow))}};
+  return std::vector<WantedFlow>{{"nice", tr("NICE"), std::make_shared<flows::FlatFlow>(*std::move(flow)), std::move(weights)}};
+}
+
+NicePictures::Saved NicePictures::saved() const {
+  Saved saved;
+  for (const nn::NamedTensor& w : shownWeights()) saved.parts.emplace_back(w.name, w.value);
+  const flows::FlatFlowOptions& o = flatFlow().options();
+  saved.said = {{"split", splits[static_cast<std::size_t>(o.split)]},
+                {"mask_seed", std::to_string(flatFlow().seed())},
+                {"prior", priors[static_cast<std::size_t>(o.prior)]}};
+  return saved;
 }
 
 // Pixels; between the couplings pixels less their means; behind the scale, latents.

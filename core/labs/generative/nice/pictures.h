@@ -23,6 +23,7 @@ class NicePictures final : public PictureFlowLab {
   void evaluateOwn(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights) override;
   double reachOf(std::size_t stages) const override;
   std::string rowsTitle() const override;
+  Saved saved() const override;
   std::string idOf(std::string_view id) const override { return "picture-" + std::string(id); }
   bool dequantises(const LabContext& context) const override { return context.flag("dequantise"); }
 

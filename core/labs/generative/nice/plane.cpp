@@ -10,6 +10,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/labs/generative/shared/plane_flow_file.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 
 namespace orrery::generative {
@@ -24,8 +25,21 @@ constexpr double triangleSide = 1e-6;  // of the canvas's half side
 }  // namespace
 
 Expected<PlaneFlowPlan> NicePlane::plan(const LabContext& context, const std::vector<kernels::Component>&) const {
+  const flows::Prior prior = context.text("prior") == "normal" ? flows::Prior::normal : flows::Prior::logistic;
+  if (const std::string& path = context.file("weights").path; !path.empty()) {
+    auto file = planeFlowOfFile(path, 0, prior);
+    if (!file) return file.error();
+    for (const nn::NamedTensor& w : file->weights) {
+      if (w.name.find(".scale.") == std::string::npos && w.name.find(".running_") == std::string::npos) continue;
+      return makeError(
+          ErrorCode::badInput,
+          trf("The flow in {} has couplings that scale, or normalizations ('{}'); NICE's only shift: open it in RealNVP", path, w.name));
+    }
+    return file;
+  }
   PlaneFlowPlan plan;
-  plan.prior = context.text("prior") == "normal" ? flows::Prior::normal : flows::Prior::logistic;
+  plan.said = {{"prior", context.text("prior")}};
+  plan.prior = prior;
   for (std::int64_t i = 0; i < context.integer("couplings"); ++i) {
     flows::CouplingOptions options;
     options.pass = flows::alternatingMask(2, i % 2 == 0);

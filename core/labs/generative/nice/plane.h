@@ -22,8 +22,8 @@ class NicePlane final : public PlaneFlowLab {
   std::vector<std::string_view> ownPictureParameters() const override { return {"lower-left", "lower-right"}; }
   void readPicture(const LabContext& context) override {
     lowerLeft_ = context.text("lower-left"), lowerRight_ = context.text("lower-right");
-    scaled_ = context.flag("scale-layer");
   }
+  void begun(gpu::Stream&) override { scaled_ = trainer_.weights().back().name.find("log_scale") != std::string::npos; }
 
  private:
   Panel areasPanel() const;

@@ -2,12 +2,12 @@
 // core/models/image_flow.h, data and loss in core/labs/generative/shared/picture_flow_lab.cpp. The authors put residual networks into the
 // couplings and end on checkerboards; here every level squeezes and the networks are three convolutions.
 
-#include "core/figure/place.h"
 #include "core/labs/generative/realnvp/pictures.h"
 
 #include <algorithm>
 
 #include "core/base/text.h"
+#include "core/figure/place.h"
 
 namespace orrery::generative {
 
@@ -37,8 +37,20 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
     options.twoSided = context.text("logit") == "two";
     return options;
   };
-  const std::string chosen = context.text("masks"), compare = context.text("compare");
-  const flows::ImageFlowOptions options = optionsOf(chosen);
+  const std::string chosen = context.text("masks"), compare = context.text("compare"), &path = context.file("weights").path;
+  flows::ImageFlowOptions options = optionsOf(chosen);
+  nn::Weights weights;
+  if (!path.empty()) {
+    auto file = flows::readImageFlow(path, pictures_.side, pictures_.side, options);
+    if (!file) return file.error();
+    if (file->options.mixing != flows::Mixing::none || !file->options.bounded) {
+      return makeError(ErrorCode::badInput,
+                       trf("The flow in {} is none of RealNVP's: its channels are mixed or its scales have no bound; open "
+                           "it in Glow",
+                           path));
+    }
+    options = file->options, weights = std::move(file->weights);
+  }
   const flows::StepCost cost = flows::trainingCost(options, batch_);
   if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
   const int dropped = 8 - bits_;
@@ -46,6 +58,12 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
       std::any_of(pictures_.train.begin(), pictures_.train.end(), [&](std::uint8_t v) { return v >> dropped == 0; })) {
     return makeError(ErrorCode::badInput,
                      tr("With α = 0 the logit of a value 0 is infinite, and these pictures have some: take a larger α"));
+  }
+
+  if (!path.empty()) {
+    auto flow = flows::ImageFlow::make(options, seed_);
+    if (!flow) return flow.error();
+    return std::vector<WantedFlow>{{"file", tr("Your flow"), std::make_shared<flows::ImageFlow>(*std::move(flow)), std::move(weights)}};
   }
 
   struct Wanted {

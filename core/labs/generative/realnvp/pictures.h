@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/labs/generative/shared/picture_flow_lab.h"
-#include "core/models/image_flow.h"
+#include "core/models/image_flow_file.h"
 
 namespace orrery::generative {
 
@@ -17,6 +17,9 @@ class RealNvpPictures final : public PictureFlowLab {
  protected:
   Expected<std::vector<WantedFlow>> plan(const LabContext& context) const override;
   std::string remedy() const override;
+  Saved saved() const override {
+    return {models::flows::namedParts(imageFlow(), shownWeights()), models::flows::saidOf(imageFlow().options())};
+  }
   std::string idOf(std::string_view id) const override { return "picture-" + std::string(id); }
 
  private:

@@ -13,6 +13,7 @@
 #include "core/base/philox.h"
 #include "core/base/text.h"
 #include "core/kernels/gather.h"
+#include "core/modelfile/safetensors_write.h"
 
 namespace orrery::generative {
 
@@ -179,6 +180,13 @@ Expected<void> PictureFlowLab::start(LabContext& context, PictureSet set) {
     runs_.push_back({std::move(one.id), std::move(one.name), std::move(one.flow), nn::Trainer(std::move(weights), training)});
   }
   return measure(stream);
+}
+
+Expected<void> PictureFlowLab::writeFiles(LabContext&, FolderWriter& folder) {
+  if (runs_.empty()) return makeError(ErrorCode::usage, tr("There is no flow yet"));
+  Saved now = saved();
+  now.said["steps"] = std::to_string(stepsAt(frame_)), now.said["bits"] = std::to_string(bits_);
+  return folder.write("model.safetensors", modelfile::safetensorsContent(now.parts, now.said));
 }
 
 Tensor PictureFlowLab::noisy(gpu::Stream& stream, const Tensor& pictures, const kernels::RandomKey& key) const {

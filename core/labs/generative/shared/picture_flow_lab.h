@@ -11,6 +11,7 @@
 
 #include "core/figure/marks/marks.h"
 #include "core/labs/generative/shared/picture_set.h"
+#include "core/models/flow_file.h"
 #include "core/models/picture_flow.h"
 #include "core/nn/trainer.h"
 #include "core/session/lab.h"
@@ -71,6 +72,8 @@ class PictureFlowLab : public Lab, protected PictureFlowState {
   void restore(std::int64_t frame, std::vector<Tensor> state) override;
   std::vector<Metric> metrics() const override;
   Changes pointer(const PointerEvent& event, const Values& values) const override;
+  // "model.safetensors": the first flow as it stands, which its parameter "weights" opens again.
+  Expected<void> writeFiles(LabContext& context, FolderWriter& folder) override;
 
  protected:
   using Stage = models::flows::PictureFlow::Stage;
@@ -90,6 +93,13 @@ class PictureFlowLab : public Lab, protected PictureFlowState {
   // `fresh`: latents drawn at temperature 1. The base knows the rows "temperature", "interpolation" and "levels".
   virtual void addRows(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights, const std::vector<float>& found,
                        const std::vector<float>& fresh, std::vector<float>& latents);
+  // The first flow in a file: tensors, and metadata for what no tensor says.
+  struct Saved {
+    std::vector<std::pair<std::string, Tensor>> parts;
+    models::flows::Said said;
+  };
+  virtual Saved saved() const = 0;
+  const nn::Weights& shownWeights() const { return runs_.front().trainer.weights(); }
   // What else a lab measures; last.
   virtual void evaluateOwn(gpu::Stream&, nn::Tape&, std::span<const nn::Variable>) {}
   virtual Changes stageChosen(const Stage&) const { return {}; }

@@ -14,6 +14,7 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/mixture.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
+#include "core/modelfile/safetensors_write.h"
 
 namespace orrery::generative {
 
@@ -206,6 +207,7 @@ Expected<void> PlaneFlowLab::begin(LabContext& context) {
   energyWeight_ = plan->energyWeight;
   estimated_ = plan->estimated;
   reverse_ = plan->reverse;
+  said_ = std::move(plan->said);
   target_ = target;
   widened_ = std::move(widened);
   flow_ = flows::Flow(2, std::move(plan->layers));
@@ -256,7 +258,7 @@ nn::Variable PlaneFlowLab::energyOf(const nn::Variable& x) const {
   return *mixtureEnergy(widened_, x);  // components without width were refused
 }
 
-nn::Trainer::Loss PlaneFlowLab::lossOfStep(std::int64_t step) const {
+nn::Trainer::Loss PlaneFlowLab::lossOfStep(std::int64_t step, flows::Flow::Watched& watched) const {
   if (reverse_) {
     return [this, step](nn::Tape& tape, std::span<const nn::Variable> weights) {
       // E[U(x)] - E[ln |det dx/dz|]: the rest of the divergence does not depend on the weights.
@@ -268,10 +270,11 @@ nn::Trainer::Loss PlaneFlowLab::lossOfStep(std::int64_t step) const {
       return made.logDet.empty() ? energy : nn::sub(energy, nn::mean(made.logDet));
     };
   }
-  return [this, step](nn::Tape& tape, std::span<const nn::Variable> weights) {
+  return [this, step, &watched](nn::Tape& tape, std::span<const nn::Variable> weights) {
     const Tensor x = points(scene_, noise_, seed_, batchPurpose, static_cast<std::uint32_t>(step), batch_);
     const nn::Variable probe = estimated_ ? tape.constant(signs(seed_, step, batch_)) : nn::Variable();
-    const flows::Mapped mapped = flow_.forward(weights, tape.constant(x), nullptr, probe);
+    const flows::Mapped mapped =
+        flow_.watches() ? flow_.learn(weights, tape.constant(x), watched) : flow_.forward(weights, tape.constant(x), nullptr, probe);
     nn::Variable likelihood = flows::logPrior(prior_, mapped.y);
     if (!mapped.logDet.empty()) likelihood = nn::add(likelihood, mapped.logDet);
     const nn::Variable loss = nn::affine(nn::mean(likelihood), -1, 0);
@@ -288,7 +291,13 @@ Expected<bool> PlaneFlowLab::advance(LabContext& context) {
       trainer_ = before;
       return makeError(ErrorCode::cancelled, tr("Cancelled"));
     }
-    trainer_.step(context.stream(), lossOfStep(step));
+    flows::Flow::Watched watched;
+    trainer_.step(context.stream(), lossOfStep(step, watched));
+    if (!watched.empty()) {
+      std::vector<Tensor> state = trainer_.capture();  // the weights first
+      for (auto& [weight, value] : watched) state[weight] = std::move(value);
+      trainer_.restore(trainer_.steps(), state);
+    }
     // One step is recorded while the one before it runs: each holds all of its tensors until it is done.
     context.stream().wait();
     context.stream().submit();
@@ -434,6 +443,16 @@ void PlaneFlowLab::evaluate(gpu::Stream& stream) {
                .reshaped(Shape{cells_, cells_});
 }
 
+Expected<void> PlaneFlowLab::writeFiles(LabContext&, FolderWriter& folder) {
+  if (totalSteps_ == 0 || trainer_.weights().empty())
+    return makeError(ErrorCode::usage, tr("Nothing is learnt here that a file could keep"));
+  std::vector<std::pair<std::string, Tensor>> parts;
+  for (const nn::NamedTensor& w : trainer_.weights()) parts.emplace_back(w.name, w.value);
+  flows::Said said = said_;
+  said["steps"] = std::to_string(stepsAt(frame_));
+  return folder.write("model.safetensors", modelfile::safetensorsContent(parts, said));
+}
+
 Timeline PlaneFlowLab::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30}; }
 
 std::vector<Tensor> PlaneFlowLab::capture() const { return trainer_.capture(); }
@@ -464,7 +483,7 @@ std::vector<Metric> PlaneFlowLab::metrics() const {
   }
   if (energy_ >= 0) result.push_back({"path-energy", energy_, ""});
   std::int64_t parameters = 0;
-  for (const nn::NamedTensor& w : trainer_.weights()) parameters += w.value.count();
+  for (std::size_t i = 0; i < trainer_.weights().size(); ++i) parameters += flow_.watches(i) ? 0 : trainer_.weights()[i].value.count();
   result.push_back({"parameters", static_cast<double>(parameters), ""});
   return result;
 }

@@ -12,6 +12,7 @@
 #include "core/figure/marks/marks.h"
 #include "core/labs/generative/shared/plane_energy.h"
 #include "core/labs/generative/shared/plane_scene.h"
+#include "core/models/flow_file.h"
 #include "core/models/flows.h"
 #include "core/nn/trainer.h"
 #include "core/session/lab.h"
@@ -27,8 +28,9 @@ struct PlaneFlowPlan {
   // Trained on its own samples towards an energy: the loss is KL(model | target), with the energy turned up during the first half of the
   // run.
   bool reverse = false;
-  bool trained = true;  // off: nothing is learnt, and the timeline is one frame
-  nn::Weights weights;  // where it starts, or stays; empty: drawn
+  bool trained = true;         // off: nothing is learnt, and the timeline is one frame
+  nn::Weights weights;         // where it starts, or stays; empty: drawn
+  models::flows::Said said{};  // what a file with it says besides its tensors
 };
 
 // What is measured at one frame of the timeline, over the points shown.
@@ -47,6 +49,8 @@ class PlaneFlowLab : public Lab {
   void restore(std::int64_t frame, std::vector<Tensor> state) override;
   std::vector<Metric> metrics() const override;
   Changes pointer(const PointerEvent& event, const Values& values) const override;
+  // "model.safetensors": the weights as they stand. Error: usage, where nothing is learnt.
+  Expected<void> writeFiles(LabContext& context, FolderWriter& folder) override;
 
  protected:
   // `data`: the components of the data's density, noise included; empty where the law is an energy.
@@ -92,6 +96,7 @@ class PlaneFlowLab : public Lab {
   models::flows::Prior prior_ = models::flows::Prior::normal;
   double energyWeight_ = 0;
   bool estimated_ = false, reverse_ = false;
+  models::flows::Said said_;                   // what a file with the flow says besides its tensors
   std::shared_ptr<const PlaneEnergy> target_;  // the law, where it is not the scene's
   std::vector<kernels::Component> widened_;    // the scene's components with the noise on the data
   double energy_ = -1;                         // mean energy of the data points' ways; negative where nothing flows
@@ -118,7 +123,8 @@ class PlaneFlowLab : public Lab {
 
  private:
   Expected<void> begin(LabContext& context);
-  nn::Trainer::Loss lossOfStep(std::int64_t step) const;
+  // `watched`: what the flow watched of the batch, when the loss has been taken.
+  nn::Trainer::Loss lossOfStep(std::int64_t step, models::flows::Flow::Watched& watched) const;
   nn::Variable energyOf(const nn::Variable& x) const;
   Expected<void> measure(gpu::Stream& stream);  // the record and the picture of the present weights
   void evaluate(gpu::Stream& stream);

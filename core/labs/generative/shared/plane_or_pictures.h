@@ -23,6 +23,7 @@ class PlaneOrPictures : public Lab {
   Figure figure() const override { return part().figure(); }
   std::vector<Metric> metrics() const override { return part().metrics(); }
   Changes pointer(const PointerEvent& event, const Values& values) const override { return part().pointer(event, values); }
+  Expected<void> writeFiles(LabContext& context, FolderWriter& folder) override { return part().writeFiles(context, folder); }
 
  private:
   Lab& part() const { return *parts_[shown_]; }

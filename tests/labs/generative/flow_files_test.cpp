@@ -1,0 +1,154 @@
+// The claims of the labs nice and realnvp about files: a trained flow, of the plane or of pictures, comes back from its file to the same
+// bits, training goes on from it, and files that hold anything else are refused with a sentence.
+
+#include <cmath>
+
+#include "core/modelfile/safetensors_write.h"
+#include "tests/support/lab_session.h"
+#include "tests/support/scratch.h"
+
+using namespace orrery;
+using orrery::testing::arrayNamed;
+using orrery::testing::metricsAt;
+using orrery::testing::openLab;
+using orrery::testing::Scratch;
+
+namespace {
+
+const Value whole(std::int64_t v) { return Value(v); }
+const Value text(const char* v) { return Value(std::string(v)); }
+
+// The session's flow as a file in its own folder.
+Asset saved(Session& session, const Scratch& scratch, const std::string& name) {
+  const std::string folder = scratch.path(name);
+  std::filesystem::create_directories(folder);
+  std::string problem = "not written";
+  session.writeFiles(folder, [&](Expected<FilesWritten> written) { problem = written ? std::string() : written.error().message; });
+  REQUIRE(session.wait());
+  CHECK(problem.empty());
+  return Asset{folder + "/model.safetensors", ""};
+}
+
+void refused(Session& session, const Changes& changes, const std::string& why) {
+  REQUIRE(session.set(changes));
+  const auto done = session.wait();
+  REQUIRE_FALSE(done);
+  INFO(done.error().message);
+  CHECK(done.error().message.find(why) != std::string::npos);
+}
+
+Tensor filled(Shape shape, float value) { return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), value)); }
+
+}  // namespace
+
+TEST_CASE("nice and realnvp: a flow of the plane comes back from its file to the same bits, whatever the parameters say of it") {
+  const Scratch scratch;
+  const Changes small{{"steps", whole(12)},      {"steps-per-frame", whole(6)}, {"batch", whole(64)},
+                      {"particles", whole(256)}, {"raster", whole(32)},         {"width", whole(24)},
+                      {"couplings", whole(3)},   {"depth", whole(1)},           {"scene", text("moons")}};
+  struct Lab {
+    const char* id;
+    Changes own, other;  // of the flow that is saved; what is said when it is opened
+  };
+  const Lab labs[] = {
+      {"generative/nice", {{"prior", text("logistic")}}, {{"prior", text("normal")}, {"scale-layer", false}}},
+      {"generative/realnvp", {{"batch-norm", true}, {"scale-bound", 1.35}}, {{"batch-norm", false}, {"scale-bound", 3.0}}},
+  };
+  std::vector<Asset> files;
+  for (const Lab& lab : labs) {
+    INFO(lab.id);
+    auto session = openLab(lab.id, small);
+    REQUIRE(session->set(lab.own));
+    const auto trained = metricsAt(*session, 2);
+    const auto samples = arrayNamed(*session, "samples.model.xy"), latents = arrayNamed(*session, "layers.points.xy");
+    files.push_back(saved(*session, scratch, std::string(lab.id).substr(11)));
+
+    REQUIRE(session->set(lab.other));
+    REQUIRE(session->set({{"weights", files.back()}, {"couplings", whole(2)}, {"width", whole(16)}, {"depth", whole(2)}}));
+    const auto back = metricsAt(*session, 0);
+    for (const char* metric : {"nll", "inverse-error", "mass.raster", "parameters"}) CHECK(back.at(metric) == trained.at(metric));
+    CHECK(arrayNamed(*session, "samples.model.xy") == samples);
+    CHECK(arrayNamed(*session, "layers.points.xy") == latents);
+    // Training goes on from it, and the flow it then is can be kept again.
+    CHECK(metricsAt(*session, 2).at("nll") != back.at("nll"));
+    const Asset again = saved(*session, scratch, std::string(lab.id).substr(11) + "-again");
+    const double nll = metricsAt(*session, 2).at("nll");
+    REQUIRE(session->set("weights", again));
+    CHECK(metricsAt(*session, 0).at("nll") == nll);
+  }
+
+  // What is none of theirs.
+  auto nice = openLab("generative/nice", small);
+  refused(*nice, {{"weights", files[1]}}, "open it in RealNVP");
+  const auto written = [&](const char* name, const std::vector<std::pair<std::string, Tensor>>& tensors,
+                           const std::map<std::string, std::string>& said = {}) {
+    const std::string path = scratch.path(name);
+    REQUIRE(modelfile::writeSafetensors(path, tensors, said));
+    return Asset{path, ""};
+  };
+  refused(*nice, {{"weights", written("other.safetensors", {{"weight", filled(Shape{4, 4}, 1)}})}}, "has no flow of couplings in it");
+  refused(*nice, {{"weights", written("three.safetensors", {{"layers.0.log_scale", filled(Shape{3}, 0)}})}}, "has 3 dimensions");
+  const std::vector<std::pair<std::string, Tensor>> headless{{"layers.0.0.weight", filled(Shape{8, 2}, 0.1f)},
+                                                             {"layers.0.0.bias", filled(Shape{8}, 0)},
+                                                             {"layers.0.shift.weight", filled(Shape{2, 8}, 0.1f)}};
+  refused(*nice, {{"weights", written("headless.safetensors", headless)}}, "needs a tensor 'layers.0.shift.bias' of shape [2]");
+  refused(*nice, {{"weights", written("infinite.safetensors", {{"layers.0.log_scale", filled(Shape{2}, INFINITY)}})}}, "are not numbers");
+  refused(*nice, {{"weights", written("law.safetensors", {{"layers.0.log_scale", filled(Shape{2}, 0)}}, {{"prior", "cauchy"}})}},
+          "should say one of normal, logistic for 'prior'");
+  auto realnvp = openLab("generative/realnvp", small);
+  refused(*realnvp, {{"weights", written("bound.safetensors", {{"layers.0.log_scale", filled(Shape{2}, 0)}}, {{"scale_bound", "wide"}})}},
+          "should say a number from 0 to 5 for 'scale_bound'");
+  REQUIRE(realnvp->set("weights", files[0]));  // couplings that only shift are affine ones that do not scale
+  CHECK(std::isfinite(metricsAt(*realnvp, 1).at("nll")));
+}
+
+TEST_CASE("nice and realnvp: a flow of pictures comes back from its file to the same bits, and another lab's is refused") {
+  const Scratch scratch;
+  const Changes small{{"data", text("single")},     {"side", whole(8)},          {"pictures", whole(64)},
+                      {"picture-batch", whole(16)}, {"picture-steps", whole(10)}, {"steps-per-frame", whole(5)}};
+  struct Lab {
+    const char* id;
+    Changes own, other;
+  };
+  const Lab labs[] = {
+      {"generative/nice",
+       {{"couplings", whole(3)}, {"picture-width", whole(32)}, {"split", text("random")}, {"prior", text("logistic")}},
+       {{"couplings", whole(1)}, {"picture-width", whole(16)}, {"split", text("halves")}, {"prior", text("normal")}}},
+      {"generative/realnvp",
+       {{"couplings-per-stage", whole(1)},
+        {"hidden", whole(16)},
+        {"scale-bound", 0.85},
+        {"alpha", 0.035},
+        {"logit", text("two")},
+        {"actnorm", true}},
+       {{"couplings-per-stage", whole(2)},
+        {"hidden", whole(32)},
+        {"scale-bound", 2.0},
+        {"alpha", 0.1},
+        {"logit", text("one")},
+        {"actnorm", false}}},
+  };
+  std::vector<Asset> files;
+  for (const Lab& lab : labs) {
+    INFO(lab.id);
+    auto session = openLab(lab.id, small);
+    REQUIRE(session->set(lab.own));
+    const auto trained = metricsAt(*session, 2);
+    files.push_back(saved(*session, scratch, std::string(lab.id).substr(11)));
+    REQUIRE(session->set(lab.other));
+    REQUIRE(session->set("weights", files.back()));
+    const auto back = metricsAt(*session, 0);
+    CHECK(back.at("bits.held-out") == trained.at("bits.held-out"));
+    CHECK(back.at("inverse-error") == trained.at("inverse-error"));
+    CHECK(metricsAt(*session, 2).at("bits.held-out") != back.at("bits.held-out"));
+    refused(*session, {{"data", text("plane")}},
+            std::string(lab.id) == "generative/nice" ? "has 192 dimensions" : "has no flow of couplings in it");
+  }
+  auto nice = openLab("generative/nice", small, {}, true);
+  refused(*nice, {{"weights", files[1]}}, "has no flow of couplings in it");
+  refused(*nice, {{"weights", files[0]}, {"side", whole(16)}}, "pictures of 16 x 16 pixels have 768");
+  auto realnvp = openLab("generative/realnvp", small, {}, true);
+  refused(*realnvp, {{"weights", files[0]}}, "has no flow of pictures in it");
+  auto glow = openLab("generative/glow", {{"data", text("single")}, {"side", whole(8)}, {"pictures", whole(64)}}, {}, true);
+  refused(*glow, {{"weights", files[1]}}, "it is RealNVP's");
+}
