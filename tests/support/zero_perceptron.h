@@ -11,12 +11,15 @@
 
 namespace orrery::testing {
 
-inline std::string zeroPerceptron(const Scratch& folder, std::int64_t coordinates = 2) {
-  const std::string path = folder.path("zero-" + std::to_string(coordinates) + ".safetensors");
-  const auto zeros = [](Shape shape) { return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), 0.0f)); };
-  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", zeros(Shape{8, coordinates + 1})},
-                                                                                        {"2.weight", zeros(Shape{coordinates, 8})}}));
+inline std::string perceptronOf(float value, const Scratch& folder, std::int64_t coordinates = 2) {
+  const std::string path = folder.path((value == 0 ? "zero-" : "same-") + std::to_string(coordinates) + ".safetensors");
+  const auto filled = [&](Shape shape) { return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), value)); };
+  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", filled(Shape{8, coordinates + 1})},
+                                                                                        {"2.weight", filled(Shape{coordinates, 8})}}));
   return path;
 }
+inline std::string zeroPerceptron(const Scratch& folder, std::int64_t coordinates = 2) { return perceptronOf(0, folder, coordinates); }
+// Finite weights whose products are not.
+inline std::string overflowingPerceptron(const Scratch& folder) { return perceptronOf(1e25f, folder); }
 
 }  // namespace orrery::testing

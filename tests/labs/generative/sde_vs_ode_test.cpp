@@ -512,6 +512,7 @@ TEST_CASE("networks that cannot run and solvers that cannot take noise are refus
   };
   refused({{"denoiser-left", text("network")}}, "no network yet");
   refused(stated(zeroPerceptron(folder, 3), "F"), "3 coordinates");
+  refused(stated(orrery::testing::overflowingPerceptron(folder), "F"), "overflow");
   refused({{"solver-left", text("rk45")}}, "noise share");
   refused({{"solver-left", text("unipc-2")}}, "noise share");
   refused({{"solver-right", text("ddpm-large")}}, "noise share");

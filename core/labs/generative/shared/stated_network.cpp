@@ -1,6 +1,8 @@
 #include "core/labs/generative/shared/stated_network.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace orrery::generative {
 
@@ -105,6 +107,14 @@ Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabC
   if (const double deviation = context.number("network-deviation"); deviation > 0) stated.dataDeviation = deviation;
   auto opened = models::MlpDenoiser::open(path, stated, activation == "file" ? "" : activation);
   if (!opened) return opened.error();
+  // Weights that are finite may still overflow on the device.
+  for (const double level : {0.05, 1.0, 20.0}) {
+    const diffusion::State answer = opened->denoise(diffusion::State(opened->dimension(), level), level);
+    if (!std::all_of(answer.begin(), answer.end(), [](double v) { return std::abs(v) < std::numeric_limits<float>::max(); })) {
+      return makeError(ErrorCode::badInput, trf("{}: at σ = {} the network answers no number: its weights are so large that they overflow", path,
+                                                fmt::format("{:.3g}", level)));
+    }
+  }
   return std::make_shared<const models::MlpDenoiser>(*std::move(opened));
 }
 
