@@ -3,7 +3,7 @@
 //   x' = sqrt(abar') D + sqrt(1 - abar' - varsigma^2) epshat + varsigma z,
 //   varsigma = eta sqrt((1 - abar') / (1 - abar)) sqrt(1 - abar / abar')
 // eta = 1 is DDPM on the sub-sequence, eta = 0 one Euler step of d xbar / d level = (xbar - D) / level. The denoiser D is exact
-// (generative.md C3), so what is wrong is the steps' own. The cloud runs on the device in f32; errors against the exact path, walks between
+// (generative.md C3), so what is wrong is the steps' own; or it is a user's network, which errs as well. The cloud runs on the device in f32; errors against the exact path, walks between
 // latents and inversion are computed on the host in double precision. States are kept scaled (x_t / alpha_t) and shown as x_t. Units: data
 // units. Random numbers, key = seed: latents: core/diffusion/noise.h, off the path, purpose 0; z of step i, particle j: (j / 2, i, 44, 0);
 // draws from one latent: purposes 1 and 2 of noise.h; data: (j, 0, 45, .); exact samples: (j, 0, 46 or 47, .).
@@ -24,7 +24,9 @@ namespace {
 
 constexpr std::size_t manyDraws = 48;
 constexpr std::size_t measuredMost = 4096;
+constexpr std::int64_t comparedMost = 512;  // particles that a network takes through another number of steps
 constexpr int referenceSteps = 1024;  // of the exact path: errors below 1e-8
+constexpr int networkSteps = 256;     // of a network's own
 constexpr double almostZero = 1e-6;   // it ends here instead of at 0: what remains moves a particle by less than 1e-5
 
 }  // namespace
@@ -47,6 +49,19 @@ State Ddim::exactEnd(const State& latent, double from, double to) const {
   State end = scene_.mixture.reference(from * latent, from, std::max(to, almostZero), referenceSteps);
   exact_.emplace(std::pair{from, to}, end);
   return end;
+}
+
+State Ddim::ownEnd(const State& latent, double from, double to) const {
+  if (!network_) return exactEnd(latent, from, to);
+  return diffusion::referencePath([this](const State& x, double level) { return denoise(x, level); }, from * latent, from,
+                                  std::max(to, almostZero), networkSteps);
+}
+
+kernels::StepResult Ddim::cloudSteps(gpu::Stream& stream, const std::vector<LinearStep>& steps, const kernels::DevicePlan& plan,
+                                     std::int64_t first, std::int64_t count, const Tensor& state, bool trail) const {
+  if (!network_) return linearSteps(stream, table_, plan, first, count, state, seed_, stepPurpose, trail);
+  const auto denoiser = [&](const Tensor& x, double level) { return network_->denoise(stream, x, level); };
+  return linearSteps(stream, denoiser, steps, first, count, state, seed_, stepPurpose, trail);
 }
 
 bool Ddim::keepsTime(const LabContext& context) const {
@@ -73,6 +88,10 @@ Expected<void> Ddim::update(LabContext& context) {
     scene_ = std::move(*scene);
     table_ = kernels::makeMixtureTable(scene_.density.components);
   }
+  auto network = chosenPlaneNetwork(context, network_);
+  if (!network) return kept(network.error());
+  const bool otherDenoiser = *network != network_;
+  network_ = *std::move(network);
   T_ = static_cast<int>(context.integer("chain"));
   N_ = static_cast<int>(context.integer("steps"));
   spacing_ = context.text("spacing");
@@ -114,7 +133,12 @@ Expected<void> Ddim::update(LabContext& context) {
   if (fresh || context.anyChanged({"seed", "chain", "schedule", "final"})) exact_.clear();
   if (!stays) {
     begin(context);
-    if (auto done = measureConvergence(); !done) return kept(done.error());
+    trackEnd();
+    if (fresh || otherDenoiser || context.anyChanged({"seed", "chain", "schedule", "final", "spacing"})) {
+      if (auto done = measureConvergence(); !done) return kept(done.error());
+      networkErrors_ = {};
+      if (network_) networkErrors_ = judgeNetwork(*stream_, table_, *network_, scene_, chain_.level(T_), chain_.level(1), seed_);
+    }
     roundTrip_.reset();
     etaCurves_.clear();
   } else if (context.anyChanged({"trails", "compare-steps"})) {
@@ -156,12 +180,15 @@ void Ddim::begin(LabContext& context) {
   plan_ = kernels::upload(linearPlan(steps_));
   const auto count = static_cast<std::int64_t>(steps_.size());
   // A run of one level and no step is its own end.
-  end_ = count > 0 ? linearSteps(stream, table_, plan_, 0, count, start_, seed_, stepPurpose).state : start_;
+  end_ = count > 0 ? cloudSteps(stream, steps_, plan_, 0, count, start_).state : start_;
   if (compared_ > 0 && compared_ <= T_) {
     if (const auto levels = levelsFor(compared_)) {
       if (const auto steps = ddimSteps(*levels, eta_); steps && !steps->empty()) {
         const auto plan = kernels::upload(linearPlan(*steps));
-        comparedEnd_ = linearSteps(stream, table_, plan, 0, plan.count, pairsOf(latents, levels->front()), seed_, stepPurpose).state;
+        const Tensor first = pairsOf(latents, levels->front());
+        comparedEnd_ = cloudSteps(stream, *steps, plan, 0, static_cast<std::int64_t>(steps->size()),
+                                  network_ ? first.rows(0, std::min(comparedMost, particles_)) : first)
+                           .state;
       }
     }
   }
@@ -171,7 +198,7 @@ void Ddim::begin(LabContext& context) {
   if (trails_ > 0 && count > 0) {
     const std::int64_t followed = std::min<std::int64_t>((trails_ + 3) / 4 * 4, particles_);
     const Tensor head = start_.rows(0, followed);
-    const Tensor whole = withStart(stream, head, linearSteps(stream, table_, plan_, 0, count, head, seed_, stepPurpose, true).trail);
+    const Tensor whole = withStart(stream, head, cloudSteps(stream, steps_, plan_, 0, count, head, true).trail);
     const auto from = whole.as<float>();
     std::vector<float> points;
     for (std::int64_t f = 0; f <= count; ++f) {
@@ -210,10 +237,19 @@ void Ddim::begin(LabContext& context) {
   slicedFloor_ = slicedWasserstein2(truth[0], truth[1]);
 }
 
+// The tracked latents under the present steps, in double precision.
+void Ddim::trackEnd() {
+  const State latent = diffusion::Noise(seed_, 2 * tracked()).fresh(0, 0);
+  diffusion::Noise noise(seed_, latent.size());
+  trackedEnd_ = runSteps([this](const State& x, double level) { return denoise(x, level); }, steps_, levels_.front() * latent,
+                         [&](std::size_t i) { return noise.fresh(static_cast<std::uint32_t>(i), 3); })
+                    .back();
+}
+
 // Data to latents and back, in double precision.
 void Ddim::beginInversion() {
   const std::size_t work =
-      scene_.density.components.size() * levels_.size() * static_cast<std::size_t>(2 + (mode_ == Mode::fixedPoint ? iterations_ : 0));
+      cost() * levels_.size() * static_cast<std::size_t>(2 + (mode_ == Mode::fixedPoint ? iterations_ : 0));
   const auto n = std::clamp<std::size_t>((1u << 23) / work, 32, 1024);
   std::vector<double> positive = levels_;
   if (positive.back() == 0) positive.pop_back();
@@ -264,8 +300,8 @@ double Ddim::placeAt(std::int64_t frame) const {
 
 // From the latents on both ways from a to b, and from the present one.
 void Ddim::walk() {
-  const std::size_t work = scene_.density.components.size() * std::max<std::size_t>(1, steps_.size());
-  const std::size_t points = std::clamp<std::size_t>(20'000'000 / work, 17, 129);
+  const std::size_t work = cost() * std::max<std::size_t>(1, steps_.size());
+  const std::size_t points = std::clamp<std::size_t>((network_ ? 4'000'000 : 20'000'000) / work, 17, 129);
   const auto denoiser = [this](const State& x, double level) { return denoise(x, level); };
   const double top = levels_.front(), last = std::max(levels_.back(), 0.02);
   for (const bool spherical : {false, true}) {
@@ -302,7 +338,7 @@ void Ddim::walk() {
 
 Expected<bool> Ddim::advance(LabContext& context) {
   if (frame_ + 1 >= timeline().frames) return false;
-  if (mode_ == Mode::sample) state_ = linearSteps(context.stream(), table_, plan_, frame_, 1, state_, seed_, stepPurpose).state;
+  if (mode_ == Mode::sample) state_ = cloudSteps(context.stream(), steps_, plan_, frame_, 1, state_).state;
   ++frame_;
   if (mode_ != Mode::sample) state_ = pairsOf(visited_[static_cast<std::size_t>(frame_)]);
   return true;
@@ -328,28 +364,23 @@ std::vector<Metric> Ddim::metrics() const {
     result.push_back({"error." + std::to_string(static_cast<int>(convergence_.steps[i])), convergence_.error[i], ""});
 
   // The tracked latents under the present steps: how far from the exact path, and how wide.
-  const State latent = diffusion::Noise(seed_, 2 * tracked()).fresh(0, 0);
-  const State exact = exactEnd(latent, levels_.front(), levels_.back());
-  diffusion::Noise noise(seed_, latent.size());
-  const State end = runSteps([this](const State& x, double level) { return denoise(x, level); }, steps_, levels_.front() * latent,
-                             [&](std::size_t i) { return noise.fresh(static_cast<std::uint32_t>(i), 3); })
-                        .back();
+  const State exact = exactEnd(diffusion::Noise(seed_, 2 * tracked()).fresh(0, 0), levels_.front(), levels_.back());
   const auto size = [](const State& x) {
     double sum = 0;
     for (const double v : x) sum += v * v;
     return std::sqrt(sum);
   };
-  result.push_back({"error", apart(end, exact), ""});
-  result.push_back({"width-over-exact", size(end) / std::max(size(exact), 1e-300), ""});
+  result.push_back({"error", apart(trackedEnd_, exact), ""});
+  result.push_back({"width-over-exact", size(trackedEnd_) / std::max(size(exact), 1e-300), ""});
+  if (network_) {
+    result.push_back({"network-error", networkErrors_.at(levelAt(frame_)), ""});
+    for (std::size_t i = 0; i < convergence_.steps.size(); ++i)
+      result.push_back({"apart." + std::to_string(static_cast<int>(convergence_.steps[i])), convergence_.apart[i], ""});
+  }
   if (mode_ == Mode::sample) {
     result.push_back({"sw2", sliced_, ""});
     result.push_back({"sw2.floor", slicedFloor_, ""});
-    if (!comparedEnd_.empty()) {
-      const auto a = end_.as<float>(), b = comparedEnd_.as<float>();
-      double sum = 0;
-      for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
-      result.push_back({"compared", std::sqrt(sum / static_cast<double>(a.size() / 2)), ""});
-    }
+    if (!comparedEnd_.empty()) result.push_back({"compared", comparedApart(), ""});
     double spread = 0;
     const State& last = draws_.back();
     for (std::size_t i = 0; i + 1 < last.size(); i += 2) spread = std::max(spread, std::hypot(last[i] - last[0], last[i + 1] - last[1]));

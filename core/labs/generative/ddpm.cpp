@@ -18,7 +18,6 @@
 #include "core/base/text.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
-#include "core/kernels/slice.h"
 #include "core/labs/generative/ddpm/lab.h"
 #include "core/labs/generative/shared/stated_network.h"
 
@@ -216,26 +215,19 @@ void Ddpm::begin(LabContext& context) {
 }
 
 Tensor Ddpm::reverse(gpu::Stream& stream, Tensor state, std::int64_t first, std::int64_t count, Tensor* trail) const {
-  if (clip_ <= 0 && !dropped_) {
-    auto result = linearSteps(stream, table_, plan_, first, count, state, seed_, stepPurpose, trail != nullptr);
-    if (trail != nullptr) *trail = result.trail;
-    return result.state;
-  }
   // Under a network, or with a clamp on the denoised point, every step is taken apart.
-  std::vector<Tensor> states;
-  for (std::int64_t i = first; i < first + count; ++i) {
-    const LinearStep& step = steps_[static_cast<std::size_t>(i)];
-    Tensor D = dropped_ ? dropped_->denoise(stream, state, step.level)
-                        : kernels::mixture(stream, table_, state, 1, step.level, kernels::MixtureOutput::denoiser);
+  const auto clamped = [&](const Tensor& x, double level) {
+    Tensor D = dropped_ ? dropped_->denoise(stream, x, level) : kernels::mixture(stream, table_, x, 1, level, kernels::MixtureOutput::denoiser);
     if (clip_ > 0) {
       D = kernels::binary(stream, kernels::Binary::max, D, Tensor::from(Shape{1}, {static_cast<float>(-clip_)}));
       D = kernels::binary(stream, kernels::Binary::min, D, Tensor::from(Shape{1}, {static_cast<float>(clip_)}));
     }
-    state = linearStep(stream, step, static_cast<std::uint32_t>(i), state, D, seed_, stepPurpose);
-    if (trail != nullptr) states.push_back(state.reshaped(Shape{1, state.shape()[0], 2}));
-  }
-  if (trail != nullptr) *trail = kernels::concat(stream, states, 0);
-  return state;
+    return D;
+  };
+  auto result = clip_ <= 0 && !dropped_ ? linearSteps(stream, table_, plan_, first, count, state, seed_, stepPurpose, trail != nullptr)
+                                        : linearSteps(stream, clamped, steps_, first, count, state, seed_, stepPurpose, trail != nullptr);
+  if (trail != nullptr) *trail = result.trail;
+  return result.state;
 }
 
 int Ddpm::filmTime(std::size_t tile) const {

@@ -10,6 +10,7 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using namespace orrery::generative;
@@ -265,6 +266,82 @@ TEST_CASE("ddim: what cannot run is refused with its reason, and the lab stays u
   refused({{"steps", whole(200)}, {"chain", whole(100)}}, "more than the chain's");
   refused({{"compare-steps", whole(200)}, {"chain", whole(100)}}, "more than the chain's");
   refused({{"steps", whole(1)}, {"inversion", text("explicit")}}, "at least 2");
+  const orrery::testing::Scratch folder;
+  refused({{"denoiser", text("network")}}, "no network yet");
+  refused({{"denoiser", text("network")}, {"network", Asset{orrery::testing::zeroPerceptron(folder, 3), ""}}}, "3 coordinates");
   REQUIRE(session->set("steps", whole(1)));
   REQUIRE(session->wait());
+}
+
+TEST_CASE("ddim: a user's network takes every step, forwards and backwards, and its errors are those of its closed form") {
+  const orrery::testing::Scratch folder;
+  const std::string path = orrery::testing::zeroPerceptron(folder);
+  folder.write("config.json", R"({"prediction_type": "F", "noise_schedule": "edm", "time": "log-level"})");
+  auto session = openLab({{"scene", text("gauss")},
+                          {"network", Asset{path, ""}},
+                          {"final", text("least")},
+                          {"particles", whole(512)},
+                          {"compare-steps", whole(50)},
+                          {"lower-left", text("network")},
+                          {"lower-right", text("network-levels")}});
+  const auto noteOf = [&](const char* id) {
+    for (const Panel& panel : session->picture()->figure.panels)
+      if (panel.id == id) return panel.note;
+    FAIL("no panel " << id);
+    return std::string();
+  };
+  // As EDM's F of deviation 1/2 the network is the exact denoiser of this Gaussian, asked step by step in f32 by the cloud, in double
+  // precision by what is measured; the reference of its own path has 256 steps of order 4.
+  for (const double eta : {0.0, 1.0}) {
+    REQUIRE(session->set({{"eta", Value(eta)}, {"denoiser", text("exact")}}));
+    const auto middle = metricsAt(*session, 10);
+    const auto flying = arrayNamed(*session, "planes.flying.xy"), samples = arrayNamed(*session, "planes.samples.xy"),
+               trails = arrayNamed(*session, "planes.trails.xy");
+    REQUIRE(middle.count("network-error") == 0);
+    REQUIRE(session->set("denoiser", text("network")));
+    const auto same = metricsAt(*session, 10);
+    INFO("eta " << eta);
+    CHECK(same.at("network-error") < 1e-6);
+    for (const auto& [name, before] : {std::pair{"planes.flying.xy", flying}, {"planes.samples.xy", samples}, {"planes.trails.xy", trails}}) {
+      const auto found = arrayNamed(*session, name);
+      REQUIRE(found.size() == before.size());
+      for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == Approx(before[i]).margin(1e-4));
+    }
+    for (const char* metric : {"error", "error.20", "error.1000", "width-over-exact", "compared"})
+      CHECK(same.at(metric) == Approx(middle.at(metric)).epsilon(1e-3).margin(1e-5));
+    CHECK(same.at("order") == Approx(middle.at("order")).margin(1e-3));
+    CHECK(same.at("apart.100") == Approx(same.at("error.100")).epsilon(1e-3));
+    CHECK(noteOf("network-levels").empty());
+  }
+  // Frame by frame to the same bits, there and back.
+  const auto end = metricsAt(*session, 19);
+  metricsAt(*session, 4);
+  CHECK(metricsAt(*session, 19) == end);
+  // Saying x_0 = 0 everywhere, a step is x' = x b / a: no step count errs against its own path, any inversion returns, and the cloud is
+  // narrower than it should be by (sigma_N / sigma_0) sqrt((c^2 + sigma_0^2) / (c^2 + sigma_N^2)).
+  REQUIRE(session->set({{"prediction", text("x0")}, {"eta", Value(0.0)}}));
+  const auto zero = metricsAt(*session, 0);
+  const Chain chain = linearChain();
+  const double top = chain.level(1000), low = chain.level(1), ratio = low / top * std::sqrt((0.25 + top * top) / (0.25 + low * low));
+  CHECK(zero.at("width-over-exact") == Approx(ratio).epsilon(1e-6));
+  for (const char* N : {"5", "20", "1000"}) {
+    // The reference errs by h^5 / 120 per step of h = 0.038.
+    CHECK(zero.at(std::string("error.") + N) < 1e-6);
+    CHECK(zero.at(std::string("apart.") + N) == Approx(zero.at("error")).epsilon(1e-6));
+  }
+  CHECK(zero.at("compared") < 1e-6);
+  const auto levels = arrayNamed(*session, "network-levels.error.x"), errors = arrayNamed(*session, "network-levels.error.y");
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const auto s = static_cast<double>(levels[i]);
+    // Off by D = c^2 / (c^2 + s^2) x; of 1024 points four standard errors of a root mean square.
+    CHECK(static_cast<double>(errors[i]) == Approx(std::sqrt(2.0) * 0.25 / std::sqrt(0.25 + s * s)).epsilon(4 / std::sqrt(4096.0)));
+  }
+  REQUIRE(session->set({{"inversion", text("explicit")}, {"lower-left", text("round-trip")}}));
+  const auto back = metricsAt(*session, 0);
+  CHECK(back.at("return.mean") < 1e-12);
+  CHECK(back.at("round-trip.explicit.20") < 1e-12);
+  // Declared against its config.json to say eps, it denies all noise: that is held against it.
+  REQUIRE(session->set({{"prediction", text("epsilon")}, {"inversion", text("off")}}));
+  REQUIRE(session->wait());
+  CHECK(noteOf("network-levels").find("deviation") != std::string::npos);
 }

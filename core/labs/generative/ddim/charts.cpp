@@ -11,8 +11,13 @@ namespace orrery::generative {
 Panel Ddim::convergencePanel() const {
   Panel panel;
   panel.id = "convergence";
-  panel.title = convergence_.order > 0 ? trf("Error against the exact path: order {}", fmt::format("{:.2f}", convergence_.order))
-                                       : tr("Error against the exact path");
+  const bool network = !convergence_.apart.empty();
+  const std::string order = fmt::format("{:.2f}", convergence_.order);
+  if (network)
+    panel.title = convergence_.order > 0 ? trf("Error against your network's own path: order {}", order)
+                                         : tr("Error against your network's own path");
+  else
+    panel.title = convergence_.order > 0 ? trf("Error against the exact path: order {}", order) : tr("Error against the exact path");
   panel.note = tr("η = 0, at the least noise level");
   panel.x.label = tr("steps N");
   panel.x.scale = panel.y.scale = ScaleKind::log;
@@ -20,13 +25,20 @@ Panel Ddim::convergencePanel() const {
   panel.x.grid = panel.y.grid = true;
   if (!convergence_.error.empty()) {
     const auto [least, most] = std::minmax_element(convergence_.error.begin(), convergence_.error.end());
-    if (*least > 0) panel.y.range = Range{std::pow(10.0, std::floor(std::log10(*least))), 1.5 * *most};
+    const double high = network ? std::max(*most, *std::max_element(convergence_.apart.begin(), convergence_.apart.end())) : *most;
+    if (*least > 0) panel.y.range = Range{std::pow(10.0, std::floor(std::log10(*least))), 1.5 * high};
   }
   auto line = curveOf("error", convergence_.steps, convergence_.error, Paint::of(Role::deterministic), tr("the same latents"));
   line->markers = true;
   line->xName = tr("steps");
   line->yName = tr("error");
   panel.marks.push_back(line);
+  if (network) {
+    // Where more steps stop helping: what is left is the network's.
+    auto apart = curveOf("apart", convergence_.steps, convergence_.apart, Paint::of(Role::accent), tr("against the exact path"));
+    apart->markers = true;
+    panel.marks.push_back(apart);
+  }
   if (convergence_.steps.size() > 1) {
     // Half the error for twice the steps, through the last point.
     std::vector<double> guide;
@@ -169,7 +181,21 @@ Panel Ddim::etaPanel() const {
   return panel;
 }
 
+Panel Ddim::networkPanel(const std::string& kind) const {
+  if (!network_) {
+    Panel panel;
+    panel.id = kind;
+    panel.message = tr("No network runs: choose it as the denoiser, or drop its file");
+    return panel;
+  }
+  // At the end of the run the least level of the chain.
+  const double level = std::max(levelAt(frame_), chain_.level(1));
+  if (kind == "network-levels") return networkErrorChart(networkErrors_, level, Paint::of(Role::deterministic));
+  return networkErrorMap(*stream_, table_, *network_, level, scaleOf(level), half(), networkErrors_.at(level), networkErrors_.complaint);
+}
+
 Panel Ddim::lowerPanel(const std::string& kind) const {
+  if (kind == "network" || kind == "network-levels") return networkPanel(kind);
   if (kind == "round-trip") return roundTripPanel();
   if (kind == "histogram") return histogramPanel();
   if (kind == "walk") return walkPanel();

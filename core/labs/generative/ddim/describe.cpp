@@ -1,6 +1,7 @@
 // What the lab ddim offers: its parameters, presets, views and files.
 
 #include "core/labs/generative/ddim/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -19,7 +20,9 @@ Choice charts() {
            {"walk", "Walk between two latents"},
            {"eta", "How much noise"},
            {"round-trip", "Round trips against steps"},
-           {"histogram", "Errors of the round trip"}}};
+           {"histogram", "Errors of the round trip"},
+           {"network", "What the network gets wrong"},
+           {"network-levels", "The network's error by noise level"}}};
 }
 
 }  // namespace
@@ -32,6 +35,8 @@ LabEntry Ddim::describe() {
   using namespace std::string_literals;
   const auto whole = [](std::int64_t v) { return Value(v); };
   entry.parameters = planeSceneParameters("ring8");
+  const auto denoiser = planeDenoiserParameters("What every step asks for D: the exact answer, or a network of yours.");
+  entry.parameters.insert(entry.parameters.end(), denoiser.begin(), denoiser.end());
   const std::vector<Parameter> own = {
       {"chain", "Timesteps T", "Length of the chain the network was trained on.", "Steps", whole(1000), Integer{10, 1000, true}},
       {"schedule", "Noise schedule", "How much noise each timestep has.", "Steps", "linear"s,
@@ -98,8 +103,9 @@ LabEntry Ddim::describe() {
         {"lower-right", "convergence"s}}},
   };
   entry.views = {{"planes", "Latents and samples"}, {"convergence", "Error against steps"},      {"walk", "Walk between two latents"},
-                 {"eta", "How much noise"},         {"round-trip", "Round trips against steps"}, {"histogram", "Errors of the round trip"}};
-  entry.accepts = {planeSceneAcceptance()};
+                 {"eta", "How much noise"},         {"round-trip", "Round trips against steps"}, {"histogram", "Errors of the round trip"},
+                 {"network", "What the network gets wrong"}, {"network-levels", "The network's error by noise level"}};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"denoiser", "network"s}, {"lower-right", "network"s}}, 62, 2)};
   entry.make = [] { return std::make_unique<Ddim>(); };
   return entry;
 }

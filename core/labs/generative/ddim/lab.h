@@ -2,6 +2,7 @@
 // The lab generative/ddim: its state, shared by the computing half (ddim.cpp, measure.cpp) and the drawing half (planes.cpp, charts.cpp);
 // what it offers is in describe.cpp.
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "core/labs/generative/ddim/steps.h"
+#include "core/labs/generative/shared/plane_network.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 #include "core/metrics/distances.h"
 #include "core/session/lab.h"
@@ -37,7 +39,8 @@ class Ddim : public Lab {
     std::vector<double> w, norm, latentX, latentY, endX, endY, logDensity;
   };
   struct Convergence {
-    std::vector<double> steps, error;  // of the present spacing without noise, against the exact path at the least level
+    std::vector<double> steps, error;  // of the present spacing without noise, against the denoiser's own path at the least level
+    std::vector<double> apart;         // of a network: against the exact path
     double order = 0;                  // between the last two of at least 64 steps
   };
   struct RoundTrip {
@@ -48,18 +51,28 @@ class Ddim : public Lab {
     std::vector<double> eta, distance;
   };
 
-  diffusion::State denoise(const diffusion::State& x, double level) const { return scene_.mixture.denoise(x, level); }
+  diffusion::State denoise(const diffusion::State& x, double level) const {
+    return network_ ? network_->denoise(x, level) : scene_.mixture.denoise(x, level);
+  }
+  // In evaluations of one component: a network costs as much as so many.
+  std::size_t cost() const { return network_ ? std::max<std::size_t>(network_->parameters() / 64, 1) : scene_.density.components.size(); }
+  // Steps of the cloud on the device; `plan` is that of `steps`.
+  kernels::StepResult cloudSteps(gpu::Stream& stream, const std::vector<LinearStep>& steps, const kernels::DevicePlan& plan,
+                                 std::int64_t first, std::int64_t count, const Tensor& state, bool trail = false) const;
   std::size_t tracked() const;  // particles followed in double precision: fewer when a density has many components
   diffusion::State exactEnd(const diffusion::State& latent, double from, double to) const;
+  diffusion::State ownEnd(const diffusion::State& latent, double from, double to) const;  // of the network's path
   Expected<std::vector<double>> levelsFor(int N) const;
   void begin(LabContext& context);  // the cloud, its trails and where it ends
   void beginInversion();
+  void trackEnd();
   void walk();
 
   // measure.cpp
   static double apart(const diffusion::State& a, const diffusion::State& b);  // root mean square distance of particles
   static std::vector<double> distancesOf(const diffusion::State& a, const diffusion::State& b);
   static double meanOf(const std::vector<double>& values);
+  double comparedApart() const;  // of the clouds of two step counts
   Expected<void> measureConvergence();
   Expected<void> measureRoundTrip(LabContext& context);
   Expected<void> measureEta(LabContext& context);
@@ -83,9 +96,12 @@ class Ddim : public Lab {
   Panel histogramPanel() const;
   Panel walkPanel() const;
   Panel etaPanel() const;
+  Panel networkPanel(const std::string& kind) const;
 
   PlaneScene scene_;
   kernels::MixtureTable table_;
+  PlaneNetwork network_;  // a user's, instead of the exact denoiser
+  NetworkErrors networkErrors_;
   Chain chain_;
   std::vector<double> levels_;
   std::vector<LinearStep> steps_;
@@ -105,6 +121,7 @@ class Ddim : public Lab {
   std::vector<diffusion::State> visited_;     // inversion: every frame, on the host
   double residual_ = 0, returnError_ = 0;
   std::vector<double> residuals_, returnErrors_;
+  diffusion::State trackedEnd_;          // of the tracked latents under the present steps
   std::vector<diffusion::State> draws_;  // the present latent's way: one without noise, many with
   Walk walks_[2];                        // straight and spherical
   Convergence convergence_;

@@ -37,10 +37,18 @@ double Ddim::meanOf(const std::vector<double>& values) {
   return sum / static_cast<double>(std::max<std::size_t>(1, values.size()));
 }
 
+double Ddim::comparedApart() const {
+  const auto a = end_.as<float>(), b = comparedEnd_.as<float>();
+  double sum = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) sum += static_cast<double>(a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
+  return std::sqrt(sum / static_cast<double>(b.size() / 2));
+}
+
 Expected<void> Ddim::measureConvergence() {
   convergence_ = {};
   const State latent = diffusion::Noise(seed_, 2 * tracked()).fresh(0, 0);
   const auto denoiser = [this](const State& x, double level) { return denoise(x, level); };
+  std::map<std::pair<double, double>, State> own;
   for (const int N : chartSteps) {
     if (N > T_) break;
     auto levels = levelsFor(N);
@@ -49,8 +57,11 @@ Expected<void> Ddim::measureConvergence() {
     if (levels->back() == 0) levels->pop_back();
     if (levels->size() < 2) continue;
     const auto steps = ddimSteps(*levels, 0);
-    const double error =
-        apart(runSteps(denoiser, *steps, levels->front() * latent).back(), exactEnd(latent, levels->front(), levels->back()));
+    const double from = levels->front(), to = levels->back();
+    const State end = runSteps(denoiser, *steps, from * latent).back();
+    if (!own.contains({from, to})) own[{from, to}] = ownEnd(latent, from, to);
+    const double error = apart(end, own[{from, to}]);
+    if (network_) convergence_.apart.push_back(apart(end, exactEnd(latent, from, to)));
     const std::size_t n = convergence_.steps.size();
     if (n > 0 && convergence_.steps.back() >= 64 && error > 0)
       convergence_.order = std::log(convergence_.error[n - 1] / error) / std::log(N / convergence_.steps[n - 1]);
@@ -63,7 +74,7 @@ Expected<void> Ddim::measureConvergence() {
 Expected<void> Ddim::measureRoundTrip(LabContext& context) {
   RoundTrip trip;
   const auto denoiser = [this](const State& x, double level) { return denoise(x, level); };
-  const State data = scene_.draw(seed_, 4 * tracked(), dataPurpose);
+  const State data = scene_.draw(seed_, (network_ ? 1 : 4) * tracked(), dataPurpose);
   for (const int N : tripSteps) {
     if (N > T_ || context.cancelled()) break;
     auto levels = levelsFor(N);
@@ -85,10 +96,11 @@ Expected<void> Ddim::measureRoundTrip(LabContext& context) {
 
 // The distance of the samples' law to the data against eta, for few, some and many steps.
 Expected<void> Ddim::measureEta(LabContext& context) {
-  const std::size_t n = scene_.density.components.size() <= 64 ? 8192 : 2048;
+  const std::size_t n = network_ ? 1024 : scene_.density.components.size() <= 64 ? 8192 : 2048;
   const State latents = diffusion::Noise(seed_, 2 * n).fresh(0, 0);
   const auto sums = cumulativeWeights(scene_.density);
-  std::vector<int> counts{N_, std::min(100, T_), T_};
+  std::vector<int> counts{N_, std::min(100, T_)};
+  if (!network_) counts.push_back(T_);
   std::sort(counts.begin(), counts.end());
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   ProjectedSample truth[2];
@@ -116,7 +128,7 @@ Expected<void> Ddim::measureEta(LabContext& context) {
       if (!steps) break;
       const auto plan = kernels::upload(linearPlan(*steps));
       const Tensor end =
-          linearSteps(context.stream(), table_, plan, 0, plan.count, pairsOf(latents, levels->front()), seed_, stepPurpose).state;
+          cloudSteps(context.stream(), *steps, plan, 0, static_cast<std::int64_t>(steps->size()), pairsOf(latents, levels->front())).state;
       std::vector<float> points;
       for (const float value : end.as<float>()) points.push_back(static_cast<float>(scale * static_cast<double>(value)));
       curve.eta.push_back(eta);

@@ -44,17 +44,16 @@ Panel Ddim::planesPanel() const {
   if (inverted)
     panel.title = trf("There and back in {} steps each: off by {} on average", visited_.size() / 2, fmt::format("{:.2g}", returnError_));
   else if (!comparedEnd_.empty()) {
-    const auto a = end_.as<float>(), b = comparedEnd_.as<float>();
-    double sum = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
-    panel.title = trf("The same latents in {} and in {} steps end {} apart (rms)", N_, compared_,
-                      fmt::format("{:.2g}", std::sqrt(sum / static_cast<double>(a.size() / 2))));
+    panel.title =
+        trf("The same latents in {} and in {} steps end {} apart (rms)", N_, compared_, fmt::format("{:.2g}", comparedApart()));
   } else {
     panel.title =
         eta_ > 0 ? trf("With noise, η = {:.2g}, one latent has many samples", eta_) : tr("Without noise every latent has its one sample");
   }
+  if (network_) panel.title = trf("{}, your network", panel.title);
   panel.note = inverted ? fmt::format("σ = {:.3g}", levelAt(frame_))
                         : trf("SW₂ {} (exact samples {})", fmt::format("{:.3f}", sliced_), fmt::format("{:.3f}", slicedFloor_));
+  if (!networkErrors_.complaint.empty()) panel.note = networkErrors_.complaint;
 
   if (showDensity_) {
     auto heat = densityMark(*stream_, scene_, table_, endScale, last, edge, ColorMap::viridis);

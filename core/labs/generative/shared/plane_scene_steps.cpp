@@ -6,6 +6,7 @@
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
+#include "core/kernels/slice.h"
 
 namespace orrery::generative {
 
@@ -52,6 +53,20 @@ Tensor linearStep(gpu::Stream& stream, const LinearStep& step, std::uint32_t nod
     next = kernels::binary(stream, Binary::add, next, kernels::normal(stream, state.shape(), key, 0, static_cast<float>(step.noise)));
   }
   return next;
+}
+
+kernels::StepResult linearSteps(gpu::Stream& stream, const RowsDenoiser& denoise, const std::vector<LinearStep>& steps, std::int64_t first,
+                                std::int64_t count, Tensor state, std::uint64_t seed, std::uint32_t purpose, bool trail) {
+  std::vector<Tensor> states;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const LinearStep& step = steps[static_cast<std::size_t>(i)];
+    state = linearStep(stream, step, static_cast<std::uint32_t>(i), state, denoise(state, step.level), seed, purpose);
+    if (trail) states.push_back(state.reshaped(Shape{1, state.shape()[0], 2}));
+  }
+  kernels::StepResult result;
+  if (trail) result.trail = kernels::concat(stream, states, 0);
+  result.state = std::move(state);
+  return result;
 }
 
 Tensor withStart(gpu::Stream& stream, const Tensor& start, const Tensor& trail) {

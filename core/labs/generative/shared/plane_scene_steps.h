@@ -29,6 +29,11 @@ kernels::StepResult linearSteps(gpu::Stream& stream, const kernels::MixtureTable
 Tensor linearStep(gpu::Stream& stream, const LinearStep& step, std::uint32_t node, const Tensor& state, const Tensor& denoised,
                   std::uint64_t seed, std::uint32_t purpose);
 
+// Steps [first, first + count) under any denoiser, taken apart.
+using RowsDenoiser = std::function<Tensor(const Tensor& state, double level)>;
+kernels::StepResult linearSteps(gpu::Stream& stream, const RowsDenoiser& denoise, const std::vector<LinearStep>& steps, std::int64_t first,
+                                std::int64_t count, Tensor state, std::uint64_t seed, std::uint32_t purpose, bool trail = false);
+
 // `start` [n, 2] followed by `trail` [m, n, 2]: [m + 1, n, 2].
 Tensor withStart(gpu::Stream& stream, const Tensor& start, const Tensor& trail);
 
