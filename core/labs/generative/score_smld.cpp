@@ -3,8 +3,9 @@
 // 2019, 2020 (annealing, ladders); Hyvarinen 2005 (implicit), Vincent 2011 (denoising), Song et al. 2019 (sliced); Roberts and Tweedie 1996
 // (MALA). Formulas: x <- x + a S(x) + sqrt(2 a) z, S = grad ln p_sigma = (D - x) / sigma^2; annealed a = step sigma_i^2, ladder geometric;
 // the last step may be Tweedie's, x + sigma^2 S = D. MALA accepts y with probability min(1, p(y) q(x | y) / (p(x) q(y | x))), q(y | x) =
-// N(y; x + a S(x), 2 a I). Host, double precision; State holds pairs. Random numbers, key = seed: z of step n is core/diffusion/noise.h off
-// the path (n, 0x53), uniform starts and Metropolis tests the Philox block (particle, n, 0x530, 0), n = 0 for starts.
+// N(y; x + a S(x), 2 a I). A user's perceptron may give D in place of the exact one, on the device in f32; it knows no level 0, so a plain
+// chain asks it at the smallest. Host, double precision; State holds pairs. Random numbers, key = seed: z of step n is
+// core/diffusion/noise.h off the path (n, 0x53), uniform starts and Metropolis tests the Philox block (particle, n, 0x530, 0), n = 0 for starts.
 
 #include <algorithm>
 #include <cmath>
@@ -43,13 +44,21 @@ std::optional<double> advisedRatio(std::int64_t d) {
   return low;
 }
 
-State ScoreSmld::score(const State& x, double level) const {
+State ScoreSmld::exactScore(const State& x, double level) const {
   const double at = level > 0 ? level : almostZero * std::sqrt(smallest_);
   return (scene_.mixture.denoise(x, at) - x) / (at * at);
 }
 
+State ScoreSmld::denoise(const State& x, double level) const {
+  return network_ ? denoiseOnDevice(*stream_, *network_, x, level) : scene_.mixture.denoise(x, level);
+}
+
+State ScoreSmld::score(const State& x, double level) const {
+  return network_ ? (denoise(x, level) - x) / (level * level) : exactScore(x, level);
+}
+
 double ScoreSmld::levelOf(std::int64_t step) const {
-  if (mode_ != Mode::annealed) return 0;
+  if (mode_ != Mode::annealed) return network_ ? bottom_ : 0;
   return ladder_[static_cast<std::size_t>(std::min<std::int64_t>(step / stepsPerLevel_, static_cast<std::int64_t>(ladder_.size()) - 1))];
 }
 
@@ -108,14 +117,22 @@ void ScoreSmld::finish(Moment& moment) const {
 Expected<void> ScoreSmld::update(LabContext& context) {
   probeX_ = context.number("probe-x"), probeY_ = context.number("probe-y");
   dimensions_ = context.integer("dimensions");
+  stream_ = &context.stream();
   if (keepsTime(context)) return {};
   auto scene = planeScene(context);
   if (!scene) return scene.error();
+  auto network = chosenPlaneNetwork(context, network_);
+  if (!network) return network.error();
   const std::string& mode = context.text("mode");
   const Mode wanted = mode == "plain" ? Mode::plain : mode == "mala" ? Mode::metropolis : Mode::annealed;
   double smallest = std::numeric_limits<double>::infinity();
   for (const auto& c : scene->mixture.components) smallest = std::min({smallest, c.along, c.across});
   const double step = context.number("step"), top = context.number("sigma-max"), bottom = context.number("sigma-min");
+  if (wanted == Mode::metropolis && *network) {
+    return makeError(ErrorCode::usage, tr("A Metropolis test compares densities, and a score network has none: choose the plain chain or anneal"));
+  }
+  // A plain chain under a network follows the data with the noise of the smallest level.
+  if (wanted != Mode::annealed && *network) smallest += bottom * bottom;
   if (wanted != Mode::annealed && !(smallest > 0)) {
     return makeError(ErrorCode::usage, tr("points without width have no density to follow: give them a spread, or anneal"));
   }
@@ -132,7 +149,8 @@ Expected<void> ScoreSmld::update(LabContext& context) {
     return makeError(ErrorCode::usage, trf("The largest noise level {:.4g} should lie above the smallest {:.4g}", top, bottom));
   }
   scene_ = *std::move(scene);
-  mode_ = wanted, stepSize_ = step, smallest_ = std::max(smallest, 1e-12);
+  network_ = *std::move(network);
+  mode_ = wanted, stepSize_ = step, smallest_ = std::max(smallest, 1e-12), bottom_ = bottom;
   const std::int64_t levels = context.integer("levels");
   ladder_.clear();
   for (std::int64_t i = 0; i < levels; ++i)
@@ -159,6 +177,11 @@ Expected<void> ScoreSmld::update(LabContext& context) {
       const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), 0, uniformPurpose, 0}, philoxKey(seed_));
       for (std::size_t k = 0; k < 2; ++k) first.x[2 * i + k] = box * (2 * static_cast<double>(philoxUniform(words[k])) - 1);
     }
+  }
+  networkErrors_ = {};
+  if (network_) {
+    table_ = kernels::makeMixtureTable(scene_.density.components);
+    networkErrors_ = judgeNetwork(*stream_, table_, *network_, scene_, std::max(top, bottom), bottom, seed_);
   }
   first.level = levelOf(0);
   finish(first);
@@ -202,7 +225,7 @@ Expected<bool> ScoreSmld::advance(LabContext& context) {
   }
   next.acceptance = sum / static_cast<double>(to);
   // Tweedie's step from the last level.
-  if (to == total_ && finalDenoise_) next.x = scene_.mixture.denoise(next.x, next.level);
+  if (to == total_ && finalDenoise_) next.x = denoise(next.x, next.level);
   finish(next);
   moments_.push_back(std::move(next));
   ++frame_;
@@ -221,7 +244,7 @@ void ScoreSmld::compareLosses() {
   const double sigma = lossLevel_;
   const State clean = scene_.draw(seed_, samples_, uniformPurpose + 2);
   const State z = diffusion::Noise(seed_, clean.size()).fresh(1, noisePurpose + 1);
-  const State x = clean + sigma * z, exact = score(x, sigma);
+  const State x = clean + sigma * z, exact = exactScore(x, sigma);
   double mean[2] = {0, 0};
   const auto n = static_cast<double>(samples_);
   for (std::size_t i = 0; i < x.size(); ++i) mean[i % 2] += x[i] / n;
@@ -257,6 +280,7 @@ std::vector<Metric> ScoreSmld::metrics() const {
   result.push_back({"steps", static_cast<double>(steps), ""});
   result.push_back({"level", m.level, ""});
   result.push_back({"acceptance", m.acceptance, ""});
+  if (network_) result.push_back({"network-error", networkErrors_.at(m.level) / m.level, "of sigma S"});
   for (std::size_t k = 0; k < m.mass.size() && k < 32; ++k) result.push_back({"mass." + std::to_string(k + 1), m.mass[k], ""});
   for (const std::size_t axis : {0, 1}) {
     double sum = 0, squares = 0;

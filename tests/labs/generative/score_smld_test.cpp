@@ -6,6 +6,7 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -158,4 +159,72 @@ TEST_CASE("chains that would diverge are refused in a sentence") {
   CHECK(refusal({{"mode", text("plain")}, {"step", Value(2.0)}}).find("stability limit") != std::string::npos);
   CHECK(refusal({{"step", Value(2.0)}}).find("stability limit 2") != std::string::npos);
   CHECK(refusal({{"sigma-max", Value(0.1)}, {"sigma-min", Value(1.0)}}).find("above the smallest") != std::string::npos);
+}
+
+TEST_CASE("a user's score network leads the chain down the ladder, and its error is shown level by level") {
+  const orrery::testing::Scratch folder;
+  const std::string path = orrery::testing::zeroPerceptron(folder);
+  folder.write("config.json", R"({"prediction_type": "F", "noise_schedule": "edm", "time": "log-level"})");
+  auto session = openLab({{"scene", text("gauss")},
+                          {"network", Asset{path, ""}},
+                          {"levels", whole(6)},
+                          {"steps-per-level", whole(30)},
+                          {"sigma-max", Value(10.0)},
+                          {"sigma-min", Value(0.1)},
+                          {"particles", whole(256)}});
+  const auto noteOf = [&](const char* id) {
+    for (const Panel& panel : session->picture()->figure.panels)
+      if (panel.id == id) return panel.note;
+    FAIL("no panel " << id);
+    return std::string();
+  };
+  const auto exact = metricsAt(*session, 1000);
+  const auto particles = arrayNamed(*session, "cloud.particles.xy");
+  REQUIRE(exact.count("network-error") == 0);
+  REQUIRE(session->picture()->figure.panels.size() == 5);
+  // As EDM's F of deviation 1/2 the network is the exact denoiser of this Gaussian. D in f32 is off by 1e-6 at most, of which a step takes a
+  // twentieth whatever the level.
+  REQUIRE(session->set("denoiser", text("network")));
+  const auto same = metricsAt(*session, 1000);
+  const auto found = arrayNamed(*session, "cloud.particles.xy");
+  REQUIRE(found.size() == particles.size());
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == Approx(particles[i]).margin(1e-5));
+  CHECK(same.at("network-error") < 1e-5);
+  CHECK(noteOf("network-levels").empty());
+  // Saying x_0 = 0 everywhere, its score is that of a point with noise: the last step moves every particle there, and without it the variance
+  // is the recursion's, level by level. Its score's error times sigma is that of D, c^2 / (c^2 + s^2) x, over sigma.
+  REQUIRE(session->set("prediction", text("x0")));
+  metricsAt(*session, 1000);
+  for (const float v : arrayNamed(*session, "cloud.particles.xy")) CHECK(std::abs(v) < 1e-6f);
+  const auto levels = arrayNamed(*session, "network-levels.error.x"), errors = arrayNamed(*session, "network-levels.error.y");
+  REQUIRE(levels.size() == errors.size());
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const auto s = static_cast<double>(levels[i]);
+    // Of 1024 points four standard errors of a root mean square.
+    CHECK(static_cast<double>(errors[i]) == Approx(std::sqrt(2.0) * 0.25 / std::sqrt(0.25 + s * s) / s).epsilon(4 / std::sqrt(4096.0)));
+  }
+  REQUIRE(session->set({{"final-denoise", Value(false)}, {"sigma-min", Value(1.0)}, {"start", text("normal")}, {"particles", whole(8192)}}));
+  double share = 1;
+  for (int i = 0; i < 6; ++i) share = levelVariance(std::sqrt(share) * (i > 0 ? std::pow(10.0, 0.2) : 1), 0.05, 30);
+  // Four standard errors of a variance: 4 sqrt(2 / 8192).
+  CHECK(metricsAt(*session, 1000).at("variance.x") == Approx(share).epsilon(0.0625));
+  // A plain chain asks it at the smallest level: as F, the data with that noise, inflated by the step.
+  REQUIRE(session->set({{"prediction", text("file")}, {"mode", text("plain")}, {"start", text("data")}, {"sigma-min", Value(0.5)}, {"step", Value(0.25)},
+                        {"levels", whole(1)}}));
+  CHECK(metricsAt(*session, 1000).at("variance.x") == Approx(0.5 / (1 - 0.25)).epsilon(0.0625));
+  // Declared against its config.json to say eps, it denies all noise: that is held against it where noise is most of what there is.
+  REQUIRE(session->set({{"prediction", text("epsilon")}, {"particles", whole(64)}}));
+  REQUIRE(session->wait());
+  CHECK(noteOf("cloud").find("deviation") != std::string::npos);
+}
+
+TEST_CASE("score networks that do not fit, and a Metropolis test of one, are refused in a sentence") {
+  const orrery::testing::Scratch folder;
+  const Changes network{{"denoiser", text("network")}, {"network", Asset{orrery::testing::zeroPerceptron(folder), ""}}};
+  CHECK(refusal({{"denoiser", text("network")}}).find("no network yet") != std::string::npos);
+  CHECK(refusal({{"denoiser", text("network")}, {"network", Asset{orrery::testing::zeroPerceptron(folder, 3), ""}}}).find("3 coordinates") !=
+        std::string::npos);
+  Changes tested = network;
+  tested.emplace_back("mode", text("mala"));
+  CHECK(refusal(tested).find("Metropolis") != std::string::npos);
 }

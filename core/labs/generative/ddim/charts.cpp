@@ -28,14 +28,14 @@ Panel Ddim::convergencePanel() const {
     const double high = network ? std::max(*most, *std::max_element(convergence_.apart.begin(), convergence_.apart.end())) : *most;
     if (*least > 0) panel.y.range = Range{std::pow(10.0, std::floor(std::log10(*least))), 1.5 * high};
   }
-  auto line = curveOf("error", convergence_.steps, convergence_.error, Paint::of(Role::deterministic), tr("the same latents"));
+  auto line = curveOf("error", convergence_.steps, convergence_.error, Paint::of(Role::deterministic), network ? tr("against its own path") : tr("the same latents"));
   line->markers = true;
   line->xName = tr("steps");
   line->yName = tr("error");
   panel.marks.push_back(line);
   if (network) {
     // Where more steps stop helping: what is left is the network's.
-    auto apart = curveOf("apart", convergence_.steps, convergence_.apart, Paint::of(Role::accent), tr("against the exact path"));
+    auto apart = curveOf("apart", convergence_.steps, convergence_.apart, Paint::of(Role::stochastic), tr("against the exact path"));
     apart->markers = true;
     panel.marks.push_back(apart);
   }

@@ -1,6 +1,7 @@
 // What the lab score-smld offers: its parameters, presets and views.
 
 #include "core/labs/generative/score_smld/lab.h"
+#include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
 
@@ -12,7 +13,12 @@ LabEntry ScoreSmld::describe() {
   using namespace std::string_literals;
   const auto whole = [](std::int64_t v) { return Value(v); };
   const auto annealed = [](const Values& v) { return std::get<std::string>(v.find("mode")->second) == "annealed"; };
+  // A plain chain asks a network at the smallest level.
+  const auto laddered = [](const Values& v) {
+    return std::get<std::string>(v.find("mode")->second) == "annealed" || std::get<std::string>(v.find("denoiser")->second) == "network";
+  };
   entry.parameters = planeSceneParameters("ncsn-toy");
+  const auto sceneParameters = static_cast<std::ptrdiff_t>(entry.parameters.size());
   const std::vector<Parameter> own = {
       {"particles", "Particles", "How many chains run side by side.", "Density", whole(4096), Integer{64, 16384, true}},
       {"mode", "Chain", "Plain Langevin steps, steps with a Metropolis test, or steps down a ladder of noise levels.", "Langevin",
@@ -24,7 +30,8 @@ LabEntry ScoreSmld::describe() {
       {"steps-per-level", "Steps per level M", "How long the chain stays on a level.", "Langevin", whole(100), Integer{1, 1000, true}},
       {"sigma-max", "Largest noise level σ₁", "Where the ladder begins; about the largest distance between data points.", "Langevin", 20.0,
        LogReal{0.1, 100}, "", annealed},
-      {"sigma-min", "Smallest noise level σ_L", "Where the ladder ends.", "Langevin", 0.1, LogReal{1e-3, 10}, "", annealed},
+      {"sigma-min", "Smallest noise level σ_L", "Where the ladder ends; at this level a plain chain asks a network of yours.", "Langevin", 0.1,
+       LogReal{1e-3, 10}, "", laddered},
       {"final-denoise", "Final denoising step", "Tweedie's step at the end: each particle moves to what is expected behind it.", "Langevin",
        true, Switch{}, "", annealed},
       {"start", "Start", "Where the particles begin.", "Langevin", "uniform"s,
@@ -38,6 +45,9 @@ LabEntry ScoreSmld::describe() {
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}},
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  // Behind the particles.
+  const auto denoiser = planeDenoiserParameters("Whose score the chain follows: the exact one, or that of a network of yours.");
+  entry.parameters.insert(entry.parameters.begin() + sceneParameters + 1, denoiser.begin(), denoiser.end());
   entry.presets = {
       {"annealed", "Annealed cure", "Down a ladder from σ = 20 the modes get nearly their true shares, 0.2 and 0.8.", {}},
       {"empty-space",
@@ -54,8 +64,9 @@ LabEntry ScoreSmld::describe() {
        {{"samples", whole(1000)}, {"loss-level", 0.3}}},
   };
   entry.views = {
-      {"cloud", "Particles"}, {"trace", "Shares of the modes"}, {"ladder", "Noise levels"}, {"losses", "Objectives"}, {"score", "Score"}};
-  entry.accepts = {planeSceneAcceptance()};
+      {"cloud", "Particles"}, {"trace", "Shares of the modes"}, {"ladder", "Noise levels"}, {"losses", "Objectives"}, {"score", "Score"},
+      {"network", "What the network gets wrong"}, {"network-levels", "The network's error by noise level"}};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"denoiser", "network"s}}, 61, 2)};
   entry.make = [] { return std::make_unique<ScoreSmld>(); };
   return entry;
 }

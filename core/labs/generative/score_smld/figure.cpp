@@ -32,7 +32,9 @@ Panel ScoreSmld::cloudPanel() const {
   panel.title = mode_ == Mode::annealed ? tr("Annealed Langevin")
                 : mode_ == Mode::plain  ? tr("Plain Langevin")
                                         : tr("Langevin with Metropolis test");
+  if (network_) panel.title = trf("{}, your network", panel.title);
   panel.note = m.level > 0 ? trf("σ = {}", levelText(m.level)) : trf("step {}", std::min(frame_ * perFrame_, total_));
+  if (!networkErrors_.complaint.empty()) panel.note = networkErrors_.complaint;
   // The density that the chain follows at this moment.
   panel.marks.push_back(hostDensityMark(scene_, 1, m.level, half));
   panel.marks.push_back(cloudMark("particles", pairsOf(m.x), Paint::of(Role::data, 0.55f), half));
@@ -77,7 +79,9 @@ Panel ScoreSmld::tracePanel() const {
 Panel ScoreSmld::ladderPanel() const {
   Panel panel;
   panel.id = "ladder";
-  panel.title = mode_ == Mode::annealed ? tr("The ladder of noise levels") : tr("One level: the data's own density");
+  panel.title = mode_ == Mode::annealed ? tr("The ladder of noise levels")
+                : network_              ? trf("One level: the density at σ = {}", levelText(bottom_))
+                                        : tr("One level: the data's own density");
   panel.x.label = tr("step");
   panel.legend = false;
   panel.x.range = Range{0, static_cast<double>(total_)};
@@ -97,7 +101,7 @@ Panel ScoreSmld::ladderPanel() const {
     panel.marks.push_back(curveOf("levels", x, y, Paint::of(Role::estimate)));
   } else if (mode_ == Mode::plain && scene_.mixture.components.size() == 1) {
     // What a chain of this step ends with on one Gaussian, and what it should.
-    const double variance = scene_.mixture.components[0].along;
+    const double variance = scene_.mixture.components[0].along + now().level * now().level;
     panel.title = tr("Steps inflate the variance");
     panel.y.label = tr("variance / the data's");
     for (std::int64_t frame = 0; frame <= frame_; ++frame) {
@@ -167,19 +171,25 @@ Panel ScoreSmld::scorePanel() const {
       places[static_cast<std::size_t>(2 * (r * arrows + c))] = at(c), places[static_cast<std::size_t>(2 * (r * arrows + c) + 1)] = at(r);
     }
   }
-  State slope = score(places, level);
-  // Length by the cube root: far from the data the score is tens of times what it is near it.
-  for (std::size_t i = 0; i < slope.size(); i += 2) {
-    const double length = std::hypot(slope[i], slope[i + 1]);
-    if (length <= 0) continue;
-    slope[i] *= std::cbrt(length) / length, slope[i + 1] *= std::cbrt(length) / length;
+  const auto addField = [&](const char* id, State slope, Paint paint) {
+    // Length by the cube root: far from the data the score is tens of times what it is near it.
+    for (std::size_t i = 0; i < slope.size(); i += 2) {
+      const double length = std::hypot(slope[i], slope[i + 1]);
+      if (length <= 0) continue;
+      slope[i] *= std::cbrt(length) / length, slope[i + 1] *= std::cbrt(length) / length;
+    }
+    auto field = std::make_shared<VectorFieldMark>(id);
+    field->xy = pairsOf(places), field->uv = pairsOf(slope);
+    field->length = 16;
+    field->paint = paint;
+    panel.marks.push_back(std::move(field));
+  };
+  if (network_) {
+    panel.title = tr("Where your network's score points; grey: the exact one");
+    addField("exact", exactScore(places, level), Paint::of(Role::muted, 0.6f));
   }
-  auto field = std::make_shared<VectorFieldMark>("field");
-  field->xy = pairsOf(places), field->uv = pairsOf(slope);
-  field->length = 16;
-  field->paint = Paint::of(Role::ink, 0.75f);
-  panel.marks.push_back(std::move(field));
-  const State probe{probeX_, probeY_}, there = score(probe, level), expected = scene_.mixture.denoise(probe, std::max(level, 1e-9));
+  addField("field", score(places, level), Paint::of(network_ ? Role::estimate : Role::ink, 0.75f));
+  const State probe{probeX_, probeY_}, there = score(probe, level), expected = denoise(probe, std::max(level, 1e-9));
   auto dot = cloudMark("probe", pairsOf(probe), Paint::of(Role::accent), half);
   panel.marks.push_back(std::move(dot));
   panel.note = trf("probe: S = ({:.3g}, {:.3g}), D = ({:.3g}, {:.3g})", there[0], there[1], expected[0], expected[1]);
@@ -196,6 +206,15 @@ Figure ScoreSmld::figure() const {
   place(figure, ladderPanel(), 1, 1);
   place(figure, lossPanel(), 1, 2);
   figure.columnWeights = {1.4f, 1, 1};
+  if (network_) {
+    const double level = now().level;
+    place(figure,
+          networkErrorMap(*stream_, table_, *network_, level, 1, canvasHalf(), networkErrors_.at(level), networkErrors_.complaint,
+                          ErrorOf::score),
+          0, 3);
+    place(figure, networkErrorChart(networkErrors_, level, Paint::of(Role::estimate), ErrorOf::score), 1, 3);
+    figure.columnWeights.push_back(1);
+  }
   return figure;
 }
 

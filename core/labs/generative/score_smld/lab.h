@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/plane_network.h"
 #include "core/labs/generative/shared/plane_scene.h"
 #include "core/session/lab.h"
 
@@ -37,9 +38,11 @@ class ScoreSmld : public Lab {
     double level = 0, acceptance = 1;  // accepted share of all proposals so far
     std::vector<double> mass;          // of each component, by the largest responsibility
   };
-  diffusion::State score(const diffusion::State& x, double level) const;
+  diffusion::State exactScore(const diffusion::State& x, double level) const;
+  diffusion::State denoise(const diffusion::State& x, double level) const;  // exact, or the network's on the device; level above 0
+  diffusion::State score(const diffusion::State& x, double level) const;    // what the chain follows
   void step(diffusion::State& x, std::int64_t number, double level, double& accepted) const;
-  double levelOf(std::int64_t step) const;  // 0: the data's own density
+  double levelOf(std::int64_t step) const;  // 0: the data's own density; a network has none below the smallest
   std::vector<double> massOf(const diffusion::State& x) const;
   void finish(Moment& moment) const;
   void compareLosses();
@@ -54,9 +57,14 @@ class ScoreSmld : public Lab {
   Panel scorePanel() const;
 
   PlaneScene scene_;
+  kernels::MixtureTable table_;    // of the scene, for what a network gets wrong
+  PlaneNetwork network_;           // a user's score network
+  NetworkErrors networkErrors_;
+  gpu::Stream* stream_ = nullptr;  // the session's, valid between update() and destruction
   Mode mode_ = Mode::annealed;
   double stepSize_ = 0.05, smallest_ = 1;  // smallest: the narrowest component's variance
   std::vector<double> ladder_;
+  double bottom_ = 0.1;
   std::int64_t stepsPerLevel_ = 100, total_ = 1000, perFrame_ = 10, frame_ = 0, dimensions_ = 3072;
   std::uint64_t seed_ = 0;
   bool finalDenoise_ = true;
