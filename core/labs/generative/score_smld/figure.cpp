@@ -185,7 +185,7 @@ Panel ScoreSmld::scorePanel() const {
     panel.marks.push_back(std::move(field));
   };
   if (network_) {
-    panel.title = tr("Where your network's score points; grey: the exact one");
+    panel.title = tr("Your network's score; grey: exact");
     addField("exact", exactScore(places, level), Paint::of(Role::muted, 0.6f));
   }
   addField("field", score(places, level), Paint::of(network_ ? Role::estimate : Role::ink, 0.75f));

@@ -86,7 +86,7 @@ Panel networkErrorMap(gpu::Stream& stream, const kernels::MixtureTable& exact, c
   Panel panel;
   panel.id = "network";
   const std::string at = fmt::format("{:.3g}", level);
-  panel.title = of == ErrorOf::score ? trf("At σ = {} the network's score is off by {} / σ", at, shortly(error / level))
+  panel.title = of == ErrorOf::score ? trf("At σ = {} its score is off by {} / σ", at, shortly(error / level))
                                      : trf("At σ = {} the network's D is off by {}", at, shortly(error));
   panel.note = complaint.empty() ? tr("root mean square under pₜ; contours: exact density") : complaint;
   constexpr std::int64_t cells = 48;
@@ -116,7 +116,7 @@ Panel networkErrorChart(const NetworkErrors& errors, double now, Paint paint, Er
     if (shown > worst.second) worst = {level, shown};
   }
   const std::string where = fmt::format("{:.3g}", worst.first), most = shortly(worst.second);
-  panel.title = of == ErrorOf::score ? trf("The network's score is off most at σ = {}: by {} / σ", where, most)
+  panel.title = of == ErrorOf::score ? trf("Its score is off most at σ = {}: {} / σ", where, most)
                                      : trf("The network's D is off most at σ = {}: by {}", where, most);
   panel.note = errors.complaint;
   panel.x.label = tr("noise level σ");
