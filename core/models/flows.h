@@ -15,6 +15,7 @@
 
 #include "core/base/expected.h"
 #include "core/kernels/philox.h"
+#include "core/models/flows_adaptive.h"
 #include "core/nn/layers.h"
 
 namespace orrery::models::flows {
@@ -122,6 +123,7 @@ struct ContinuousOptions {
   std::int64_t steps = 1;   // of the solver
   Solver solver = Solver::rk4;
   bool sharesWeights = false;  // a later stretch of the same flow
+  AdaptivePtr adaptive{};      // with a tolerance, what does not learn is solved to it instead
 };
 LayerPtr continuous(const ContinuousOptions& options);
 

@@ -1,5 +1,5 @@
-// Continuous flows. Sources: Chen, Rubanova, Bettencourt and Duvenaud 2018, eq. 8 (instantaneous change of variables); Grathwohl et al. 2019,
-// section 3.1 (Hutchinson's estimate, one probe for a whole solve); Finlay et al. 2020, eq. 6 (kinetic energy).
+// Continuous flows. Sources: Chen, Rubanova, Bettencourt and Duvenaud 2018, eq. 8 (instantaneous change of variables); Grathwohl et al.
+// 2019, section 3.1 (Hutchinson's estimate, one probe for a whole solve); Finlay et al. 2020, eq. 6 (kinetic energy).
 //   dz/dt = v(z, t),  v = W_L tanh(... tanh(W_0 [z, t] + b_0) ...) + b_L
 // With g_i = 1 - h_i^2 the slopes of the hidden functions, the exact trace needs no tangents:
 //   no hidden layer: tr W_0;    one: g_1 . c, c_k = (W_0 W_1)_kk;    two: g_2 . (C g_1), C_lk = (W_1)_lk (W_0 W_2)_kl
@@ -9,6 +9,9 @@
 #include <cassert>
 #include <cmath>
 
+#include "core/kernels/elementwise.h"
+#include "core/kernels/fill.h"
+#include "core/kernels/slice.h"
 #include "core/models/flows.h"
 
 namespace orrery::models::flows {
@@ -117,7 +120,8 @@ class Continuous final : public Layer {
     } else if (slopes.empty()) {
       result.trace = nn::add(parts.traceOf, nn::affine(nn::sum(result.v, 1), 0, 0));  // the same for every row
     } else {
-      result.trace = nn::sum(nn::mul(slopes.back(), slopes.size() == 1 ? parts.traceOf : nn::matmulTransposed(slopes[0], parts.traceOf)), 1);
+      result.trace =
+          nn::sum(nn::mul(slopes.back(), slopes.size() == 1 ? parts.traceOf : nn::matmulTransposed(slopes[0], parts.traceOf)), 1);
     }
     result.energy = nn::sum(nn::square(result.v), 1);
     return result;
@@ -150,6 +154,9 @@ class Continuous final : public Layer {
     Mapped result{x, {}, {}};
     bool learns = x.needsGradient();
     for (const Variable& w : weights) learns = learns || w.needsGradient();
+    if (!learns && options_.adaptive != nullptr && options_.adaptive->tolerance > 0) {
+      return adaptive(tape, weights, x, wanted, probe, from, to);
+    }
     const auto joined = [](const Variable& before, const Variable& more) { return before.empty() ? more : nn::add(before, more); };
     for (std::int64_t i = 0; i < options_.steps; ++i) {
       const double t = from + length * static_cast<double>(i);
@@ -176,6 +183,42 @@ class Continuous final : public Layer {
       tape.stream().submit();
     }
     return result;
+  }
+
+  // With steps as long as the tolerance lets them be: z [n, D], the volume and the energy side by side.
+  Mapped adaptive(nn::Tape& tape, std::span<const Variable> weights, const Variable& x, Wanted wanted, const Variable& probe, double from,
+                  double to) const {
+    gpu::Stream& stream = tape.stream();
+    const std::int64_t n = x.shape()[0], d = options_.dimensions;
+    const auto slopeOf = [&](const Tensor& state, double t) {
+      nn::Tape scratch(stream);
+      std::vector<Variable> own;
+      for (const Variable& w : weights) own.push_back(scratch.constant(w.value()));
+      const Variable ownProbe = probe.empty() ? Variable() : scratch.constant(probe.value());
+      const Variable z = scratch.constant(wanted == Wanted::state ? state : kernels::slice(stream, state, 1, 0, d));
+      const Slope now = slope(partsOf(own, wanted), z, t, wanted, ownProbe);
+      Tensor result = now.v.value();
+      if (wanted != Wanted::state) {
+        // The energy grows whichever way time runs.
+        const Tensor energy = kernels::affine(stream, now.energy.value(), from < to ? 1.0f : -1.0f, 0);
+        const Tensor parts[] = {result, now.trace.value().reshaped(Shape{n, 1}), energy.reshaped(Shape{n, 1})};
+        result = kernels::concat(stream, parts, 1);
+      }
+      // What an evaluation needed on its way is let go after it.
+      stream.wait();
+      stream.submit();
+      return result;
+    };
+    Tensor start = x.value();
+    if (wanted != Wanted::state) {
+      const Tensor parts[] = {start, kernels::fill(stream, Shape{n, 2}, 0.0f)};
+      start = kernels::concat(stream, parts, 1);
+    }
+    const Variable end =
+        tape.constant(solveAdaptive(stream, slopeOf, start, from, to, options_.adaptive->tolerance, options_.adaptive->evaluations));
+    if (wanted == Wanted::state) return {end, {}, {}};
+    const auto column = [&](std::int64_t i) { return nn::reshape(nn::slice(end, 1, i, i + 1), Shape{n}); };
+    return {nn::slice(end, 1, 0, d), column(d), column(d + 1)};
   }
 
   // One point in double precision: its slope, and the trace.
@@ -213,9 +256,22 @@ class Continuous final : public Layer {
   }
 
   double solve(std::span<const std::vector<double>> weights, std::span<double> z, double from, double to) const {
+    const std::size_t d = z.size();
+    if (options_.adaptive != nullptr && options_.adaptive->tolerance > 0) {
+      const auto slopeOf = [&](const std::vector<double>& state, double t) {
+        std::vector<double> v(d + 1);
+        v[d] = slope(weights, std::span(state).first(d), t, std::span(v).first(d));
+        return v;
+      };
+      std::vector<double> start(z.begin(), z.end());
+      start.push_back(0);
+      std::int64_t uncounted = 0;
+      const auto end = solveAdaptive(slopeOf, std::move(start), from, to, options_.adaptive->tolerance, uncounted);
+      std::copy_n(end.begin(), d, z.begin());
+      return end[d];
+    }
     const Rule& rule = ruleOf(options_.solver);
     const double length = (to - from) / static_cast<double>(options_.steps);
-    const std::size_t d = z.size();
     double logDet = 0;
     std::vector<double> v(d), at(d), end(d);
     for (std::int64_t s = 0; s < options_.steps; ++s) {

@@ -160,7 +160,8 @@ TEST_CASE("continuous flows: the energy of a constant velocity is its square, an
     nn::Weights weights = flow.initial(draw);
     weights.back().value = Tensor::from(Shape{2}, std::vector<float>{3, -4});  // the last layer's weights are 0
     nn::Tape tape(stream);
-    const Mapped mapped = flow.forward(nn::constants(tape, weights), tape.constant(Tensor::from(Shape{2, 2}, std::vector<float>{0, 0, 1, 2})));
+    const Mapped mapped =
+        flow.forward(nn::constants(tape, weights), tape.constant(Tensor::from(Shape{2, 2}, std::vector<float>{0, 0, 1, 2})));
     for (const float e : mapped.energy.value().toFloats()) CHECK(static_cast<double>(e) == Approx(25).epsilon(1e-5));
     for (const float d : mapped.logDet.value().toFloats()) CHECK(d == 0);
   }
@@ -195,4 +196,50 @@ TEST_CASE("continuous flows: the energy of a constant velocity is its square, an
   }
   // Central differences in f32: rounding 1e-6 / h and curvature h^2, both about 1e-4 of values of some units.
   CHECK(along == Approx((loss(up, nullptr) - loss(down, nullptr)) / (2 * h)).epsilon(5e-3));
+}
+
+TEST_CASE("continuous flows: solved to a tolerance, the error follows it, and the calls are counted") {
+  // A as above: exp(A) = e^a [[cos w, -sin w], [sin w, cos w]], ln |det| = 2 a.
+  constexpr double a = 0.4, w = 2.2;
+  gpu::Stream stream = openStream();
+  ContinuousOptions options;
+  options.depth = 0, options.adaptive = std::make_shared<Adaptive>();
+  const Flow flow = flowOf(options, 2);
+  const nn::Weights weights{{"layers.0.0.weight", Tensor::from(Shape{2, 3}, {float(a), float(-w), 0, float(w), float(a), 0})},
+                            {"layers.0.0.bias", Tensor::from(Shape{2}, std::vector<float>{0, 0})}};
+  const auto rows = noises(64 * 2, 9, 2);
+  std::int64_t fewer = 0;
+  for (const double tolerance : {1e-2, 1e-4, 1e-6}) {
+    INFO(tolerance);
+    options.adaptive->tolerance = tolerance, options.adaptive->evaluations = 0;
+    nn::Tape tape(stream);
+    const auto constants = nn::constants(tape, weights);
+    const Mapped mapped = flow.forward(constants, tape.constant(Tensor::from(Shape{64, 2}, rows)));
+    const std::int64_t calls = options.adaptive->evaluations;
+    CHECK(calls > fewer);
+    CHECK((calls - 2) % 6 == 0);  // per stretch one, and six for every step that was tried
+    fewer = calls;
+    const auto y = mapped.y.value().toFloats(), logDet = mapped.logDet.value().toFloats();
+    const auto back = flow.inverse(constants, mapped.y).value().toFloats();
+    // A step may err by the tolerance times 1 + |y|, about 5; a few steps add up. f32 has 1e-6 of its own at that size.
+    const double margin = 20 * tolerance + 2e-6;
+    const HostWeights host = toHost(weights);
+    for (std::size_t i = 0; i < rows.size(); i += 2) {
+      const double x0 = static_cast<double>(rows[i]), x1 = static_cast<double>(rows[i + 1]);
+      CHECK(static_cast<double>(y[i]) == Approx(std::exp(a) * (std::cos(w) * x0 - std::sin(w) * x1)).margin(margin));
+      CHECK(static_cast<double>(y[i + 1]) == Approx(std::exp(a) * (std::sin(w) * x0 + std::cos(w) * x1)).margin(margin));
+      CHECK(static_cast<double>(logDet[i / 2]) == Approx(2 * a).margin(2e-6));
+      CHECK(static_cast<double>(back[i]) == Approx(x0).margin(2 * margin));
+      std::vector<double> point{x0, x1};
+      CHECK(flow.forward(host, point) == Approx(2 * a).margin(1e-6));
+      CHECK(point[0] == Approx(std::exp(a) * (std::cos(w) * x0 - std::sin(w) * x1)).margin(margin));
+    }
+  }
+  // Where weights learn the layer's own steps are taken: gradients pass through them.
+  nn::Tape tape(stream);
+  std::vector<nn::Variable> leaves;
+  for (const auto& one : weights) leaves.push_back(tape.leaf(one.value));
+  options.adaptive->evaluations = 0;
+  flow.forward(leaves, tape.constant(Tensor::from(Shape{64, 2}, rows)));
+  CHECK(options.adaptive->evaluations == 0);
 }

@@ -50,7 +50,7 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
   const std::int64_t count = context.integer("layers");
   plan.trained = trainable(family);
   if (family == "diffusion") {
-    plan.layers = diffusionFlow(data, count, flowSolverOf(context.text("solver")));
+    plan.layers = diffusionFlow(data, count, flowSolverOf(context.text("solver")), adaptive_);
     return plan;
   }
   if (family == "dropped") {
@@ -61,7 +61,7 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
     const auto field = networkField(*std::move(network), estimated ? std::optional(seed) : std::nullopt);
     for (std::int64_t i = 0; i < count; ++i) {
       const double from = static_cast<double>(i) / static_cast<double>(count), to = static_cast<double>(i + 1) / static_cast<double>(count);
-      plan.layers.push_back(fieldStretch(field, flowSolverOf(context.text("solver")), from, to));
+      plan.layers.push_back(fieldStretch(field, flowSolverOf(context.text("solver")), from, to, adaptive_));
     }
     return plan;
   }
@@ -98,6 +98,7 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
       options.from = stretch * at, options.to = stretch * (at + 1);
       options.solver = solverOf(context);
       options.sharesWeights = i > 0;
+      options.adaptive = adaptive_;
       one = flows::continuous(options);
     } else {
       const bool ridge = family == "planar" || (family == "both" && i % 2 == 0);
@@ -114,6 +115,7 @@ void NormalizingFlow::readPicture(const LabContext& context) {
   diffusing_ = family == "diffusion";
   flowing_ = diffusing_ || family == "continuous" || family == "dropped";
   calls_ = flowing_ ? context.integer("layers") * flows::evaluationsPerStep(solverOf(context)) : 1;
+  adaptive_->tolerance = flowing_ && context.text("evaluation") == "rk45" ? context.number("tolerance") : 0;
   hand_ = family == "hand-planar" ? Hand::plane : family == "hand-radial" ? Hand::centre : Hand::none;
   layer_ = handOf(context.values());
 }
@@ -138,7 +140,7 @@ void NormalizingFlow::begun(gpu::Stream& stream) {
 
 std::vector<Metric> NormalizingFlow::metrics() const {
   std::vector<Metric> result = PlaneFlowLab::metrics();
-  if (flowing_) result.push_back({"evaluations", static_cast<double>(calls_), ""});
+  if (flowing_) result.push_back({"evaluations", static_cast<double>(calls()), ""});
   if (diffusion_.steps > 0) result.push_back({"diffusion.nll", diffusion_.likelihood, "nats"});
   if (samples_.empty() || !bridged()) return result;
   const Bridge between = bridge();

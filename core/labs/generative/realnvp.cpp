@@ -67,7 +67,7 @@ LabEntry RealNvp::describe() {
       {"batch-norm", "Batch normalization", "Between couplings: a shift and a scale per coordinate from the statistics of the batches.",
        "Flow", false, Switch{}, "", drawnFlowOnPlane},
       {"norm-momentum", "Momentum of the statistics ρ", "How much of the running mean and variance a step keeps; 0 takes the batch's own.",
-       "Flow", 0.9, Real{0, 0.99, 0.01}, "", [](const Values& v) { return drawnFlowOnPlane(v) && std::get<bool>(v.at("batch-norm")); }},
+       "Flow", 0.1, Real{0, 0.99, 0.01}, "", [](const Values& v) { return drawnFlowOnPlane(v) && std::get<bool>(v.at("batch-norm")); }},
       {"hidden", "Hidden channels", "Of each coupling's network of convolutions.", "Flow", whole(32), Integer{16, 512, true}, "",
        drawnFlowOnPictures},
       {"actnorm", "Actnorm", "Before every coupling a shift and scale per channel, set by the first batch.", "Flow", false, Switch{}, "",

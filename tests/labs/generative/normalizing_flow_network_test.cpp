@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "core/modelfile/safetensors_write.h"
 #include "tests/support/lab_session.h"
@@ -129,4 +130,44 @@ TEST_CASE("normalizing-flow: a file that holds no velocity of the plane is refus
   const auto now = metricsAt(*session, 0);
   CHECK(now.at("inverse-error") == 0);
   CHECK(now.at("path-energy") == 0);
+}
+
+TEST_CASE("normalizing-flow: a trained flow is looked at to a tolerance, without training again, and the calls are counted") {
+  auto session = openLab("generative/normalizing-flow", {{"family", text("continuous")},
+                                                         {"layers", whole(2)},
+                                                         {"width", whole(16)},
+                                                         {"scene", text("tri")},
+                                                         {"solver", text("midpoint")},
+                                                         {"learning-rate", 0.03},
+                                                         {"steps", whole(40)},
+                                                         {"steps-per-frame", whole(20)},
+                                                         {"batch", whole(128)},
+                                                         {"particles", whole(256)},
+                                                         {"raster", whole(48)}});
+  const auto own = metricsAt(*session, 2);
+  CHECK(own.at("evaluations") == 4);
+  std::map<double, std::map<std::string, double>> at;
+  for (const double tolerance : {1e-2, 1e-4, 1e-6}) {
+    REQUIRE(session->set({{"evaluation", text("rk45")}, {"tolerance", tolerance}}));
+    at[tolerance] = metricsAt(*session, 2);
+    CHECK(session->picture()->frame == 2);  // nothing is trained again
+  }
+  // Against the finest: a step errs by 1e-4 of a few units, and there are a few; a mean of 256 points.
+  CHECK(std::abs(at[1e-4].at("nll") - at[1e-6].at("nll")) < 2e-3);
+  CHECK(at[1e-2].at("evaluations") == 14);  // one step in each of two layers: nothing needs more
+  CHECK(at[1e-2].at("evaluations") <= at[1e-4].at("evaluations"));
+  CHECK(at[1e-4].at("evaluations") < at[1e-6].at("evaluations"));
+  // The way back is the same equation, no longer the same steps: its error is the tolerance's.
+  CHECK(at[1e-6].at("inverse-error") < 1e-4);
+  CHECK(at[1e-6].at("inverse-error") < 0.1 * own.at("inverse-error"));
+  CHECK(at[1e-6].at("path-energy") == Approx(own.at("path-energy")).epsilon(0.2));
+  bool said = false;
+  for (const Panel& panel : session->picture()->figure.panels) {
+    said = said || panel.note.find(std::to_string(static_cast<int>(at[1e-6].at("evaluations"))) + " calls") != std::string::npos;
+  }
+  CHECK(said);
+  REQUIRE(session->set("evaluation", text("steps")));
+  CHECK(metricsAt(*session, 2).at("nll") == own.at("nll"));
+  CHECK(metricsAt(*session, 2).at("evaluations") == 4);
+  for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
 }

@@ -166,6 +166,9 @@ TEST_CASE("realnvp: every scene, choice and preset runs") {
                                              {"steps-per-frame", whole(5)},
                                              {"batch", whole(64)},
                                              {"raster", whole(32)},
+                                             {"particles", whole(256)},
+                                             {"width", whole(16)},
+                                             {"hidden", whole(16)},
                                              {"picture-steps", whole(10)},
                                              {"pictures", whole(64)},
                                              {"side", whole(8)}});
@@ -283,7 +286,7 @@ TEST_CASE("realnvp: every choice on pictures runs, and the timeline returns to t
 }
 
 TEST_CASE("realnvp: with the fine scale alone drawn anew the layout of pictures stays, with the coarse one it goes") {
-  Changes changes = pictures(80);
+  Changes changes = pictures(50);
   changes.insert(changes.end(), {{"temperature", 0.7}, {"pictures", whole(512)}, {"couplings-per-stage", whole(3)}, {"side", whole(16)}});
   auto session = openLab("generative/realnvp", changes);
   metricsAt(*session, 2);

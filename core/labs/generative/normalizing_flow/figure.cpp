@@ -98,7 +98,7 @@ std::vector<NormalizingFlow::TableRow> NormalizingFlow::tableRows() const {
       {tr("training"), tr("exact −ln p of whole chains"), tr("a regression per noise level"), {}},
       {tr("likelihood"), nll, ode, {{"lower-right", std::string("bridge")}}},
       {tr("calls per sample"),
-       calls_ > 0 && !diffusing_ ? trf("{} here", calls_) : tr("one pass"),
+       calls() > 0 && !diffusing_ ? trf("{} here", calls()) : tr("one pass"),
        diffusion_.steps > 0 ? trf("{} here", 4 * diffusion_.steps) : tr("many"),
        {{"direction", std::string("to-data")}, {"way", 0.0}}},
       {tr("topology"), tr("keeps the base's: bridges"), tr("the ODE keeps it too; noise tears"), {{"lower-right", std::string("bridge")}}},
@@ -149,6 +149,10 @@ Figure NormalizingFlow::figure() const {
   if (samples_.empty()) return {};
   Figure figure = flowFigure(tr("Normalizing flows"), volumesPanel(), lowerLeft_ == "table" ? tablePanel() : stripPanel(),
                              lowerRight_ == "inverse" || !bridged() ? inversePanel() : bridgePanel(bridge()));
+  for (Panel& panel : figure.panels) {
+    // What a look along the whole way costs.
+    if (panel.id == "layers" && flowing_) panel.note += trf(", {} calls of the velocity one way", calls());
+  }
   if (hand_ != Hand::none) {
     for (Panel& panel : figure.panels) {
       if (panel.id == "density") addHand(panel);

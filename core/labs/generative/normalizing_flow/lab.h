@@ -21,9 +21,10 @@ class NormalizingFlow final : public PlaneFlowLab {
  protected:
   Expected<PlaneFlowPlan> plan(const LabContext& context, const std::vector<kernels::Component>& data) const override;
   std::shared_ptr<const PlaneEnergy> target(const LabContext& context) const override;
-  std::vector<std::string_view> ownPictureParameters() const override { return {"lower-left", "lower-right"}; }
+  std::vector<std::string_view> ownPictureParameters() const override { return {"lower-left", "lower-right", "evaluation", "tolerance"}; }
   void begun(gpu::Stream& stream) override;
   void readPicture(const LabContext& context) override;
+  models::flows::AdaptivePtr counted() const override { return adaptive_; }
 
  private:
   // ln p of model and data on the line from the first blob through the second and as far again on both sides by a third.
@@ -63,6 +64,8 @@ class NormalizingFlow final : public PlaneFlowLab {
 
   std::int64_t calls_ = 0;  // of the velocity, or passes through the layers, from one side to the other
   bool flowing_ = false;    // calls_ are of a velocity
+  models::flows::AdaptivePtr adaptive_ = std::make_shared<models::flows::Adaptive>();  // read by the layers of a flow
+  std::int64_t calls() const { return adaptive_->tolerance > 0 ? evaluations_ : calls_; }
   bool diffusing_ = false;
   Hand hand_ = Hand::none;
   HandLayer layer_;

@@ -15,8 +15,8 @@ namespace {
 
 class Stretch final : public flows::Layer {
  public:
-  Stretch(std::shared_ptr<const PlaneField> field, FlowSolver solver, double from, double to)
-      : field_(std::move(field)), solver_(solver), from_(from), to_(to) {}
+  Stretch(std::shared_ptr<const PlaneField> field, FlowSolver solver, double from, double to, flows::AdaptivePtr adaptive)
+      : field_(std::move(field)), solver_(solver), from_(from), to_(to), adaptive_(std::move(adaptive)) {}
   std::size_t weightCount() const override { return 0; }
   nn::Weights initial(nn::Initializer&) const override { return {}; }
 
@@ -33,14 +33,35 @@ class Stretch final : public flows::Layer {
   flows::Mapped solved(nn::Tape& tape, const nn::Variable& x, double from, double to) const {
     const std::int64_t n = x.shape()[0];
     const nn::Variable none = tape.constant(kernels::fill(tape.stream(), Shape{n, 2}, 0.0f));
-    const Tensor state = flowStep(tape.stream(), field_->onDevice, solver_, nn::concat({x, none}, 1).value(), from, to);
+    const Tensor start = nn::concat({x, none}, 1).value();
+    Tensor state;
+    if (adaptive()) {
+      gpu::Stream& stream = tape.stream();
+      // The energy grows whichever way time runs: nobody reads it on the way back.
+      const auto slope = [&](const Tensor& at, double t) { return field_->onDevice(stream, at, t); };
+      state = flows::solveAdaptive(stream, slope, start, from, to, adaptive_->tolerance, adaptive_->evaluations);
+    } else {
+      state = flowStep(tape.stream(), field_->onDevice, solver_, start, from, to);
+    }
     const nn::Variable after = tape.constant(state);
     const auto column = [&](std::int64_t i) { return nn::reshape(nn::slice(after, 1, i, i + 1), Shape{n}); };
     return {nn::slice(after, 1, 0, 2), column(2), field_->energy ? column(3) : nn::Variable()};
   }
 
+  bool adaptive() const { return adaptive_ != nullptr && adaptive_->tolerance > 0; }
+
   // The same rules in double precision.
   double solved(std::span<double> x, double from, double to) const {
+    if (adaptive()) {
+      const auto slope = [&](const std::vector<double>& at, double t) {
+        const auto v = field_->onHost(t, at[0], at[1]);
+        return std::vector<double>(v.begin(), v.end());
+      };
+      std::int64_t uncounted = 0;
+      const auto end = flows::solveAdaptive(slope, std::vector<double>{x[0], x[1], 0.0}, from, to, adaptive_->tolerance, uncounted);
+      x[0] = end[0], x[1] = end[1];
+      return end[2];
+    }
     using Slope = std::array<double, 3>;
     const double h = to - from;
     const auto slope = [&](double t, const Slope& ahead, double reach) {
@@ -64,15 +85,18 @@ class Stretch final : public flows::Layer {
   std::shared_ptr<const PlaneField> field_;
   FlowSolver solver_;
   double from_, to_;
+  flows::AdaptivePtr adaptive_;
 };
 
 }  // namespace
 
-flows::LayerPtr fieldStretch(std::shared_ptr<const PlaneField> field, FlowSolver solver, double from, double to) {
-  return std::make_shared<Stretch>(std::move(field), solver, from, to);
+flows::LayerPtr fieldStretch(std::shared_ptr<const PlaneField> field, FlowSolver solver, double from, double to,
+                             flows::AdaptivePtr adaptive) {
+  return std::make_shared<Stretch>(std::move(field), solver, from, to, std::move(adaptive));
 }
 
-std::vector<flows::LayerPtr> diffusionFlow(const std::vector<kernels::Component>& components, std::int64_t steps, FlowSolver solver) {
+std::vector<flows::LayerPtr> diffusionFlow(const std::vector<kernels::Component>& components, std::int64_t steps, FlowSolver solver,
+                                           flows::AdaptivePtr adaptive) {
   ExactFlow flow;
   flow.data.components = components;
   flow.path.kind = FlowPathKind::vp;
@@ -84,7 +108,7 @@ std::vector<flows::LayerPtr> diffusionFlow(const std::vector<kernels::Component>
   };
   std::vector<flows::LayerPtr> layers;
   const auto timeOf = [&](std::int64_t i) { return std::pow(static_cast<double>(i) / static_cast<double>(steps), 3); };
-  for (std::int64_t i = 0; i < steps; ++i) layers.push_back(fieldStretch(field, solver, timeOf(i), timeOf(i + 1)));
+  for (std::int64_t i = 0; i < steps; ++i) layers.push_back(fieldStretch(field, solver, timeOf(i), timeOf(i + 1), adaptive));
   return layers;
 }
 

@@ -24,13 +24,14 @@ struct PlaneField {
   bool energy = false;  // the fourth number is told
 };
 
-// One step of the solver from time `from` to `to`.
-models::flows::LayerPtr fieldStretch(std::shared_ptr<const PlaneField> field, FlowSolver solver, double from, double to);
+// One step of the solver from time `from` to `to`, or where `adaptive` has a tolerance as many as that asks for.
+models::flows::LayerPtr fieldStretch(std::shared_ptr<const PlaneField> field, FlowSolver solver, double from, double to,
+                                     models::flows::AdaptivePtr adaptive = {});
 
 // The probability-flow ODE of a diffusion of a mixture on the variance-preserving path, in K steps with times t_i = (i / K)^3: blobs are
 // narrow where data begin. Components need a width.
-std::vector<models::flows::LayerPtr> diffusionFlow(const std::vector<kernels::Component>& components, std::int64_t steps,
-                                                   FlowSolver solver);
+std::vector<models::flows::LayerPtr> diffusionFlow(const std::vector<kernels::Component>& components, std::int64_t steps, FlowSolver solver,
+                                                   models::flows::AdaptivePtr adaptive = {});
 
 // The velocity that a perceptron of points of the plane says on the path x_t = (1 - t) x_0 + t eps, whatever it predicts: a velocity on
 // this path is the field itself, and anything else is turned into one (core/labs/generative/shared/network_velocity.h). The divergence is

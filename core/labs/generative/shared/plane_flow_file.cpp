@@ -15,7 +15,7 @@ Expected<PlaneFlowPlan> planeFlowOfFile(const std::string& path, double bound, f
     return makeError(ErrorCode::badInput, trf("The flow in {} has {} dimensions; points of the plane have 2", path, chain->dimensions));
   }
   const auto saidBound = flows::numberSaid(chain->said, path, "scale_bound", bound, 0, 5);
-  const auto momentum = flows::numberSaid(chain->said, path, "norm_momentum", 0.9, 0, 0.99);
+  const auto momentum = flows::numberSaid(chain->said, path, "norm_momentum", 0.1, 0, 0.99);
   const auto saidPrior =
       flows::choiceSaid(chain->said, path, "prior", prior == flows::Prior::normal ? "normal" : "logistic", {"normal", "logistic"});
   if (!saidBound) return saidBound.error();

@@ -63,6 +63,8 @@ class PlaneFlowLab : public Lab {
   virtual void begun(gpu::Stream&) {}
   // Reads them; called before each evaluation.
   virtual void readPicture(const LabContext&) {}
+  // Where the layers count the calls of a velocity: read when the data have been pushed to the latents.
+  virtual models::flows::AdaptivePtr counted() const { return nullptr; }
 
   // Parameters every lab of this family has: training, picture, seed. `colour`: "volume" or "origin".
   static std::vector<Parameter> trainingParameters(std::int64_t steps, double learningRate, std::int64_t batch);
@@ -119,6 +121,7 @@ class PlaneFlowLab : public Lab {
   std::vector<double> errors_;                    // |f^-1(f(x)) - x|_inf of the data points
   Tensor data_;                                   // [points, 2], never trained on
   Tensor samples_;                                // at the temperature asked for
+  std::int64_t evaluations_ = 0;                  // of a velocity, counted from the data to the latents
   double inside_ = 0, outside_ = 0;               // the model's mass on the raster, and the share of its samples off it
 
  private:
