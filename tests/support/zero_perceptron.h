@@ -22,4 +22,13 @@ inline std::string zeroPerceptron(const Scratch& folder, std::int64_t coordinate
 // Finite weights whose products are not.
 inline std::string overflowingPerceptron(const Scratch& folder) { return perceptronOf(1e25f, folder); }
 
+// One of fours instead, over ReLU: as a score it drives particles away from where they are, ever faster.
+inline std::string explosivePerceptron(const Scratch& folder) {
+  const std::string path = folder.path("fours.safetensors");
+  const auto fours = [](Shape shape) { return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), 4.0f)); };
+  REQUIRE(modelfile::writeSafetensors(
+      path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", fours(Shape{8, 3})}, {"2.weight", fours(Shape{2, 8})}}));
+  return path;
+}
+
 }  // namespace orrery::testing

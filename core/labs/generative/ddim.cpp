@@ -133,6 +133,7 @@ Expected<void> Ddim::update(LabContext& context) {
   if (fresh || context.anyChanged({"seed", "chain", "schedule", "final"})) exact_.clear();
   if (!stays) {
     begin(context);
+    if (network_ && !allFinite(end_.as<float>())) return kept(ranAway());
     trackEnd();
     if (fresh || otherDenoiser || context.anyChanged({"seed", "chain", "schedule", "final", "spacing"})) {
       if (auto done = measureConvergence(); !done) return kept(done.error());
@@ -231,6 +232,7 @@ void Ddim::begin(LabContext& context) {
     }
     truth[e] = project(points, directions);
   }
+  if (network_ && !allFinite(ended)) return;
   std::vector<float> points;
   for (std::size_t i = 0; i < 2 * measured; ++i) points.push_back(static_cast<float>(scale * static_cast<double>(ended[i])));
   sliced_ = slicedWasserstein2(truth[0], project(points, directions));

@@ -168,6 +168,7 @@ Expected<void> ScoreSde::rebuild(LabContext& context) {
       x += (-h / 6) * (k1 + 2 * k2 + 2 * k3 + k4);
     }
     if (!correct(x, to, step)) ++unstable_;
+    if (network_ && !allFinite(x)) return ranAway();
     reverse.push_back(x);
     context.progress(static_cast<double>(i) / static_cast<double>(times_.size()), tr("Rebuilding"));
   }

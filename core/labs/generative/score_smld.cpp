@@ -223,6 +223,7 @@ Expected<bool> ScoreSmld::advance(LabContext& context) {
     step(next.x, n, next.level, accepted);
     sum += accepted;
   }
+  if (network_ && !allFinite(next.x)) return ranAway();
   next.acceptance = sum / static_cast<double>(to);
   // Tweedie's step from the last level.
   if (to == total_ && finalDenoise_) next.x = denoise(next.x, next.level);

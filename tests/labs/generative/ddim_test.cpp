@@ -269,6 +269,13 @@ TEST_CASE("ddim: what cannot run is refused with its reason, and the lab stays u
   const orrery::testing::Scratch folder;
   refused({{"denoiser", text("network")}}, "no network yet");
   refused({{"denoiser", text("network")}, {"network", Asset{orrery::testing::zeroPerceptron(folder, 3), ""}}}, "3 coordinates");
+  const orrery::testing::Scratch other;
+  refused({{"denoiser", text("network")},
+           {"network", Asset{orrery::testing::explosivePerceptron(other), ""}},
+           {"activation", text("relu")},
+           {"prediction", text("score")},
+           {"steps", whole(300)}},
+          "ran away");
   REQUIRE(session->set("steps", whole(1)));
   REQUIRE(session->wait());
 }

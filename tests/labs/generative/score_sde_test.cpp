@@ -361,4 +361,11 @@ TEST_CASE("networks that do not fit are refused, and the way back stays") {
   const std::string path = orrery::testing::zeroPerceptron(folder);
   folder.write("config.json", R"({"frequencies": [1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8]})");
   refused({{"denoiser", text("network")}, {"network", Asset{path, ""}}}, "16 frequencies");
+  const orrery::testing::Scratch other;
+  refused({{"denoiser", text("network")},
+           {"network", Asset{orrery::testing::explosivePerceptron(other), ""}},
+           {"activation", text("relu")},
+           {"prediction", text("score")},
+           {"steps", whole(200)}},
+          "ran away");
 }

@@ -227,4 +227,16 @@ TEST_CASE("score networks that do not fit, and a Metropolis test of one, are ref
   Changes tested = network;
   tested.emplace_back("mode", text("mala"));
   CHECK(refusal(tested).find("Metropolis") != std::string::npos);
+  // What runs away is said where it happens, and the lab stays usable.
+  auto session = openLab({{"particles", whole(64)},
+                          {"denoiser", text("network")},
+                          {"network", Asset{orrery::testing::explosivePerceptron(folder), ""}},
+                          {"activation", text("relu")},
+                          {"prediction", text("score")}});
+  session->seek(100);
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  CHECK(done.error().message.find("ran away") != std::string::npos);
+  REQUIRE(session->set("denoiser", text("exact")));
+  CHECK(std::isfinite(metricsAt(*session, 100).at("variance.x")));
 }

@@ -61,6 +61,7 @@ Expected<void> Ddim::measureConvergence() {
     const State end = runSteps(denoiser, *steps, from * latent).back();
     if (!own.contains({from, to})) own[{from, to}] = ownEnd(latent, from, to);
     const double error = apart(end, own[{from, to}]);
+    if (network_ && !std::isfinite(error)) continue;  // it ran away
     if (network_) convergence_.apart.push_back(apart(end, exactEnd(latent, from, to)));
     const std::size_t n = convergence_.steps.size();
     if (n > 0 && convergence_.steps.back() >= 64 && error > 0)
@@ -129,6 +130,7 @@ Expected<void> Ddim::measureEta(LabContext& context) {
       const auto plan = kernels::upload(linearPlan(*steps));
       const Tensor end =
           cloudSteps(context.stream(), *steps, plan, 0, static_cast<std::int64_t>(steps->size()), pairsOf(latents, levels->front())).state;
+      if (network_ && !allFinite(end.as<float>())) break;
       std::vector<float> points;
       for (const float value : end.as<float>()) points.push_back(static_cast<float>(scale * static_cast<double>(value)));
       curve.eta.push_back(eta);

@@ -181,6 +181,7 @@ Panel ScoreSde::likelihoodPanel() const {
   std::vector<float> xy;
   Range range{1e300, -1e300};
   for (std::size_t p = 0; p < flowLog_.size(); ++p) {
+    if (!std::isfinite(flowLog_[p])) continue;
     xy.insert(xy.end(), {static_cast<float>(exactLog_[p]), static_cast<float>(flowLog_[p])});
     most = std::max(most, std::abs(flowLog_[p] - exactLog_[p]));
     range.low = std::min({range.low, exactLog_[p], flowLog_[p]}), range.high = std::max({range.high, exactLog_[p], flowLog_[p]});

@@ -50,6 +50,11 @@ State denoiseOnDevice(gpu::Stream& stream, const models::MlpDenoiser& network, c
   return State(std::vector<double>(values.begin(), values.end()));
 }
 
+Error ranAway() {
+  return makeError(ErrorCode::badInput,
+                   tr("Under your network the particles ran away beyond all numbers: check what is said of it, or take smaller steps"));
+}
+
 double NetworkErrors::at(double level) const {
   const auto nearer = [&](const auto& a, const auto& b) {
     const double now = std::log(std::max(level, levels.back().first));

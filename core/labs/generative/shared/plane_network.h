@@ -2,6 +2,8 @@
 // A user's perceptron in place of the exact denoiser of a plane scene: how it is chosen, asked and measured against the exact one. The
 // error of a level is that under p_t: root mean square of |D_network - D| over exact samples.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,6 +27,13 @@ Expected<PlaneNetwork> chosenPlaneNetwork(const LabContext& context, PlaneNetwor
 
 // D of pairs by the device, in f32, for states of the host.
 diffusion::State denoiseOnDevice(gpu::Stream& stream, const models::MlpDenoiser& network, const diffusion::State& x, double level);
+
+// What is stated of a network may be so wrong that particles run away beyond all numbers.
+template <class Values>
+bool allFinite(const Values& values) {
+  return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
+}
+Error ranAway();
 
 struct NetworkErrors {
   std::vector<std::pair<double, double>> levels;  // (level, error), falling levels
