@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/diffusion/dormand_prince.h"
 #include "core/diffusion/sampler.h"
 
 namespace orrery::diffusion {
@@ -227,61 +228,43 @@ Ends endsOf(const Run& run) {
   return {levels.front(), zero ? levels[levels.size() - 2] : levels.back(), zero};
 }
 
-// Dormand & Prince 1980, 5(4): the last row of A is the fifth-order formula, E its difference to the fourth-order one.
-constexpr double A[7][6] = {{},
-                            {1.0 / 5},
-                            {3.0 / 40, 9.0 / 40},
-                            {44.0 / 45, -56.0 / 15, 32.0 / 9},
-                            {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},
-                            {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},
-                            {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}};
-constexpr double C[7] = {0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1, 1};
-
 // x + h sum_j A[stage][j] k_j.
 State stagePoint(const State& x, double h, const std::vector<State>& k, std::size_t stage) {
   State next = x;
   for (std::size_t j = 0; j < stage; ++j)
-    if (A[stage][j] != 0) next += h * A[stage][j] * k[j];
+    if (dormand_prince::A[stage][j] != 0) next += h * dormand_prince::A[stage][j] * k[j];
   return next;
 }
 
-// In lambda = -ln(level); first-same-as-last; PI step control (Hairer, Norsett & Wanner 1993, II.4) with exponents 0.7/5 and 0.4/5. The
-// grid gives the ends only.
+// In lambda = -ln(level). The grid gives the ends only.
 State dormandPrince(Run& run, State x) {
-  static constexpr double E[7] = {71.0 / 57600, 0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
+  using namespace dormand_prince;
   const Ends ends = endsOf(run);
   const double whole = std::log(ends.from / ends.to);
   const auto levelAt = [&](double place) { return ends.from * std::exp(-place); };
   const auto slope = [&](const State& at, double place) { return run.denoise(at, levelAt(place)) - at; };
-  double place = 0, h = std::min(0.05, whole), before = 1;
-  std::vector<State> k(7);
+  StepControl control(0.05, 1e-9 * whole);
+  double place = 0;
+  std::vector<State> k(stages);
   k[0] = slope(x, 0);
-  // A step below a billionth of the way cannot be controlled by tolerance any more: it is taken as it is. Where even that one is no number,
-  // none is: the denoiser's answer is not one.
   while (whole - place > 1e-12 * whole) {
-    h = std::min(h, whole - place);
+    const double h = control.step(whole - place);
     State next = x, error(x.size());
-    for (std::size_t stage = 1; stage < 7; ++stage) {
+    for (std::size_t stage = 1; stage < stages; ++stage) {
       next = stagePoint(x, h, k, stage);
       k[stage] = slope(next, place + C[stage] * h);
     }
-    for (std::size_t j = 0; j < 7; ++j)
+    for (std::size_t j = 0; j < stages; ++j)
       if (E[j] != 0) error += h * E[j] * k[j];
-    const double found = scaledError(error, x, next, run.options().absolute, run.options().relative);
-    if (!std::isfinite(found) && h < 1e-9 * whole) return next;
-    const double size = std::isfinite(found) ? std::max(1e-10, found) : 1e10;
-    const bool taken = size <= 1 || h < 1e-9 * whole;
-    run.tried({levelAt(place), levelAt(place + h), size, taken});
-    if (taken) {
-      place += h;
-      x = next;
-      k[0] = k[6];
-      run.visit(levelAt(place), x);
-      h *= std::clamp(0.9 * std::pow(size, -0.7 / 5) * std::pow(before, 0.4 / 5), 0.2, 5.0);
-      before = size;
-    } else {
-      h *= std::clamp(0.9 * std::pow(size, -1.0 / 5), 0.2, 1.0);
-    }
+    const double size = scaledError(error, x, next, run.options().absolute, run.options().relative);
+    if (control.hopeless(size)) return next;
+    const bool taken = control.taken(size);
+    run.tried({levelAt(place), levelAt(place + h), StepControl::bounded(size), taken});
+    if (!taken) continue;
+    place += h;
+    x = next;
+    k[0] = k[stages - 1];
+    run.visit(levelAt(place), x);
   }
   if (ends.zero) {
     x = run.denoise(x, ends.to);
@@ -295,6 +278,7 @@ State dpmAdaptive(Run& run, State x) {
   const Ends ends = endsOf(run);
   const double whole = std::log(ends.from / ends.to);
   double place = 0, h = std::min(0.05, whole);
+  const double least = 1e-9 * whole;  // no tolerance controls a shorter step: it is taken as it is
   State low = x;
   while (whole - place > 1e-12 * whole) {
     h = std::min(h, whole - place);
@@ -312,10 +296,10 @@ State dpmAdaptive(Run& run, State x) {
       sum += (second[i] - third[i]) * (second[i] - third[i]) / (scale * scale);
     }
     const double found = std::sqrt(sum / static_cast<double>(x.size()));
-    if (!std::isfinite(found) && h < 1e-9 * whole) return third;
+    if (!std::isfinite(found) && h <= least) return third;
     const double size = std::isfinite(found) ? found : 1e10;
     const double factor = 1 + std::atan(std::pow(1 / (size + 1e-8), 1.0 / 3) - 1);
-    const bool taken = factor >= 0.81 || h < 1e-9 * whole;
+    const bool taken = factor >= 0.81 || h <= least;
     run.tried({a, b, size, taken});
     if (taken) {
       low = second;
@@ -323,7 +307,7 @@ State dpmAdaptive(Run& run, State x) {
       place += h;
       run.visit(b, x);
     }
-    h *= factor;
+    h = std::max(h * factor, least);
   }
   if (ends.zero) {
     x = run.denoise(x, ends.to);
@@ -371,7 +355,7 @@ State dormandPrinceStep(Run& run, const State& x, double a, double b) {
   std::vector<State> k;
   for (std::size_t stage = 0; stage < 6; ++stage) {
     const State at = stagePoint(x, h, k, stage);
-    k.push_back(run.denoise(at, a * std::exp(-C[stage] * h)) - at);
+    k.push_back(run.denoise(at, a * std::exp(-dormand_prince::C[stage] * h)) - at);
   }
   return stagePoint(x, h, k, 6);
 }

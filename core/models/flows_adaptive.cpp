@@ -3,21 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/diffusion/dormand_prince.h"
 #include "core/kernels/elementwise.h"
 
 namespace orrery::models::flows {
 namespace {
 
-constexpr std::size_t stages = 7;
-constexpr double A[stages][6] = {{},
-                                 {1.0 / 5},
-                                 {3.0 / 40, 9.0 / 40},
-                                 {44.0 / 45, -56.0 / 15, 32.0 / 9},
-                                 {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},
-                                 {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},
-                                 {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}};
-constexpr double C[stages] = {0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1, 1};
-constexpr double E[stages] = {71.0 / 57600, 0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
+using namespace diffusion::dormand_prince;
 
 // |error| against what is allowed, one number at a time.
 template <class Values>
@@ -36,32 +28,25 @@ template <class Y, class Slope, class Moved, class Measured>
 Y solved(const Slope& slope, const Moved& moved, const Measured& measured, Y y, double from, double to, std::int64_t& evaluations) {
   if (from == to) return y;
   const double whole = std::abs(to - from), sign = to > from ? 1 : -1;
-  double place = 0, h = whole, before = 1;
+  StepControl control(whole, 1e-6 * whole);
+  double place = 0;
   std::vector<Y> k(stages);
   k[0] = slope(y, from);
   ++evaluations;
   while (whole - place > 1e-12 * whole) {
-    h = std::min(h, whole - place);
+    const double h = control.step(whole - place);
     Y next = y;
     for (std::size_t stage = 1; stage < stages; ++stage) {
       next = moved(&y, sign * h, k, std::span(A[stage], stage));
       k[stage] = slope(next, from + sign * (place + C[stage] * h));
     }
     evaluations += stages - 1;
-    const double found = measured(moved(nullptr, h, k, std::span(E)), y, next);
-    // What no tolerance controls any more is taken as it is; what is no number stays none.
-    const bool least = h < 1e-6 * whole;
-    if (!std::isfinite(found) && least) return next;
-    const double size = std::isfinite(found) ? std::max(1e-10, found) : 1e10;
-    if (size <= 1 || least) {
-      place += h;
-      y = next;
-      k[0] = k[stages - 1];  // the last evaluation of this step is the first of the next
-      h *= std::clamp(0.9 * std::pow(size, -0.7 / 5) * std::pow(before, 0.4 / 5), 0.2, 5.0);
-      before = size;
-    } else {
-      h *= std::clamp(0.9 * std::pow(size, -1.0 / 5), 0.2, 1.0);
-    }
+    const double error = measured(moved(nullptr, h, k, std::span(E)), y, next);
+    if (control.hopeless(error)) return next;  // what is no number stays none
+    if (!control.taken(error)) continue;
+    place += h;
+    y = next;
+    k[0] = k[stages - 1];  // the last evaluation of this step is the first of the next
   }
   return y;
 }
