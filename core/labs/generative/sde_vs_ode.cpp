@@ -270,6 +270,9 @@ Expected<void> SdeVsOde::begin(gpu::Stream& stream) {
     auto sampler = cloudSampler(stream, s.solver[i], problem);
     if (!sampler) return sampler.error();
     side.sampler = *std::move(sampler);
+    if (!s.network[i]) continue;
+    const CloudState first{side.start.rows(0, std::min(controlling, s.particles)), {}};
+    if (!allFinite(side.sampler->walk(stream, 0, s.steps, first, side.options, false).end.x.as<float>())) return ranAway();
   }
   exactTable_ = exact, samplerTable_ = seen;
   sides_ = std::move(sides);

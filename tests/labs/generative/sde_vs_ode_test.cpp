@@ -513,6 +513,10 @@ TEST_CASE("networks that cannot run and solvers that cannot take noise are refus
   refused({{"denoiser-left", text("network")}}, "no network yet");
   refused(stated(zeroPerceptron(folder, 3), "F"), "3 coordinates");
   refused(stated(orrery::testing::overflowingPerceptron(folder), "F"), "overflow");
+  const orrery::testing::Scratch other;
+  Changes explosive = stated(orrery::testing::explosivePerceptron(other), "score");
+  explosive.insert(explosive.end(), {{"activation", text("relu")}, {"steps", whole(300)}});
+  refused(explosive, "ran away");
   refused({{"solver-left", text("rk45")}}, "noise share");
   refused({{"solver-left", text("unipc-2")}}, "noise share");
   refused({{"solver-right", text("ddpm-large")}}, "noise share");
