@@ -205,7 +205,8 @@ void Thumbnails::run() {
       live = live_;
       theme = theme_;
       device = device_;
-      // The moving card comes first; the others are made between its frames.
+      // The moving card comes first and makes its own pictures; the others are made between its frames.
+      std::erase_if(queue_, [&](const Job& other) { return other.lab == live; });
       if (live == liveLab && awake_ && !queue_.empty()) job = queue_.front();
     }
     try {
@@ -229,7 +230,7 @@ void Thumbnails::run() {
           finish(liveLab, theme, draw(*picture, theme, slot), false);
         }
       }
-      if (job.lab.isEmpty() || job.lab == liveLab) continue;
+      if (job.lab.isEmpty()) continue;
       if (!make(job, device, slot)) continue;
       const std::lock_guard lock(mutex_);
       std::erase_if(queue_, [&](const Job& other) { return other.lab == job.lab && other.theme == job.theme; });

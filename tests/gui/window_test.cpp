@@ -28,6 +28,7 @@
 #include "app/shell/library_dock.h"
 #include "app/shell/start_page.h"
 #include "app/shell/transport_bar.h"
+#include "core/base/files.h"
 #include "tests/gui/window_fixture.h"
 
 using namespace orrery;
@@ -97,6 +98,22 @@ TEST_CASE("The start page has a card for every lab and the first of them moves")
     first = picture;
   });
   CHECK(eventually([&] { return different >= 2; }));
+}
+
+TEST_CASE("The moving card holds no other card up, and none is made while a stage is in use") {
+  const std::string other = "generative/score-smld";
+  Thumbnails thumbnails(sharedDevice());
+  int arrivals = 0;
+  QObject::connect(&thumbnails, &Thumbnails::arrived, &thumbnails, [&](const QString& lab) { arrivals += lab.toStdString() == other; });
+  // Without what earlier starts left on disk.
+  QDir(QString::fromStdString(cacheFolder()) + "/thumbnails").removeRecursively();
+  thumbnails.setLive(flagship);
+  thumbnails.picture(flagship);
+  thumbnails.picture(QString::fromStdString(other));
+  QTest::qWait(500);
+  CHECK(arrivals == 0);
+  thumbnails.setAwake(true);
+  CHECK(eventually([&] { return arrivals == 1; }));
 }
 
 TEST_CASE("Dragging a slider changes the picture and is one undo step") {
