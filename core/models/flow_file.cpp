@@ -6,7 +6,6 @@
 #include "core/base/text.h"
 
 namespace orrery::models::flows {
-namespace {
 
 const TensorSummary* summaryOf(const modelfile::TensorFile& file, const std::string& name) {
   for (const TensorSummary& tensor : file.tensors()) {
@@ -14,8 +13,6 @@ const TensorSummary* summaryOf(const modelfile::TensorFile& file, const std::str
   }
   return nullptr;
 }
-
-}  // namespace
 
 Expected<Tensor> readNamed(const modelfile::TensorFile& file, const std::string& path, const std::string& name, const Shape& shape) {
   if (summaryOf(file, name) == nullptr) {
@@ -27,9 +24,12 @@ Expected<Tensor> readNamed(const modelfile::TensorFile& file, const std::string&
   if (!tensor) return tensor.error();
   if (tensor->shape() != shape) {
     return makeError(ErrorCode::badInput,
-                     trf("The tensor '{}' should have the shape {}, found {}", name, shape.toString(), tensor->shape().toString()));
+                     trf("The tensor '{}' in {} should have the shape {}, found {}", name, path, shape.toString(), tensor->shape().toString()));
   }
-  if (notFinite > 0) return makeError(ErrorCode::badInput, trf("The tensor '{}' has {} values that are not numbers", name, notFinite));
+  if (notFinite > 0) {
+    return makeError(ErrorCode::badInput,
+                     trf("The tensor '{}' in {} should hold finite values; {} of them are not numbers", name, path, notFinite));
+  }
   return tensor;
 }
 
@@ -122,7 +122,7 @@ Expected<FlowChain> readFlowChain(const std::string& path) {
       if (name == "running_var") {
         const auto variances = tensor->toFloats();
         if (std::any_of(variances.begin(), variances.end(), [](float v) { return v < 0; })) {
-          return makeError(ErrorCode::badInput, trf("The tensor '{}' holds a negative variance", layer + name));
+          return makeError(ErrorCode::badInput, trf("The tensor '{}' in {} should hold variances, which are at least 0; one is negative", layer + name, path));
         }
       }
       chain.weights.push_back({layer + name, *std::move(tensor)});

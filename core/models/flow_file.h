@@ -19,6 +19,8 @@ namespace orrery::models::flows {
 
 using Said = std::map<std::string, std::string>;  // metadata
 
+// What the file says of the tensor of this name; null when it has none.
+const TensorSummary* summaryOf(const modelfile::TensorFile& file, const std::string& name);
 // The tensor of this name. Error: badInput, when it is not there, of another shape or not finite: says which.
 Expected<Tensor> readNamed(const modelfile::TensorFile& file, const std::string& path, const std::string& name, const Shape& shape);
 

@@ -11,13 +11,6 @@ std::string partOf(std::int64_t level, bool squeezed, std::int64_t step) {
   return fmt::format("levels.{}.{}.{}.", level, squeezed ? "steps" : "checkers", step);
 }
 
-const TensorSummary* summaryOf(const modelfile::TensorFile& file, const std::string& name) {
-  for (const TensorSummary& tensor : file.tensors()) {
-    if (tensor.name == name) return &tensor;
-  }
-  return nullptr;
-}
-
 // What the metadata say of RealNVP's flows.
 Expected<void> takeSaid(const Said& said, const std::string& path, ImageFlowOptions& o) {
   const auto flag = [&](const char* key, bool& value) -> Expected<void> {
