@@ -8,24 +8,11 @@
 #include "core/modelfile/safetensors_write.h"
 #include "tests/models/plain.h"
 #include "tests/support/scratch.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using namespace orrery::models;
 using namespace orrery::testing;
-
-namespace {
-
-// Values around 0 of this deviation, by Philox.
-Tensor drawn(Shape shape, std::uint32_t purpose, double deviation) {
-  std::vector<float> values(static_cast<std::size_t>(shape.count()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), 0, purpose, 0}, philoxKey(7));
-    values[i] = static_cast<float>(deviation * philoxNormals(words[0], words[1])[0]);
-  }
-  return Tensor::from(std::move(shape), values);
-}
-
-}  // namespace
 
 TEST_CASE("a perceptron's D on the device is that of the host, for every prediction, told time and size of cloud") {
   const Scratch folder;

@@ -5,11 +5,22 @@
 #include <string>
 #include <vector>
 
+#include "core/base/philox.h"
 #include "core/modelfile/safetensors_write.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
 namespace orrery::testing {
+
+// Values around 0 of this deviation, by Philox.
+inline Tensor drawn(Shape shape, std::uint32_t purpose, double deviation) {
+  std::vector<float> values(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), 0, purpose, 0}, philoxKey(7));
+    values[i] = static_cast<float>(deviation * philoxNormals(words[0], words[1])[0]);
+  }
+  return Tensor::from(std::move(shape), values);
+}
 
 inline std::string perceptronOf(float value, const Scratch& folder, std::int64_t coordinates = 2) {
   const std::string path = folder.path((value == 0 ? "zero-" : "same-") + std::to_string(coordinates) + ".safetensors");

@@ -10,23 +10,12 @@
 #include "core/modelfile/safetensors_write.h"
 #include "tests/support/lab_session.h"
 #include "tests/support/scratch.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using namespace orrery::generative;
 using orrery::testing::device;
-
-namespace {
-
-Tensor drawn(Shape shape, std::uint32_t purpose, double deviation) {
-  std::vector<float> values(static_cast<std::size_t>(shape.count()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), 0, purpose, 0}, philoxKey(7));
-    values[i] = static_cast<float>(deviation * philoxNormals(words[0], words[1])[0]);
-  }
-  return Tensor::from(std::move(shape), values);
-}
-
-}  // namespace
+using orrery::testing::drawn;
 
 TEST_CASE("a perceptron's field: divergence of its velocity, the same on the device, and flow matching's velocity") {
   const orrery::testing::Scratch folder;
