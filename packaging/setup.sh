@@ -9,7 +9,7 @@ say() { printf '%s\n' "orrery: $*" >&2; }
 packages="g++ cmake ninja-build ccache pkg-config
   libvulkan-dev vulkan-validationlayers mesa-vulkan-drivers glslang-tools
   qt6-base-dev qt6-svg-dev libgl-dev
-  libimgui-dev nlohmann-json3-dev libpugixml-dev libcli11-dev libfmt-dev
+  libimgui-dev nlohmann-json3-dev libpugixml-dev libcli11-dev libfmt-dev libprotozero-dev
   zlib1g-dev libpng-dev libjpeg62-turbo-dev libfreetype-dev libfontconfig-dev
   libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
   fonts-inter fonts-dejavu-core fonts-noto-cjk catch2"

@@ -35,6 +35,7 @@ struct FileReport {
   std::map<std::string, std::string> metadata;
   std::vector<std::string> notes;                // warnings: explicit partial success
   std::optional<Error> error;                    // set when the file is of this kind but damaged
+  std::vector<TensorSummary> inputs, outputs;    // of a graph that can be run; an extent that is not stated is -1
 };
 
 // The first 4 KiB (or all of a shorter file) and the size. For folders `isFolder` is set and `head` is empty.

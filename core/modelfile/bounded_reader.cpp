@@ -75,13 +75,18 @@ std::string shown(std::string_view name) {
 }
 
 Expected<BoundedReader> BoundedReader::open(const std::string& path) {
-  auto descriptor = std::make_shared<Descriptor>();
   // O_NONBLOCK: opening a pipe must not wait for a writer.
-  descriptor->fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor->fd < 0) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) {
     const ErrorCode code = errno == ENOENT ? ErrorCode::notFound : ErrorCode::io;
     return makeError(code, trf("cannot open '{}': {}", shown(path), std::strerror(errno)), "E-IN-01");
   }
+  return adopt(descriptor, path);
+}
+
+Expected<BoundedReader> BoundedReader::adopt(int fd, const std::string& path) {
+  auto descriptor = std::make_shared<Descriptor>();
+  descriptor->fd = fd;
   if (::fstat(descriptor->fd, &descriptor->opened) != 0 || !S_ISREG(descriptor->opened.st_mode)) {
     return makeError(ErrorCode::badInput, trf("'{}' is not a regular file: pass a file on disk", shown(path)), "E-IN-02");
   }

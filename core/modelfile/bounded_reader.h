@@ -48,6 +48,8 @@ class BoundedReader {
  public:
   // Opens a regular file for reading; folders, pipes and devices are refused.
   static Expected<BoundedReader> open(const std::string& path);
+  // The same of a descriptor that is open already and now belongs to the reader; `path` is for messages.
+  static Expected<BoundedReader> adopt(int descriptor, const std::string& path);
 
   const std::string& path() const { return path_; }
   std::uint64_t size() const { return size_; }

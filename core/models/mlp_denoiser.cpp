@@ -131,10 +131,10 @@ Expected<MlpDenoiser> MlpDenoiser::open(const std::string& path, const NetworkSt
   network.meaning_ = {diffusion::Prediction::epsilon, ToldTime::unit, findRegistered<diffusion::Process>("vp"), 0.5, 1};
   std::string function = "silu", where = path;
   const std::filesystem::path given(path);
-  const std::string configPath = (given.has_parent_path() ? given.parent_path().string() : ".") + "/config.json";
+  const std::string folder = given.has_parent_path() ? given.parent_path().string() : ".", configPath = folder + "/config.json";
   std::error_code ignored;
   if (std::filesystem::is_regular_file(configPath, ignored)) {
-    const auto saved = SavedModel::open(path);
+    const auto saved = SavedModel::open(folder);
     if (!saved) return saved.error();
     where = configPath;
     if (auto read = network.meaning_.read(saved->config, where); !read) return read.error();

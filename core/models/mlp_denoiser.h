@@ -9,13 +9,12 @@
 #include <string_view>
 #include <vector>
 
-#include "core/diffusion/state.h"
 #include "core/kernels/elementwise.h"
-#include "core/models/network_meaning.h"
+#include "core/models/point_denoiser.h"
 
 namespace orrery::models {
 
-class MlpDenoiser {
+class MlpDenoiser : public PointDenoiser {
  public:
   // What is not stated is read from config.json ("prediction_type", "time", "noise_schedule", "activation": silu, relu, tanh, gelu), or is
   // noise on the variance-preserving process told as 0 ... 1, and SiLU. `activation`: one of those words, or empty. Error: not readable, no
@@ -24,9 +23,9 @@ class MlpDenoiser {
   // Whether tensors of these shapes can be such a chain: for choosing among labs.
   static bool fits(const std::vector<std::vector<std::int64_t>>& matrices);
 
-  std::size_t dimension() const { return dimension_; }
-  std::size_t parameters() const;
-  const NetworkMeaning& meaning() const { return meaning_; }
+  std::size_t dimension() const override { return dimension_; }
+  std::size_t parameters() const override;
+  const NetworkMeaning& meaning() const override { return meaning_; }
 
   // What it is made of, for those who differentiate it: output = the chain of layers, the activation between them, at
   // [meaning().inputScale() x, toldFeatures()].
@@ -39,10 +38,8 @@ class MlpDenoiser {
   kernels::Unary activation() const { return activation_; }
   std::vector<double> toldFeatures(double level) const;  // what the first layer takes after the coordinates
 
-  // D for particles of d coordinates, one after another, at one relative level.
-  diffusion::State denoise(const diffusion::State& x, double level) const;
-  // The same on the device: x [n, d] -> [n, d], f32.
-  Tensor denoise(gpu::Stream& stream, const Tensor& x, double level) const;
+  diffusion::State denoise(const diffusion::State& x, double level) const override;
+  Tensor denoise(gpu::Stream& stream, const Tensor& x, double level) const override;
 
  private:
   std::size_t dimension_ = 0;

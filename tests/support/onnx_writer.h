@@ -1,0 +1,131 @@
+#pragma once
+// ONNX models for tests, written field by field (onnx.proto), good and bad ones alike.
+
+#include <cstring>
+#include <protozero/pbf_writer.hpp>
+#include <string>
+#include <vector>
+
+namespace orrery::testing {
+
+using Proto = protozero::pbf_writer;
+
+// A message made by `fill(writer)`.
+template <class Fill>
+std::string message(const Fill& fill) {
+  std::string bytes;
+  Proto writer(bytes);
+  fill(writer);
+  return bytes;
+}
+
+inline std::string rawFloats(const std::vector<float>& values) {
+  std::string bytes(values.size() * 4, '\0');
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+// TensorProto: dims = 1, data_type = 2, name = 8, raw_data = 9.
+inline std::string onnxTensor(const std::string& name, const std::vector<std::int64_t>& shape, const std::string& raw,
+                              std::int32_t type = 1) {
+  return message([&](Proto& p) {
+    for (const std::int64_t e : shape) p.add_int64(1, e);
+    p.add_int32(2, type);
+    p.add_string(8, name);
+    p.add_bytes(9, raw);
+  });
+}
+
+// The same with its data in a side file: external_data = 13 (entries of key and value), data_location = 14.
+inline std::string onnxSideTensor(const std::string& name, const std::vector<std::int64_t>& shape,
+                                  const std::vector<std::pair<std::string, std::string>>& entries) {
+  return message([&](Proto& p) {
+    for (const std::int64_t e : shape) p.add_int64(1, e);
+    p.add_int32(2, 1);
+    p.add_string(8, name);
+    for (const auto& [key, value] : entries) {
+      p.add_message(13, message([&](Proto& entry) {
+                      entry.add_string(1, key);
+                      entry.add_string(2, value);
+                    }));
+    }
+    p.add_int32(14, 1);
+  });
+}
+
+// NodeProto: input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7; `attributes` are whole AttributeProtos.
+inline std::string onnxNode(const std::string& op, const std::vector<std::string>& in, const std::vector<std::string>& out,
+                            const std::string& name = {}, const std::vector<std::string>& attributes = {}, const std::string& domain = {}) {
+  return message([&](Proto& p) {
+    for (const auto& i : in) p.add_string(1, i);
+    for (const auto& o : out) p.add_string(2, o);
+    if (!name.empty()) p.add_string(3, name);
+    p.add_string(4, op);
+    for (const auto& a : attributes) p.add_message(5, a);
+    if (!domain.empty()) p.add_string(7, domain);
+  });
+}
+inline std::string onnxInteger(const std::string& name, std::int64_t value) {
+  return message([&](Proto& p) {
+    p.add_string(1, name);
+    p.add_int64(3, value);
+    p.add_int32(20, 2);
+  });
+}
+
+// ValueInfoProto of a tensor: an extent below 0 is the batch, by name.
+inline std::string onnxPort(const std::string& name, const std::vector<std::int64_t>& shape, std::int32_t type = 1) {
+  return message([&](Proto& p) {
+    p.add_string(1, name);
+    p.add_message(2, message([&](Proto& kind) {
+                    kind.add_message(1, message([&](Proto& tensor) {
+                                       tensor.add_int32(1, type);
+                                       tensor.add_message(2, message([&](Proto& extents) {
+                                                            for (const std::int64_t e : shape) {
+                                                              extents.add_message(1, message([&](Proto& one) {
+                                                                                    if (e < 0)
+                                                                                      one.add_string(2, "batch");
+                                                                                    else
+                                                                                      one.add_int64(1, e);
+                                                                                  }));
+                                                            }
+                                                          }));
+                                     }));
+                  }));
+  });
+}
+
+struct OnnxParts {
+  std::vector<std::string> nodes, weights, inputs, outputs;
+};
+// GraphProto: node = 1, name = 2, initializer = 5, input = 11, output = 12.
+inline std::string onnxGraph(const OnnxParts& parts) {
+  return message([&](Proto& p) {
+    for (const auto& n : parts.nodes) p.add_message(1, n);
+    p.add_string(2, "g");
+    for (const auto& w : parts.weights) p.add_message(5, w);
+    for (const auto& i : parts.inputs) p.add_message(11, i);
+    for (const auto& o : parts.outputs) p.add_message(12, o);
+  });
+}
+// ModelProto: ir_version = 1, producer_name = 2, graph = 7, opset_import = 8, functions = 25.
+inline std::string onnxModel(const OnnxParts& parts, std::int64_t opset = 17, const std::vector<std::string>& functions = {}) {
+  return message([&](Proto& p) {
+    p.add_int64(1, 8);
+    p.add_string(2, "test");
+    p.add_message(7, onnxGraph(parts));
+    if (opset != 0) p.add_message(8, message([&](Proto& set) { set.add_int64(2, opset); }));
+    for (const auto& f : functions) p.add_message(25, f);
+  });
+}
+
+// y = W [x, t] + b by Gemm over a Concat: the smallest denoiser of points. W [d, d + 1] row by row.
+inline std::string onnxLinearDenoiser(std::int64_t d, const std::vector<float>& weights, const std::vector<float>& bias) {
+  return onnxModel({{onnxNode("Concat", {"x", "t"}, {"h"}, "join", {onnxInteger("axis", 1)}),
+                     onnxNode("Gemm", {"h", "w", "b"}, {"y"}, "line", {onnxInteger("transB", 1)})},
+                    {onnxTensor("w", {d, d + 1}, rawFloats(weights)), onnxTensor("b", {d}, rawFloats(bias))},
+                    {onnxPort("x", {-1, d}), onnxPort("t", {-1, 1})},
+                    {onnxPort("y", {-1, d})}});
+}
+
+}  // namespace orrery::testing
