@@ -259,7 +259,8 @@ std::vector<CheckCase> groupGradientChecks(gpu::Device&) {
 std::vector<CheckCase> layerGradientChecks(gpu::Device&) {
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
-    for (const Shape& shape : {Shape{5, 33}, Shape{1, 1}, Shape{2, 3, 64}, Shape{9, 1023}, Shape{4, 2048}, Shape{0, 4}, Shape{70, 8}}) {
+    for (const Shape& shape : {Shape{5, 33}, Shape{1, 1}, Shape{2, 3, 64}, Shape{9, 1023}, Shape{4, 2048}, Shape{0, 4},
+                               Shape{70, 8}, Shape{130, 96}, Shape{129, 99}}) {
       for (const bool rms : {false, true}) {
         cases.push_back(
             {std::string(variant) + (rms ? " root mean square " : " ") + shape.toString(), gradientTolerance, [=](gpu::Stream& s) {

@@ -71,7 +71,8 @@ namespace {
 std::vector<CheckCase> checks(gpu::Device&) {
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
-    for (const Shape& shape : {Shape{5, 33}, Shape{1, 1}, Shape{2, 3, 64}, Shape{9, 1023}, Shape{4, 2048}, Shape{0, 4}, Shape{70, 8}}) {
+    for (const Shape& shape : {Shape{5, 33}, Shape{1, 1}, Shape{2, 3, 64}, Shape{9, 1023}, Shape{4, 2048}, Shape{0, 4},
+                               Shape{70, 8}, Shape{130, 96}, Shape{129, 99}}) {
       for (const bool rms : {false, true}) {
         // The mean of values offset by 3 loses 3 x 6e-8; divided by a spread near 0.6 and times a gain up to 2 that is 6e-7; the square
         // root and division add 5 ulp.

@@ -126,6 +126,10 @@ std::vector<CheckCase> checks(gpu::Device&) {
       {Shape{300, 4}, 0},
       {Shape{7, 5, 3}, 1, 0.5},
       {Shape{30000, 3}, 0},
+      {Shape{2, 130, 68}, -1, 1, true},
+      {Shape{127, 512}, -1},
+      {Shape{128, 512}, -1},
+      {Shape{129, 513}, -1},
       {Shape{2, 400003}, -1},
   };
   std::vector<CheckCase> cases;

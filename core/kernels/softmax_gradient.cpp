@@ -56,7 +56,8 @@ namespace {
 std::vector<CheckCase> checks(gpu::Device&) {
   const std::pair<Shape, int> list[] = {{Shape{3, 65, 7}, -1}, {Shape{3, 65, 7}, 1}, {Shape{3, 65, 7}, 0}, {Shape{1}, 0},
                                         {Shape{5, 32}, -1},    {Shape{5, 33}, -1},   {Shape{9, 1000}, -1}, {Shape{2, 2049}, -1},
-                                        {Shape{0, 8}, -1},     {Shape{3000, 3}, 0}};
+                                        {Shape{0, 8}, -1},     {Shape{3000, 3}, 0},
+                                        {Shape{130, 68}, -1},  {Shape{129, 99}, -1}};
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
     for (const auto& entry : list) {
