@@ -9,8 +9,12 @@
 #include <stdexcept>
 
 #include "core/kernels/check_support.h"
+#include "core/kernels/elementwise.h"
 #include "core/kernels/fill.h"
 #include "core/kernels/kernel.h"
+#include "core/kernels/matmul.h"
+#include "core/kernels/reduce.h"
+#include "core/kernels/softmax_gradient.h"
 #include "core/kernels/texel_pack.h"
 
 namespace orrery::kernels {
@@ -79,6 +83,10 @@ std::pair<std::int64_t, std::int64_t> keysOfRow(const Problem& problem, std::int
   return {first, limit};
 }
 
+bool runsScalar(const gpu::Stream& stream, const AttentionOptions& options) {
+  return (options.variant.empty() ? variantFor(stream.device()) : options.variant) == "scalar" && eightLanesExchange(stream.device());
+}
+
 }  // namespace
 
 Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
@@ -112,8 +120,7 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
          problem.maskHead,
          problem.maskRow,
          0};
-  const bool scalar =
-      (options.variant.empty() ? variantFor(stream.device()) : options.variant) == "scalar" && eightLanesExchange(stream.device());
+  const bool scalar = runsScalar(stream, options);
   if (!scalar && width4 > 64)
     throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
   if (scalar) requireIterations(stream.device(), "attention", std::int64_t{problem.keys} / 8 * (width4 > 16 ? 1 + width4 : 1));
@@ -130,6 +137,86 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
                   {scalar && width4 > 16 ? 0 : std::max(width4, 1u), columns, problem.additive ? 1u : 0u});
   if (problem.valueWidth > 0) result.output = unpadRows(stream, padded, problem.valueWidth);
   return result;
+}
+
+namespace {
+
+// dP = dO V^T, dS = P (dP - D), and the three products, with the weights in memory.
+AttentionGradients gradientsByProducts(gpu::Stream& stream, const Tensor& gradient, const Tensor& q, const Tensor& k, const Tensor& v,
+                                       const Tensor& statistics, const Problem& problem, const AttentionOptions& options) {
+  // A key head and the query heads that share it: [G, H / G, ...] against [G, 1, ...].
+  const std::int64_t H = problem.heads, G = problem.keyHeads, n = problem.queries, m = problem.keys, d = problem.width,
+                     e = problem.valueWidth;
+  const auto grouped = [&](const Tensor& x, std::int64_t rows, std::int64_t columns) { return x.reshaped(Shape{G, H / G, rows, columns}); };
+  const Tensor weights = grouped(attentionWeights(stream, q, k, statistics, {0, H, 0, -1, 1}, options), n, m);
+  const Tensor g = grouped(gradient, n, e), queries = grouped(q, n, d), keys = k.reshaped(Shape{G, 1, m, d}),
+               values = v.reshaped(Shape{G, 1, m, e});
+  const Tensor toScores = softmaxGradient(stream, matmul(stream, g, values, {.transposeB = true}), weights, -1, problem.scale);
+  const auto shared = [&](const Tensor& x, std::int64_t columns) {
+    return (H == G ? x : reduce(stream, x, 1, Reduction::sum)).reshaped(Shape{G, m, columns});
+  };
+  return {matmul(stream, toScores, keys).reshaped(q.shape()), shared(matmul(stream, toScores, queries, {.transposeA = true}), d),
+          shared(matmul(stream, weights, g, {.transposeA = true}), e)};
+}
+
+}  // namespace
+
+AttentionGradients attentionGradient(gpu::Stream& stream, const Tensor& gradient, const Tensor& q, const Tensor& k, const Tensor& v,
+                                     const Attention& result, const AttentionOptions& options) {
+  const Shape valueShape = v.shape();
+  const Problem problem = problemFor(q.shape(), k.shape(), &valueShape, options);
+  if (gradient.shape() != result.output.shape() || result.statistics.shape() != Shape{problem.heads, problem.queries, 2}) {
+    throw std::invalid_argument("attentionGradient: a gradient of " + gradient.shape().toString() + " does not fit an output of " +
+                                result.output.shape().toString());
+  }
+  if (problem.heads == 0 || problem.queries == 0 || problem.keys == 0 || problem.width == 0 || problem.valueWidth == 0) {
+    return {fill(stream, q.shape(), 0.0f), fill(stream, k.shape(), 0.0f), fill(stream, v.shape(), 0.0f)};
+  }
+  const std::uint32_t width4 = tilesFor(problem.width, 4), valueWidth4 = tilesFor(problem.valueWidth, 4);
+  if (!runsScalar(stream, options) || width4 > 16 || valueWidth4 > 16) {
+    return gradientsByProducts(stream, gradient, q, k, v, result.statistics, problem, options);
+  }
+  const std::int64_t longest = std::max<std::int64_t>(problem.keys, std::int64_t{problem.queries} * (problem.heads / problem.keyHeads));
+  requireIterations(stream.device(), "attentionGradient", longest / 8 + problem.heads / problem.keyHeads);
+  const Tensor products = reduce(stream, binary(stream, Binary::mul, gradient, result.output), 2, Reduction::sum);
+  const Tensor q4 = padRowsToTexels(stream, q), k4 = padRowsToTexels(stream, k), v4 = padRowsToTexels(stream, v),
+               g4 = padRowsToTexels(stream, gradient);
+  const Tensor& mask = problem.additive ? options.additive : q4;  // bound but not read without a mask
+  const struct {
+    std::uint32_t queries, keys, headsPerKey;
+    float scale;
+    std::uint32_t maskParameter, validQueries, validKeys, maskHead, maskRow;
+  } push{problem.queries,
+         problem.keys,
+         problem.heads / problem.keyHeads,
+         static_cast<float>(problem.scale),
+         problem.maskParameter,
+         problem.validQueries,
+         problem.validKeys,
+         problem.maskHead,
+         problem.maskRow};
+  const std::uint32_t sets = std::max(width4, valueWidth4) <= 8 ? 2 : 1;  // two sets of wide rows take seconds to compile
+  Tensor dq(Shape{problem.heads, problem.queries, 4 * width4}), dk(Shape{problem.keyHeads, problem.keys, 4 * width4}),
+      dv(Shape{problem.keyHeads, problem.keys, 4 * valueWidth4});
+  const auto pass = [&](bool keys, const Tensor& ownX, const Tensor& ownY, const Tensor& walkedX, const Tensor& walkedY, Tensor& first,
+                        Tensor& second) {
+    stream.dispatch("kernels/attention_gradient",
+                    {{ownX.device(stream), gpu::Access::read},
+                     {ownY.device(stream), gpu::Access::read},
+                     {walkedX.device(stream), gpu::Access::read},
+                     {walkedY.device(stream), gpu::Access::read},
+                     {result.statistics.device(stream), gpu::Access::read},
+                     {products.device(stream), gpu::Access::read},
+                     {mask.device(stream), gpu::Access::read},
+                     {first.deviceForWriting(stream), gpu::Access::write},
+                     {second.deviceForWriting(stream), gpu::Access::write}},
+                    push, {tilesFor(keys ? problem.keys : problem.queries, 8 * sets), keys ? problem.keyHeads : problem.heads, 1},
+                    {width4, valueWidth4, problem.additive ? 1u : 0u, keys ? 1u : 0u, sets, problem.maskKind});
+  };
+  Tensor none(Shape{4});
+  pass(false, q4, g4, k4, v4, dq, none);
+  pass(true, k4, v4, q4, g4, dk, dv);
+  return {unpadRows(stream, dq, problem.width), unpadRows(stream, dk, problem.width), unpadRows(stream, dv, problem.valueWidth)};
 }
 
 Tensor attentionWeights(gpu::Stream& stream, const Tensor& q, const Tensor& k, const Tensor& statistics, const WeightsView& view,
@@ -224,6 +311,41 @@ AttentionReference attentionReference(const Tensor& q, const Tensor& k, const Te
         row[j] /= sum;
         if (row[j] > 0) result.entropy[h * n + i] -= row[j] * std::log(row[j]);
         for (std::size_t c = 0; c < dv; ++c) result.output[(h * n + i) * dv + c] += row[j] * static_cast<double>(vv[(g * m + j) * dv + c]);
+      }
+    }
+  }
+  return result;
+}
+
+std::array<std::vector<double>, 3> attentionGradientReference(const Tensor& gradient, const Tensor& q, const Tensor& k, const Tensor& v,
+                                                              const AttentionOptions& options) {
+  const Shape valueShape = v.shape();
+  const Problem problem = problemFor(q.shape(), k.shape(), &valueShape, options);
+  const std::size_t H = problem.heads, G = problem.keyHeads, n = problem.queries, m = problem.keys, d = problem.width,
+                    e = problem.valueWidth;
+  const AttentionReference forward = attentionReference(q, k, v, options);
+  const auto vg = gradient.as<float>(), vq = q.as<float>(), vk = k.as<float>(), vv = v.as<float>();
+  std::array<std::vector<double>, 3> result{std::vector<double>(H * n * d), std::vector<double>(G * m * d), std::vector<double>(G * m * e)};
+  for (std::size_t h = 0; h < H; ++h) {
+    const std::size_t g = h / (H / G);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double* weights = forward.weights.data() + (h * n + i) * m;
+      std::vector<double> toWeights(m);
+      double mean = 0;
+      for (std::size_t j = 0; j < m; ++j) {
+        for (std::size_t c = 0; c < e; ++c) {
+          const auto incoming = static_cast<double>(vg[(h * n + i) * e + c]);
+          toWeights[j] += incoming * static_cast<double>(vv[(g * m + j) * e + c]);
+          result[2][(g * m + j) * e + c] += weights[j] * incoming;
+        }
+        mean += weights[j] * toWeights[j];
+      }
+      for (std::size_t j = 0; j < m; ++j) {
+        const double toScore = problem.scale * weights[j] * (toWeights[j] - mean);
+        for (std::size_t c = 0; c < d; ++c) {
+          result[0][(h * n + i) * d + c] += toScore * static_cast<double>(vk[(g * m + j) * d + c]);
+          result[1][(g * m + j) * d + c] += toScore * static_cast<double>(vq[(h * n + i) * d + c]);
+        }
       }
     }
   }
@@ -331,6 +453,28 @@ std::vector<CheckCase> checks(gpu::Device&) {
   return cases;
 }
 
+std::vector<CheckCase> gradientChecks(gpu::Device&) {
+  std::vector<CheckCase> cases;
+  for (const char* variant : {"scalar", "subgroup"}) {
+    for (const Case& c : caseList()) {
+      // As forward; dS = P (dP - D) loses what dP and D, both of order 1, round: 1e-7 of each of the terms.
+      cases.push_back({std::string(variant) + " " + c.name + ", gradients", 2e-5, [c, variant](gpu::Stream& stream) {
+                         AttentionOptions options = c.options;
+                         options.variant = variant;
+                         const Inputs in = inputsFor(c, options);
+                         const Attention found = attention(stream, in.q, in.k, in.v, options);
+                         const Shape shape = found.output.shape();
+                         const Tensor gradient = Tensor::from(shape, testFloats(shape.count(), 47, -1, 1));
+                         const AttentionGradients gradients = attentionGradient(stream, gradient, in.q, in.k, in.v, found, options);
+                         const auto expected = attentionGradientReference(gradient, in.q, in.k, in.v, options);
+                         return worse(compare(gradients.q, expected[0]),
+                                      worse(compare(gradients.k, expected[1]), compare(gradients.v, expected[2])));
+                       }});
+    }
+  }
+  return cases;
+}
+
 std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
   const std::string variant(variantFor(device));
@@ -354,7 +498,34 @@ std::vector<BenchCase> benches(gpu::Device& device) {
   return cases;
 }
 
+std::vector<BenchCase> gradientBenches(gpu::Device& device) {
+  std::vector<BenchCase> cases;
+  struct Size {
+    std::int64_t heads, n, d;
+  };
+  for (const auto& [heads, n, d] : {Size{256, 64, 32}, Size{12, 197, 64}, Size{12, 512, 64}}) {
+    BenchCase bench;
+    bench.shape = std::to_string(heads) + " heads, n " + std::to_string(n) + ", d " + std::to_string(d);
+    bench.variant = std::string(variantFor(device));
+    bench.flops = 14.0 * static_cast<double>(heads * n * n * d);  // seven products: the scores and their gradients twice
+    bench.bytes = 28.0 * static_cast<double>(heads * n * d);
+    bench.computeBound = true;
+    bench.prepare = [shape = Shape{heads, n, d}](gpu::Stream& stream) {
+      const Tensor q = Tensor::from(shape, testFloats(shape.count(), 44, -1.7, 1.7)),
+                   k = Tensor::from(shape, testFloats(shape.count(), 45, -1.7, 1.7)),
+                   v = Tensor::from(shape, testFloats(shape.count(), 46, -1, 1)),
+                   gradient = Tensor::from(shape, testFloats(shape.count(), 47, -1, 1));
+      const Attention forward = attention(stream, q, k, v);
+      return [=](gpu::Stream& s) { const AttentionGradients result = attentionGradient(s, gradient, q, k, v, forward); };
+    };
+    cases.push_back(std::move(bench));
+  }
+  return cases;
+}
+
 const Registration<Kernel> registration{{"attention", "Scaled dot-product attention without the score matrix", checks, benches}};
+const Registration<Kernel> gradientRegistration{
+    {"attention_gradient", "Gradients of attention, weights made again", gradientChecks, gradientBenches}};
 
 }  // namespace
 }  // namespace orrery::kernels

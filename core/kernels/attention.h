@@ -4,6 +4,7 @@
 // algorithm 1. Convention: i = query (row), j = key (column), both from 0. Unequal lengths align the last query with the last key (as
 // FlashAttention 2.1).
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -39,6 +40,16 @@ struct Attention {
 // std::invalid_argument when the shapes do not fit, std::length_error when d > 256 on a GPU.
 Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
 
+struct AttentionGradients {
+  Tensor q, k, v;  // of the shapes of q, k, v
+};
+
+// What the gradient of the output [H, n, dv] becomes, given the result of attention() under the same options. Rows of at most 64 columns go
+// through a kernel that holds no scores (Dao 2023, "FlashAttention-2", algorithm 2) on CPU devices; wider ones and GPUs make the weights
+// [H, n, m] again.
+AttentionGradients attentionGradient(gpu::Stream& stream, const Tensor& gradient, const Tensor& q, const Tensor& k, const Tensor& v,
+                                     const Attention& result, const AttentionOptions& options = {});
+
 // Which weights a picture shows.
 struct WeightsView {
   std::int64_t firstHead = 0, heads = 1;
@@ -58,5 +69,8 @@ struct AttentionReference {
   std::vector<double> output, weights, logSumExp, entropy;  // [H, n, dv], [H, n, m], [H, n], [H, n]
 };
 AttentionReference attentionReference(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
+// The gradients by q, k and v, flattened.
+std::array<std::vector<double>, 3> attentionGradientReference(const Tensor& gradient, const Tensor& q, const Tensor& k, const Tensor& v,
+                                                              const AttentionOptions& options = {});
 
 }  // namespace orrery::kernels

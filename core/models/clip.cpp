@@ -85,7 +85,7 @@ class Reader {
 };
 
 // The pre-norm encoder of both towers; x [B, n, d].
-Variable encoded(Reader& read, Variable x, std::int64_t layers, std::int64_t heads, const Tensor& mask) {
+Variable encoded(Reader& read, Variable x, std::int64_t layers, std::int64_t heads, const kernels::AttentionOptions& seen) {
   const std::int64_t batch = x.shape()[0], n = x.shape()[1], d = x.shape()[2];
   for (std::int64_t layer = 0; layer < layers; ++layer) {
     // The norm stands behind the attention's matrices in the files.
@@ -95,7 +95,7 @@ Variable encoded(Reader& read, Variable x, std::int64_t layers, std::int64_t hea
     const auto split = [&](const Variable& weight, const Variable& bias) {
       return nn::permute(nn::reshape(nn::linear(y, weight, bias), Shape{batch, n, heads, d / heads}), {0, 2, 1, 3});
     };
-    const Variable mixed = nn::attention(split(qWeight, qBias), split(kWeight, kBias), split(vWeight, vBias), mask);
+    const Variable mixed = nn::attention(split(qWeight, qBias), split(kWeight, kBias), split(vWeight, vBias), seen);
     x = nn::linear(nn::reshape(nn::permute(mixed, {0, 2, 1, 3}), Shape{batch, n, d}), oWeight, oBias, {}, x);
     const Variable &in = read.next(), &inBias = read.next(), &out = read.next(), &outBias = read.next();
     const Variable z = read.norm(x);
@@ -135,7 +135,9 @@ Variable clipImages(std::span<const Variable> weights, const Variable& patches, 
   const Variable projected = nn::linear(patches, nn::reshape(projection, Shape{d, c.channels * c.patchSize * c.patchSize}), {});
   const Variable offsets = nn::add(places, nn::mul(tape.constant(Tensor::from(Shape{real, 1}, first)), classToken));
   Variable x = nn::add(projected, paddedRows(offsets, n));
-  x = encoded(read, read.norm(x), c.visionLayers, c.visionHeads, paddingMask(n, real));
+  kernels::AttentionOptions noPadding;
+  noPadding.validKeys = real;
+  x = encoded(read, read.norm(x), c.visionLayers, c.visionHeads, noPadding);
   const Variable feature = read.norm(tokenOf(x, 0));
   return normalised(nn::linear(feature, read.next(), {}));
 }
@@ -152,7 +154,9 @@ Variable clipTexts(std::span<const Variable> weights, std::span<const std::uint3
   }
   const std::vector<std::uint32_t> index(tokens.begin(), tokens.end());
   Variable x = nn::add(nn::embedding(table, Tensor::from(Shape{batch, n}, index)), places);
-  x = encoded(read, x, c.textLayers, c.textHeads, causalMask(n));
+  kernels::AttentionOptions causal;
+  causal.mask = kernels::AttentionMask::causal;
+  x = encoded(read, x, c.textLayers, c.textHeads, causal);
   const Variable feature = read.norm(rowsOf(x, ends));
   return normalised(nn::linear(feature, weights.back(), {}));
 }

@@ -71,7 +71,8 @@ Variable gptForward(std::span<const Variable> weights, const Tensor& tokens, con
     return nn::dropout(x, dropout.probability, {dropout.seed, place++, static_cast<std::uint64_t>(dropout.step) * stretch});
   };
 
-  const Tensor causal = causalMask(n);
+  kernels::AttentionOptions causal;
+  causal.mask = kernels::AttentionMask::causal;
   const Variable &table = next(), &allPositions = next();
   const Variable positions = n < c.context ? nn::slice(allPositions, 0, 0, n) : allPositions;
   Variable x = nn::reshape(dropped(nn::add(nn::embedding(table, tokens), positions)), Shape{rows, d});

@@ -6,22 +6,6 @@
 
 namespace orrery::models {
 
-namespace {
-
-constexpr float hides = -1e30f;
-
-// Entries (i, j) with j >= from(i) are hidden.
-template <class From>
-Tensor hiddenFrom(std::int64_t n, From from) {
-  std::vector<float> values(static_cast<std::size_t>(n * n), 0.0f);
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = from(i); j < n; ++j) values[static_cast<std::size_t>(i * n + j)] = hides;
-  }
-  return Tensor::from(Shape{n, n}, values);
-}
-
-}  // namespace
-
 Tensor imagePatches(gpu::Stream& stream, const Tensor& images, std::int64_t p) {
   const Shape& s = images.shape();
   const std::int64_t rows = s[2] / p, columns = s[3] / p;
@@ -56,14 +40,6 @@ std::vector<float> timeCode(double t, std::int64_t width) {
     }
   }
   return values;
-}
-
-Tensor causalMask(std::int64_t n) {
-  return hiddenFrom(n, [](std::int64_t i) { return i + 1; });
-}
-
-Tensor paddingMask(std::int64_t n, std::int64_t real) {
-  return real < n ? hiddenFrom(n, [real](std::int64_t) { return real; }) : Tensor();
 }
 
 nn::Variable paddedRows(const nn::Variable& x, std::int64_t rows) {

@@ -16,10 +16,6 @@ std::vector<float> sineCosineCode(std::int64_t side, std::int64_t width);
 // DiT).
 std::vector<float> timeCode(double t, std::int64_t width);
 
-// Additive masks [n, n] for nn::attention: no token sees a later one; none sees those from `real` on (empty when there are none).
-Tensor causalMask(std::int64_t n);
-Tensor paddingMask(std::int64_t n, std::int64_t real);
-
 // x [n, d] with rows of zeros behind it, [rows, d].
 nn::Variable paddedRows(const nn::Variable& x, std::int64_t rows);
 

@@ -82,7 +82,8 @@ nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable
   // Token 0 is the class token, the others are projected patches; all get their position.
   std::vector<float> first(static_cast<std::size_t>(real), 0.0f), others(static_cast<std::size_t>(real), 1.0f);
   first[0] = 1, others[0] = 0;
-  const Tensor mask = paddingMask(n, real);
+  kernels::AttentionOptions noPadding;
+  noPadding.validKeys = real;
   const Variable isClass = tape.constant(Tensor::from(Shape{real, 1}, first)),
                  isPatch = tape.constant(Tensor::from(Shape{real, 1}, others));
   const Variable &classToken = next(), &positions = next(), &projection = next(), &projectionBias = next();
@@ -96,7 +97,7 @@ nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable
     const Variable y = norm(x);
     const auto heads = [&](const Variable& v) { return nn::permute(nn::reshape(v, Shape{batch, n, c.heads, head}), {0, 2, 1, 3}); };
     const Variable q = heads(dense(y)), k = heads(dense(y)), v = heads(dense(y));
-    const Variable mixed = nn::reshape(nn::permute(nn::attention(q, k, v, mask), {0, 2, 1, 3}), Shape{batch, n, d});
+    const Variable mixed = nn::reshape(nn::permute(nn::attention(q, k, v, noPadding), {0, 2, 1, 3}), Shape{batch, n, d});
     x = dense(mixed, x);
     // x + mlp(norm(x))
     const Variable z = norm(x);

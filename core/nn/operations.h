@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/kernels/attention.h"
 #include "core/kernels/conv2d.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/grid_sample.h"
@@ -48,9 +49,9 @@ Variable permute(const Variable& x, const std::vector<int>& axes);
 
 // (x - mean) / sqrt(variance + epsilon) gain + shift along the last axis (Ba, Kiros and Hinton 2016).
 Variable layerNorm(const Variable& x, const Variable& gain, const Variable& shift, double epsilon = 1e-5);
-// softmax(q k^T / sqrt(d)) v per head: q [..., n, d], k [..., m, d], v [..., m, e] -> [..., n, e] (Vaswani et al. 2017, eq. 1). `mask`,
-// when given, is added to the scores: [n, m], -1e30 hides.
-Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& mask = {});
+// softmax(q k^T / sqrt(d)) v per head: q [..., n, d], k [..., m, d], v [..., m, e] -> [..., n, e] (Vaswani et al. 2017, eq. 1), all with
+// the same leading axes. No scores are held, on the way back neither (core/kernels/attention.h).
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const kernels::AttentionOptions& options = {});
 // Rows of a table by index u32 [...]: [rows, d] -> [..., d].
 Variable embedding(const Variable& table, const Tensor& index);
 

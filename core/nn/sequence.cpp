@@ -1,13 +1,13 @@
 // What transformers are made of, with gradients: permutation, layer norm, attention, embedding.
 
 #include <cmath>
+#include <stdexcept>
 
 #include "core/kernels/embedding.h"
 #include "core/kernels/group_norm.h"
 #include "core/kernels/layer_norm.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/permute.h"
-#include "core/kernels/softmax.h"
 #include "core/kernels/softmax_gradient.h"
 #include "core/nn/gradient_case.h"
 #include "core/nn/jvp.h"
@@ -51,30 +51,49 @@ Variable layerNorm(const Variable& x, const Variable& gain, const Variable& shif
       });
 }
 
-Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& mask) {
+namespace {
+
+// [..., n, d] as [heads, n, d].
+Tensor heads(const Tensor& x) {
+  const std::int64_t rows = x.shape()[-2], columns = x.shape()[-1], each = rows * columns;
+  std::int64_t count = 1;
+  for (int axis = 0; axis + 2 < x.shape().rank(); ++axis) count *= x.shape()[axis];
+  return each == 0 ? Tensor(Shape{count, rows, columns}) : x.reshaped(Shape{count, rows, columns});
+}
+
+}  // namespace
+
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const kernels::AttentionOptions& options) {
   Tape& tape = q.tape();
-  gpu::Stream& stream = tape.stream();
-  kernels::SoftmaxOptions options;
-  options.scale = 1 / std::sqrt(static_cast<double>(q.shape()[-1]));
-  options.mask = mask;
-  // The weights are kept for the way back.
-  const Tensor scores = kernels::matmul(stream, q.value(), k.value(), {.transposeB = true});
-  const Tensor weights = kernels::softmax(stream, scores, -1, options);
+  const Tensor hq = heads(q.value()), hk = heads(k.value()), hv = heads(v.value());
+  if (hq.shape()[0] != hk.shape()[0] || hq.shape()[0] != hv.shape()[0]) {
+    throw std::invalid_argument("attention: q " + q.shape().toString() + ", k " + k.shape().toString() + " and v " + v.shape().toString() +
+                                " differ in heads");
+  }
+  const kernels::Attention result = kernels::attention(tape.stream(), hq, hk, hv, options);
+  auto extents = q.shape().extents();
+  extents.back() = v.shape()[-1];
   return tape.record(
-      kernels::matmul(stream, weights, v.value()), {q, k, v},
-      [q, k, v, weights, scale = options.scale](gpu::Stream& s, const Tensor& g) {
-        const Tensor toWeights = kernels::matmul(s, g, v.value(), {.transposeB = true});
-        const Tensor toScores = kernels::softmaxGradient(s, toWeights, weights, -1, scale);
-        return Gradients{kernels::matmul(s, toScores, k.value()), kernels::matmul(s, toScores, q.value(), {.transposeA = true}),
-                         kernels::matmul(s, weights, g, {.transposeA = true})};
+      result.output.reshaped(Shape(std::move(extents))), {q, k, v},
+      [=](gpu::Stream& s, const Tensor& g) {
+        const kernels::AttentionGradients gradients =
+            kernels::attentionGradient(s, g.reshaped(result.output.shape()), hq, hk, hv, result, options);
+        return Gradients{gradients.q.reshaped(q.shape()), gradients.k.reshaped(k.shape()), gradients.v.reshaped(v.shape())};
       },
-      [q, k, v, weights, scale = options.scale](gpu::Stream& s, Tangents t) {
-        Tensor toScores, result;
-        if (!t[0].empty()) toScores = kernels::matmul(s, t[0], k.value(), {.transposeB = true});
-        if (!t[1].empty()) toScores = added(s, toScores, kernels::matmul(s, q.value(), t[1], {.transposeB = true}));
-        // The Jacobian of softmax is symmetric.
-        if (!toScores.empty()) result = kernels::matmul(s, kernels::softmaxGradient(s, toScores, weights, -1, scale), v.value());
-        return t[2].empty() ? result : added(s, result, kernels::matmul(s, weights, t[2]));
+      [=](gpu::Stream& s, Tangents t) {
+        const Tensor weights = kernels::attentionWeights(s, hq, hk, result.statistics, {0, hq.shape()[0], 0, -1, 1}, options);
+        Tensor toScores, tangent;
+        if (!t[0].empty()) toScores = kernels::matmul(s, heads(t[0]), hk, {.transposeB = true});
+        if (!t[1].empty()) toScores = added(s, toScores, kernels::matmul(s, hq, heads(t[1]), {.transposeB = true}));
+        if (!toScores.empty()) {
+          // The Jacobian of softmax is symmetric.
+          const double scale = options.scale ? static_cast<double>(*options.scale) : 1 / std::sqrt(static_cast<double>(q.shape()[-1]));
+          tangent = kernels::matmul(s, kernels::softmaxGradient(s, toScores, weights, -1, scale), hv);
+        }
+        if (!t[2].empty()) tangent = added(s, tangent, kernels::matmul(s, weights, heads(t[2])));
+        auto shape = q.shape().extents();
+        shape.back() = v.shape()[-1];
+        return tangent.reshaped(Shape(std::move(shape)));
       });
 }
 
@@ -120,14 +139,13 @@ std::vector<GradientCase> cases() {
                     return result;
                   }});
   for (const bool masked : {false, true}) {
-    std::vector<float> mask(5 * 7, 0);
-    for (std::size_t i = 0; i < 5; ++i) {
-      for (std::size_t j = i + 3; j < 7; ++j) mask[i * 7 + j] = -1e30f;
-    }
-    list.push_back({masked ? "attention of 2 heads, 5 queries, 7 keys, masked" : "attention of 2 heads, 5 queries, 7 keys",
+    // Causal with more keys than queries: query i sees keys 0 ... i + 2.
+    list.push_back({masked ? "attention of 2 heads, 5 queries, 7 keys, causal" : "attention of 2 heads, 5 queries, 7 keys",
                     {{Shape{2, 5, 3}, -2, 2}, {Shape{2, 7, 3}, -2, 2}, {Shape{2, 7, 4}}},
-                    [masked, mask](std::span<const Variable> in) {
-                      return attention(in[0], in[1], in[2], masked ? Tensor::from(Shape{5, 7}, mask) : Tensor());
+                    [masked](std::span<const Variable> in) {
+                      kernels::AttentionOptions options;
+                      if (masked) options.mask = kernels::AttentionMask::causal;
+                      return attention(in[0], in[1], in[2], options);
                     },
                     [masked](std::span<const Values> in) {
                       Values result;
