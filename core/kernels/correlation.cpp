@@ -137,6 +137,7 @@ void correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weight,
   const struct {
     std::uint32_t rows, groups, steps, tileRows, quads, quadsPerRow, outHeight, outWidth, imageTexels, groupTexels, rowTexels;
     std::uint32_t planeHeight, planeWidth, stepY, stepX, offset;
+    float scale;
   } push{word(c.rows),
          word(c.groups),
          word(steps),
@@ -152,7 +153,8 @@ void correlateScalar(gpu::Stream& stream, const Tensor& x, const Tensor& weight,
          word(planeWidth),
          word(c.resultStride[0]),
          word(c.resultStride[1]),
-         word(c.resultOffset[0] * planeWidth + c.resultOffset[1])};
+         word(c.resultOffset[0] * planeWidth + c.resultOffset[1]),
+         1.0f};
   const bool whole = c.OW % 4 == 0 && c.OW == planeWidth && c.OH == planeHeight;  // rows of whole texels, stored as such
   stream.dispatch(
       whole ? "kernels/conv2d" : "kernels/conv2d@ragged",

@@ -92,35 +92,37 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
   requireIterations(stream.device(), "matmul", tilesFor(K, 4));
   // Tiles of 32 columns where those of 64 would leave half of the last one empty.
   const bool narrow = (N - 1) % 64 < 32;
-  const std::uint32_t width = narrow ? 32 : 64;
-  const std::uint32_t panelsA = tilesFor(M, 16), panelsB = tilesFor(N, width), steps = tilesFor(K, 4);
+  const bool low = M <= 80 && (M - 1) % 32 < 16;  // tiles of 16 rows in place of 32, which feed on fewer reads of B
+  const std::uint32_t width = narrow ? 32 : 64, rows = low ? 16 : 32;
+  const std::uint32_t panelsA = tilesFor(M, rows), panelsB = tilesFor(N, width), steps = tilesFor(K, 4);
   struct {
     std::uint32_t M, N, steps, laneA, stepA, panelA, rowB, panelB, extent1, extent2;
     std::array<std::uint32_t, 3> batchA, batchB;
-  } push{M, N, steps, 0, 0, 0, 0, 0, plan.extent[1], plan.extent[2], {}, {}};
+    float scale;
+  } push{M, N, steps, 0, 0, 0, 0, 0, plan.extent[1], plan.extent[2], {}, {}, 1.0f};
   Tensor readA = a, readB = b;
   std::uint32_t matrixA = 0, matrixB = 0;  // texels per matrix
 
-  // Read A in place when its rows are whole texels, unless the 16 rows of a panel fall into the same cache set and many panels of B share
-  // it.
+  // Read A in place when its rows are whole texels, unless the rows of a panel fall into the same cache set and many panels of B share it.
   const bool turned = options.transposeA && M % 4 == 0 && K % 4 == 0;
   if (turned) {
-    push.laneA = M / 4, push.stepA = M, push.panelA = 4, matrixA = M * steps;
+    push.laneA = M / 4, push.stepA = M, push.panelA = rows / 4, matrixA = M * steps;
   } else if (!options.transposeA && K % 4 == 0 && (K % 1024 != 0 || N <= 256)) {
-    push.laneA = steps, push.stepA = 1, push.panelA = 16 * steps, matrixA = M * steps;
+    push.laneA = steps, push.stepA = 1, push.panelA = rows * steps, matrixA = M * steps;
   } else {
     TexelOrder order;
-    order.extent = {panelsA, steps, 16};
-    order.outerStep = {16, 0, 1};
+    order.extent = {panelsA, steps, rows};
+    order.outerStep = {rows, 0, 1};
     order.innerStep = {0, 4, 0};
     order.outerLimit = M, order.innerLimit = K, order.batchStride = M * K;
     order.outerStride = options.transposeA ? 1 : K, order.innerStride = options.transposeA ? M : 1;
     readA = packTexels(stream, a, plan.matricesA, order);
-    push.laneA = 1, push.stepA = 16, push.panelA = 16 * steps, matrixA = panelsA * steps * 16;
+    push.laneA = 1, push.stepA = rows, push.panelA = rows * steps, matrixA = panelsA * steps * rows;
   }
 
-  // Read B in place when its rows are whole texels and few rows of A share it; packed panels lie closer together in the caches.
-  if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && M <= 128) {
+  // Read B in place when its rows are whole texels, unless they are so long that they fall into few cache sets and many rows of A share
+  // them.
+  if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && (M <= 128 || N % 1024 != 0 || N <= 1024)) {
     push.rowB = N / 4, push.panelB = width / 4, matrixB = K * (N / 4);
   } else {
     TexelOrder order;
@@ -139,7 +141,7 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
                                    {(options.bias.empty() ? readA : options.bias).device(stream), gpu::Access::read},
                                    {(options.residual.empty() ? readA : options.residual).device(stream), gpu::Access::read}};
   const auto [biased, added, activation] = epilogue(options);
-  const std::uint32_t constants[] = {biased, added, activation, narrow ? 1u : 0u, turned ? 1u : 0u};
+  const std::uint32_t constants[] = {biased, added, activation, narrow ? 1u : 0u, turned ? 1u : 0u, low ? 1u : 0u};
   // The plain product goes without constants: the pipeline that a lab warmed is the one that runs.
   const bool plain = std::all_of(std::begin(constants), std::end(constants), [](std::uint32_t c) { return c == 0; });
   stream.dispatch(N % 4 == 0 ? "kernels/matmul" : "kernels/matmul@ragged", bindings, std::as_bytes(std::span(&push, 1)),
@@ -247,7 +249,8 @@ std::vector<CheckCase> checks(gpu::Device&) {
     Shape a, b;
     bool transposeA = false, transposeB = false, biased = false;
   };
-  // Around the tiles (16 and 64 rows, 64 columns, 4 and 16 steps), whole texels or not, in place and packed, with batches that broadcast.
+  // Around the tiles (16, 32 and 64 rows, 32 and 64 columns, 4 and 16 steps), whole texels or not, in place and packed, with batches that
+  // broadcast.
   const std::vector<Case> list{
       {Shape{65, 33}, Shape{33, 67}},
       {Shape{1, 1}, Shape{1, 1}},
@@ -278,6 +281,18 @@ std::vector<CheckCase> checks(gpu::Device&) {
       {Shape{40, 16}, Shape{40, 100}, true, false, true},
       {Shape{2, 33, 12}, Shape{12, 67}, false, false, true},
       {Shape{3, 0}, Shape{0, 5}, false, false, true},
+      {Shape{16, 20}, Shape{20, 129}},
+      {Shape{17, 20}, Shape{20, 127}},
+      {Shape{31, 24}, Shape{24, 128}},
+      {Shape{32, 32}, Shape{32, 132}},
+      {Shape{33, 8}, Shape{8, 64}},
+      {Shape{48, 8}, Shape{8, 36}},
+      {Shape{97, 12}, Shape{12, 68}},
+      {Shape{36, 12}, Shape{36, 132}, true, false},
+      {Shape{8, 40}, Shape{8, 64}, true, false},
+      {Shape{8, 100}, Shape{8, 64}, true, false},
+      {Shape{130, 1024}, Shape{1024, 260}},
+      {Shape{130, 8}, Shape{8, 2048}},
   };
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {

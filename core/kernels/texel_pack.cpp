@@ -28,6 +28,13 @@ Tensor packTexels(gpu::Stream& stream, const Tensor& source, std::int64_t batche
   std::uint32_t mode = 0;
   if (order.innerStride == 1) {
     mode = (order.batchStride | order.outerStride) % 4 == 0 ? 1 : 0;
+    // Four texels of a row at a time, where they follow each other.
+    for (std::size_t i = 0; i < 3 && mode == 1; ++i) {
+      if (order.innerStep[i] != 4 || order.outerStep[i] != 0 || order.extent[i] % 4 != 0) continue;
+      mode = 3;
+      push.apart = push.to[i];
+      push.extent[i] /= 4, push.innerStep[i] = 16, push.to[i] *= 4;
+    }
   } else if (order.outerStride == 1 && (order.batchStride | order.innerStride | order.outerLimit) % 4 == 0) {
     for (std::size_t i = 0; i < 3 && mode == 0; ++i) {
       if (order.outerStep[i] != 1 || order.innerStep[i] != 0 || order.extent[i] % 4 != 0) continue;

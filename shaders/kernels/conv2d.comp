@@ -28,6 +28,7 @@ layout(push_constant) uniform Push {
   uint quads, quadsPerRow, outHeight, outWidth;
   uint imageTexels, groupTexels, rowTexels;
   uint planeHeight, planeWidth, stepY, stepX, offset;   // `ragged`: the result's planes, and from one pixel to the next in them
+  float scale;                             // of the sums: see matmul.comp for what a factor does to the registers
 };
 
 #define ROWS_1_TO_7(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
@@ -71,15 +72,15 @@ layout(push_constant) uniform Push {
 #define STORE(r) \
   if (row + r < rows) { \
     float b = BIAS != 0u ? subgroupShuffle(r < 8 ? biasLow : biasHigh, r & 7) : 0.0; \
-    if (first) { PUT(at0 + r * plane, (s##r + b), x0) } \
-    if (second) { PUT(at1 + r * plane, (t##r + b), x1) } \
+    if (first) { PUT(at0 + r * plane, (s##r * scale + b), x0) } \
+    if (second) { PUT(at1 + r * plane, (t##r * scale + b), x1) } \
   }
 #else
 #define STORE(r) \
   if (row + r < rows) { \
     float b = BIAS != 0u ? subgroupShuffle(r < 8 ? biasLow : biasHigh, r & 7) : 0.0; \
-    if (first) y4[at0 + r * plane] = asFour(s##r + b); \
-    if (second) y4[at1 + r * plane] = asFour(t##r + b); \
+    if (first) y4[at0 + r * plane] = asFour(s##r * scale + b); \
+    if (second) y4[at1 + r * plane] = asFour(t##r * scale + b); \
   }
 #endif
 

@@ -6,7 +6,7 @@
 // outer = sum e_i outerStep_i and inner = sum e_i innerStep_i.
 // MODE 0: a texel per invocation. MODE 1: so, and the source's rows are whole texels. MODE 2: the source's columns are ("outer" runs along
 // them): an invocation turns 4 x 4 elements around and writes 4 texels, `apart` from each other; the extent along which outer grows by one
-// is given in blocks of four.
+// is given in blocks of four. MODE 3: as 1, four neighbouring texels of a row per invocation, `apart` from each other.
 #include "stores.glsl"
 #include "divide.glsl"
 #include "texels.glsl"
@@ -21,7 +21,7 @@ layout(push_constant) uniform Push {
   uint innerStep0, innerStep1, innerStep2;
   uint outerLimit, innerLimit;                       // rows and columns of the source
   uint batchStride, outerStride, innerStride;        // in elements
-  uint to0, to1, to2, apart;                         // MODE 2: output texels per step of e0, e1, e2, and from one outer to the next
+  uint to0, to1, to2, apart;                         // MODE 2, 3: output texels per step of e0, e1, e2, and from one outer to the next
 };
 
 void main() {
@@ -44,6 +44,14 @@ void main() {
     packed[to + apart] = asFour(vec4(a.y, b.y, c.y, d.y));
     packed[to + 2u * apart] = asFour(vec4(a.z, b.z, c.z, d.z));
     packed[to + 3u * apart] = asFour(vec4(a.w, b.w, c.w, d.w));
+    return;
+  }
+  if (MODE == 3u) {
+    uint to = batch * (extent0 * to0) + e0 * to0 + e1 * to1 + e2 * to2, limit = outer < outerLimit ? innerLimit : 0u;
+    for (uint i = 0u; i < 4u; ++i) {
+      uvec4 element = uvec4(inner + 4u * i) + uvec4(0, 1, 2, 3);
+      packed[to + i * apart] = asFour(mix(vec4(0), texelFetch(source, int((at >> 2) + i)), lessThan(element, uvec4(limit))));
+    }
     return;
   }
   vec4 value;
