@@ -24,6 +24,10 @@ inline std::shared_ptr<gpu::Device> device() {
   return shared;
 }
 
+// Values as they are written in lists of changes.
+inline Value whole(std::int64_t v) { return Value(v); }
+inline Value text(const char* v) { return Value(std::string(v)); }
+
 // Opened, then the preset, then the changes. `deferred`: nothing is computed before it is asked for.
 inline std::unique_ptr<Session> openLab(std::string_view lab, const Changes& changes = {}, const std::string& preset = {},
                                         bool deferred = false) {
@@ -47,6 +51,15 @@ inline std::map<std::string, double> metricsAt(Session& session, std::int64_t fr
   std::map<std::string, double> metrics;
   for (const Metric& metric : session.picture()->metrics) metrics[metric.name] = metric.value;
   return metrics;
+}
+
+// The changes fit their parameters, and computing them fails with a sentence that says `why`.
+inline void refused(Session& session, const Changes& changes, const std::string& why) {
+  REQUIRE(session.set(changes));
+  const auto done = session.wait();
+  REQUIRE_FALSE(done);
+  INFO(done.error().message);
+  CHECK(done.error().message.find(why) != std::string::npos);
 }
 
 // An array behind a mark of the present picture, by "<panel>.<mark>.<channel>".

@@ -17,11 +17,10 @@ using namespace orrery::generative;
 using orrery::diffusion::State;
 using orrery::testing::arrayNamed;
 using orrery::testing::metricsAt;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 std::unique_ptr<Session> openLab(const Changes& changes = {}, const std::string& preset = {}) {
   return orrery::testing::openLab("generative/ddim", changes, preset);
@@ -252,12 +251,8 @@ TEST_CASE("ddim: dragging a latent moves its sample, dragging a blob moves the d
 
 TEST_CASE("ddim: what cannot run is refused with its reason, and the lab stays usable") {
   auto session = openLab();
-  const auto refused = [&](const Changes& changes, const char* word) {
-    REQUIRE(session->set(changes));
-    const auto done = session->wait();
-    REQUIRE_FALSE(done);
-    INFO(done.error().message);
-    CHECK(done.error().message.find(word) != std::string::npos);
+  const auto refused = [&](const Changes& changes, const std::string& why) {
+    orrery::testing::refused(*session, changes, why);
     session->resetAll();
     REQUIRE(session->wait());
   };

@@ -17,11 +17,10 @@
 using namespace orrery;
 using orrery::testing::arrayNamed;
 using orrery::testing::metricsAt;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 std::unique_ptr<Session> openLab(const Changes& changes = {}, const std::string& preset = {}) {
   return orrery::testing::openLab("generative/ddpm", changes, preset);
@@ -397,12 +396,8 @@ TEST_CASE("ddpm: clipping cuts, pinning shows the posterior, and a dragged point
 
 TEST_CASE("ddpm: what cannot run is refused with its reason, and the lab stays usable") {
   auto session = openLab();
-  const auto refused = [&](const Changes& changes, const char* word) {
-    REQUIRE(session->set(changes));
-    const auto done = session->wait();
-    REQUIRE_FALSE(done);
-    INFO(done.error().message);
-    CHECK(done.error().message.find(word) != std::string::npos);
+  const auto refused = [&](const Changes& changes, const std::string& why) {
+    orrery::testing::refused(*session, changes, why);
     session->resetAll();
     REQUIRE(session->wait());
   };

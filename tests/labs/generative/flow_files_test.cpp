@@ -8,15 +8,15 @@
 #include "tests/support/scratch.h"
 
 using namespace orrery;
+using orrery::testing::Scratch;
 using orrery::testing::arrayNamed;
 using orrery::testing::metricsAt;
 using orrery::testing::openLab;
-using orrery::testing::Scratch;
+using orrery::testing::refused;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 // The session's flow as a file in its own folder.
 Asset saved(Session& session, const Scratch& scratch, const std::string& name) {
@@ -27,14 +27,6 @@ Asset saved(Session& session, const Scratch& scratch, const std::string& name) {
   REQUIRE(session.wait());
   CHECK(problem.empty());
   return Asset{folder + "/model.safetensors", ""};
-}
-
-void refused(Session& session, const Changes& changes, const std::string& why) {
-  REQUIRE(session.set(changes));
-  const auto done = session.wait();
-  REQUIRE_FALSE(done);
-  INFO(done.error().message);
-  CHECK(done.error().message.find(why) != std::string::npos);
 }
 
 Tensor filled(Shape shape, float value) { return Tensor::from(shape, std::vector<float>(static_cast<std::size_t>(shape.count()), value)); }

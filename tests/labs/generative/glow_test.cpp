@@ -19,11 +19,10 @@ using orrery::testing::arrayNamed;
 using orrery::testing::device;
 using orrery::testing::metricsAt;
 using orrery::testing::openLab;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 // A run small enough for a test.
 Changes small(std::int64_t steps, std::int64_t frames = 2) {
@@ -207,13 +206,7 @@ TEST_CASE("glow: a mixing that learns tells held-out pictures in fewer bits than
 
 TEST_CASE("glow: what cannot be squeezed or learnt is refused with a sentence, and the lab stays usable") {
   auto session = openLab("generative/glow", small(10), {}, true);
-  const auto refused = [&](const Changes& changes, const std::string& why) {
-    REQUIRE(session->set(changes));
-    const auto done = session->wait();
-    REQUIRE_FALSE(done);
-    INFO(done.error().message);
-    CHECK(done.error().message.find(why) != std::string::npos);
-  };
+  const auto refused = [&](const Changes& changes, const std::string& why) { orrery::testing::refused(*session, changes, why); };
   refused({{"side", whole(12)}, {"levels", whole(3)}}, "pad or crop the side to a multiple of 8");
   // The authors' size: 33 Gflop per picture forward, 3 times that with both products back, 16 pictures.
   refused({{"side", whole(64)}, {"levels", whole(4)}, {"steps-per-level", whole(32)}, {"hidden", whole(512)}},

@@ -17,11 +17,10 @@
 using namespace orrery;
 using orrery::testing::arrayNamed;
 using orrery::testing::metricsAt;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 // Eight pictures in memory and few columns: quick, and exact.
 std::unique_ptr<Session> openLab(Changes changes, const std::string& preset = {}) {

@@ -11,11 +11,10 @@ using orrery::testing::arrayNamed;
 using orrery::testing::device;
 using orrery::testing::metricsAt;
 using orrery::testing::openLab;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 Changes small(std::int64_t steps) {
   return {{"steps", whole(steps)}, {"steps-per-frame", whole(steps / 2)},

@@ -15,11 +15,10 @@ using orrery::testing::arrayNamed;
 using orrery::testing::device;
 using orrery::testing::metricsAt;
 using orrery::testing::openLab;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 using Square = std::array<double, 4>;  // row-major
 
@@ -102,13 +101,7 @@ TEST_CASE("normalizing-flow: a linear velocity of the user's carries points, gri
 TEST_CASE("normalizing-flow: a file that holds no velocity of the plane is refused with a sentence") {
   const orrery::testing::Scratch folder;
   auto session = openLab("generative/normalizing-flow", {{"particles", whole(256)}, {"raster", whole(32)}, {"layers", whole(4)}}, {}, true);
-  const auto refused = [&](const Changes& changes, const std::string& why) {
-    REQUIRE(session->set(changes));
-    const auto done = session->wait();
-    REQUIRE_FALSE(done);
-    INFO(done.error().message);
-    CHECK(done.error().message.find(why) != std::string::npos);
-  };
+  const auto refused = [&](const Changes& changes, const std::string& why) { orrery::testing::refused(*session, changes, why); };
   refused({{"family", text("dropped")}}, "no network yet");
   refused({{"network", Asset{orrery::testing::zeroPerceptron(folder, 3), ""}}}, "3 coordinates");
   const auto ones = [](Shape shape, float value) {

@@ -13,11 +13,10 @@ using orrery::testing::arrayNamed;
 using orrery::testing::device;
 using orrery::testing::metricsAt;
 using orrery::testing::openLab;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 Changes small(const char* family, std::int64_t layers, std::int64_t steps) {
   return {{"family", text(family)}, {"layers", whole(layers)},  {"steps", whole(steps)}, {"steps-per-frame", whole(steps / 2)},
@@ -225,13 +224,7 @@ TEST_CASE("normalizing-flow: a layer in the hand follows its handles, and stays 
 TEST_CASE("normalizing-flow: layers that are none are refused with a sentence") {
   auto session =
       openLab("generative/normalizing-flow", {{"family", text("hand-planar")}, {"particles", whole(256)}, {"raster", whole(32)}});
-  const auto refused = [&](const Changes& changes, const std::string& why) {
-    REQUIRE(session->set(changes));
-    const auto done = session->wait();
-    REQUIRE_FALSE(done);
-    INFO(done.error().message);
-    CHECK(done.error().message.find(why) != std::string::npos);
-  };
+  const auto refused = [&](const Changes& changes, const std::string& why) { orrery::testing::refused(*session, changes, why); };
   refused({{"hand-w1", 0.0}, {"hand-w2", 0.0}}, "w = 0 has no plane");
   refused({{"family", text("hand-radial")}, {"hand-alpha", 0.0}}, "must be positive");
   refused({{"hand-alpha", 1.0}, {"hand-beta", -1.0}}, "folds the plane");

@@ -11,11 +11,10 @@ using orrery::testing::arrayNamed;
 using orrery::testing::device;
 using orrery::testing::metricsAt;
 using orrery::testing::openLab;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 // A run small enough for a test.
 Changes small(std::int64_t steps) {
@@ -252,13 +251,7 @@ TEST_CASE("realnvp: a scale bound of 0 changes no volume but the logit's, beside
 
 TEST_CASE("realnvp: what pictures cannot be is refused with a sentence, and the plane comes back") {
   auto session = openLab("generative/realnvp", pictures(10));
-  const auto refused = [&](const Changes& changes, const std::string& why) {
-    REQUIRE(session->set(changes));
-    const auto done = session->wait();
-    REQUIRE_FALSE(done);
-    INFO(done.error().message);
-    CHECK(done.error().message.find(why) != std::string::npos);
-  };
+  const auto refused = [&](const Changes& changes, const std::string& why) { orrery::testing::refused(*session, changes, why); };
   refused({{"side", whole(9)}}, "pad or crop the side to a multiple of 4");
   refused({{"side", whole(8)}, {"alpha", 0.0}, {"bits", whole(2)}}, "take a larger");
   CHECK_FALSE(session->set("alpha", 0.25));  // outside 0 ... 0.2

@@ -16,11 +16,10 @@
 using namespace orrery;
 using orrery::testing::arrayNamed;
 using orrery::testing::metricsAt;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 std::unique_ptr<Session> openLab(const Changes& changes = {}, const std::string& preset = {}) {
   return orrery::testing::openLab("generative/samplers", changes, preset);

@@ -13,11 +13,10 @@ using namespace orrery;
 using namespace orrery::generative;
 using orrery::testing::arrayNamed;
 using orrery::testing::metricsAt;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
-
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 
 std::unique_ptr<Session> openLab(const Changes& changes = {}, const std::string& preset = {}) {
   return orrery::testing::openLab("generative/score-sde", changes, preset);
@@ -345,12 +344,8 @@ TEST_CASE("networks that do not fit are refused, and the way back stays") {
   auto session = openLab({{"particles", whole(64)}, {"steps", whole(20)}});
   metricsAt(*session, 20);
   const auto before = arrayNamed(*session, "reverse.particles.xy");
-  const auto refused = [&](const Changes& changes, const char* word) {
-    REQUIRE(session->set(changes));
-    const auto done = session->wait();
-    REQUIRE_FALSE(done);
-    INFO(done.error().message);
-    CHECK(done.error().message.find(word) != std::string::npos);
+  const auto refused = [&](const Changes& changes, const std::string& why) {
+    orrery::testing::refused(*session, changes, why);
     session->undo();
     metricsAt(*session, 20);
     CHECK(arrayNamed(*session, "reverse.particles.xy") == before);

@@ -23,11 +23,11 @@ using diffusion::shiftedTime;
 using diffusion::timeLaw;
 using orrery::testing::arrayNamed;
 using orrery::testing::metricsAt;
+using orrery::testing::text;
+using orrery::testing::whole;
 
 namespace {
 
-const Value whole(std::int64_t v) { return Value(v); }
-const Value text(const char* v) { return Value(std::string(v)); }
 constexpr double pi = std::numbers::pi;
 
 std::map<std::string, double> metricsOf(const char* show, Changes changes = {}) {
