@@ -19,6 +19,7 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
 #include "core/labs/generative/ddpm/lab.h"
+#include "core/labs/generative/shared/plane_network.h"
 #include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
@@ -143,6 +144,7 @@ Expected<void> Ddpm::update(LabContext& context) {
     seed_ = static_cast<std::uint64_t>(context.integer("seed"));
     if (auto read = readPicture(context.file("picture")); !read) return read.error();
   }
+  const Ddpm before = *this;
   if (fresh) {
     scene_ = std::move(scene);
     table_ = kernels::makeMixtureTable(scene_.density.components);
@@ -181,7 +183,10 @@ Expected<void> Ddpm::update(LabContext& context) {
     measureNetwork(*stream_);
     return {};
   }
-  if (!followed) follow(*stream_);
+  if (!followed && !follow(*stream_)) {
+    *this = before;
+    return ranAway();
+  }
   if (!stays) measure();
   return {};
 }
@@ -239,7 +244,7 @@ int Ddpm::filmTime(std::size_t tile) const {
 }
 
 // The first particles are followed to the end at once: their numbers are those of the cloud's first, so the trails pass through it.
-void Ddpm::follow(gpu::Stream& stream) {
+bool Ddpm::follow(gpu::Stream& stream) {
   const Chain& chain = main_.chain;
   const std::int64_t T = chain.steps();
   const auto followed = std::min<std::int64_t>((std::max<std::int64_t>(filmParticles, trails_) + 3) / 4 * 4, particles_);
@@ -248,6 +253,7 @@ void Ddpm::follow(gpu::Stream& stream) {
   reverse(stream, start, 0, T, &trail);
   const Tensor whole = withStart(stream, start, trail);
   const auto path = whole.as<float>();
+  if (dropped_ && !allFinite(path)) return false;
   const auto row = [&](int t) {
     return path.subspan(static_cast<std::size_t>((T - t) * followed * 2), static_cast<std::size_t>(followed * 2));
   };
@@ -292,6 +298,7 @@ void Ddpm::follow(gpu::Stream& stream) {
     for (const double value : visited[static_cast<std::size_t>(timeAt(f))]) points.push_back(static_cast<float>(value));
   }
   forwardPath_ = count > 0 ? Tensor::from(Shape{frames, static_cast<std::int64_t>(count), 2}, points) : Tensor();
+  return true;
 }
 
 State Ddpm::forwardAt(int t) const {
@@ -305,7 +312,10 @@ Expected<bool> Ddpm::advance(LabContext& context) {
   if (learning_) return trainFrame(context);
   const std::int64_t from = stepsAt(frame_), to = stepsAt(frame_ + 1);
   if (from >= to) return false;
-  state_ = reverse(context.stream(), state_, from, to - from, nullptr);
+  const Tensor next = reverse(context.stream(), state_, from, to - from, nullptr);
+  // Those that are followed have not run away; others may.
+  if (dropped_ && !allFinite(next.as<float>())) return ranAway();
+  state_ = next;
   ++frame_;
   measure();
   return true;

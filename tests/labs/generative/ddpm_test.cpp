@@ -406,6 +406,10 @@ TEST_CASE("ddpm: what cannot run is refused with its reason, and the lab stays u
   refused({{"schedule", text("drawn")}, {"curve", text("0.1")}}, "two values");
   refused({{"schedule", text("drawn")}, {"curve", text("0.1, -2")}}, "outside (0, 1)");
   refused({{"source", text("dropped")}}, "no network yet");
+  const orrery::testing::Scratch folder;
+  const Asset explosive{orrery::testing::explosivePerceptron(folder), ""};
+  refused({{"source", text("dropped")}, {"network", explosive}, {"prediction", text("score")}, {"activation", text("relu")}},
+          "ran away");
   refused({{"scene", text("drawn")}}, "paint");
   refused({{"film", text("picture")}}, "Choose a picture");
   refused({{"film", text("picture")}, {"picture", Asset{"/nowhere/at/all.png", ""}}}, "/nowhere/at/all.png");

@@ -57,7 +57,8 @@ class Ddpm : public Lab {
   void begin(LabContext& context);
   // Steps [first, first + count) of the reverse chain; `trail` gets the state after each.
   Tensor reverse(gpu::Stream& stream, Tensor state, std::int64_t first, std::int64_t count, Tensor* trail) const;
-  void follow(gpu::Stream& stream);         // trails and film of both directions
+  // Trails and film of both directions. False: under the user's network they ran away beyond all numbers.
+  bool follow(gpu::Stream& stream);
   diffusion::State forwardAt(int t) const;  // x_t of the forward cloud
   void measure();
   const ChainTick& tick() const;
