@@ -15,6 +15,7 @@
 #include "core/base/text.h"
 #include "core/labs/generative/normalizing_flow/lab.h"
 #include "core/labs/generative/shared/field_flow.h"
+#include "core/labs/generative/shared/plane_flow_file.h"
 #include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
@@ -27,13 +28,38 @@ namespace {
 constexpr std::int64_t referenceSteps = 32;
 constexpr std::size_t mostReferred = 64;  // components: each costs at every call
 
-flows::Solver solverOf(const LabContext& context) {
-  const std::string& solver = context.text("solver");
-  return solver == "euler" ? flows::Solver::euler : solver == "midpoint" ? flows::Solver::midpoint : flows::Solver::rk4;
-}
-
 bool inHand(const std::string& family) { return family == "hand-planar" || family == "hand-radial"; }
 bool trainable(const std::string& family) { return family != "diffusion" && family != "dropped" && !inHand(family); }
+
+void readVelocityTraining(const LabContext& context, PlaneFlowPlan& plan) {
+  plan.energyWeight = plan.reverse ? 0 : context.number("energy-penalty");
+  plan.estimated = !plan.reverse && context.text("trace") == "hutchinson";
+}
+
+// The user's file; its direction has to be that of the objective, since no gradient passes through an inverse that is solved for.
+Expected<PlaneFlowPlan> savedFlow(const LabContext& context, flows::AdaptivePtr adaptive) {
+  const std::string& path = context.file("weights").path;
+  if (path.empty()) {
+    return makeError(ErrorCode::usage, tr("no flow yet: drop a file that this lab, NICE or RealNVP wrote, or choose another family"));
+  }
+  PlaneFlowOtherwise otherwise;
+  otherwise.kinds = flows::FlowKinds::all;
+  otherwise.solver = context.text("solver");
+  otherwise.steps = context.integer("layers");
+  otherwise.adaptive = std::move(adaptive);
+  auto plan = planeFlowOfFile(path, otherwise);
+  if (!plan) return plan.error();
+  if (plan->reverse != (context.text("objective") == "reverse")) {
+    return makeError(ErrorCode::usage,
+                     plan->reverse ? trf("The flow in {} is written from latents to data, for training towards an energy: choose the "
+                                         "objective 'Reverse KL to an energy'",
+                                         path)
+                                   : trf("The flow in {} is written from data to latents, for training on data: choose the objective "
+                                         "'Likelihood of data'",
+                                         path));
+  }
+  return plan;
+}
 
 }  // namespace
 
@@ -49,6 +75,14 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
   const std::string& family = context.text("family");
   const std::int64_t count = context.integer("layers");
   plan.trained = trainable(family);
+  const bool towardsEnergy = plan.trained && context.text("objective") == "reverse";
+  if (family == "saved") {
+    auto saved = savedFlow(context, adaptive_);
+    if (saved && saved->calls > 0) readVelocityTraining(context, *saved);
+    return saved;
+  }
+  if (family == "diffusion" || family == "dropped" || family == "continuous")
+    plan.calls = count * flows::evaluationsPerStep(planeFlowSolverOf(context.text("solver")));
   if (family == "diffusion") {
     plan.layers = diffusionFlow(data, count, flowSolverOf(context.text("solver")), adaptive_);
     return plan;
@@ -74,10 +108,11 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
     plan.layers = {flows::reversed(hand == Hand::plane ? flows::planar(2) : flows::radial(2))};
     return plan;
   }
-  plan.reverse = context.text("objective") == "reverse";
+  plan.reverse = towardsEnergy;
+  plan.said = {{"direction", plan.reverse ? "to-data" : "to-latents"}, {"prior", "normal"}};
   if (family == "continuous") {
-    plan.energyWeight = plan.reverse ? 0 : context.number("energy-penalty");
-    plan.estimated = !plan.reverse && context.text("trace") == "hutchinson";
+    readVelocityTraining(context, plan);
+    plan.said["solver"] = context.text("solver"), plan.said["solver_steps"] = std::to_string(count);
   }
   for (std::int64_t i = 0; i < count; ++i) {
     flows::LayerPtr one;
@@ -86,6 +121,7 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
       options.pass = flows::alternatingMask(2, i % 2 == 0);
       options.width = context.integer("width");
       options.identityStart = false;
+      plan.said["scale_bound"] = flows::saidNumber(options.bound);
       auto layer = flows::coupling(options);
       if (!layer) return layer.error();
       one = *std::move(layer);
@@ -96,7 +132,7 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
       flows::ContinuousOptions options;
       options.width = context.integer("width");
       options.from = stretch * at, options.to = stretch * (at + 1);
-      options.solver = solverOf(context);
+      options.solver = planeFlowSolverOf(context.text("solver"));
       options.sharesWeights = i > 0;
       options.adaptive = adaptive_;
       one = flows::continuous(options);
@@ -113,9 +149,7 @@ void NormalizingFlow::readPicture(const LabContext& context) {
   lowerLeft_ = context.text("lower-left"), lowerRight_ = context.text("lower-right");
   const std::string& family = context.text("family");
   diffusing_ = family == "diffusion";
-  flowing_ = diffusing_ || family == "continuous" || family == "dropped";
-  calls_ = flowing_ ? context.integer("layers") * flows::evaluationsPerStep(solverOf(context)) : 1;
-  adaptive_->tolerance = flowing_ && context.text("evaluation") == "rk45" ? context.number("tolerance") : 0;
+  adaptive_->tolerance = context.text("evaluation") == "rk45" ? context.number("tolerance") : 0;
   hand_ = family == "hand-planar" ? Hand::plane : family == "hand-radial" ? Hand::centre : Hand::none;
   layer_ = handOf(context.values());
 }
@@ -140,7 +174,7 @@ void NormalizingFlow::begun(gpu::Stream& stream) {
 
 std::vector<Metric> NormalizingFlow::metrics() const {
   std::vector<Metric> result = PlaneFlowLab::metrics();
-  if (flowing_) result.push_back({"evaluations", static_cast<double>(calls()), ""});
+  if (hasVelocity()) result.push_back({"evaluations", static_cast<double>(calls()), ""});
   if (diffusion_.steps > 0) result.push_back({"diffusion.nll", diffusion_.likelihood, "nats"});
   if (samples_.empty() || !bridged()) return result;
   const Bridge between = bridge();

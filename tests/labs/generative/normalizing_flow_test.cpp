@@ -254,7 +254,13 @@ TEST_CASE("normalizing-flow: the table's cells lead to flows and diffusions") {
 
 TEST_CASE("normalizing-flow: every family, objective and energy runs") {
   const orrery::testing::Scratch folder;
+  const std::string saved = folder.path("saved.safetensors");
+  REQUIRE(modelfile::writeSafetensors(saved, std::vector<std::pair<std::string, Tensor>>{
+                                                 {"layers.0.w", orrery::testing::drawn(Shape{2}, 1, 1)},
+                                                 {"layers.0.u", orrery::testing::drawn(Shape{2}, 2, 0.5)},
+                                                 {"layers.0.b", orrery::testing::drawn(Shape{1}, 3, 0.5)}}));
   auto session = openLab("generative/normalizing-flow", {{"network", Asset{orrery::testing::zeroPerceptron(folder), ""}},
+                                                         {"weights", Asset{saved, ""}},
                                                          {"steps", whole(10)},
                                                          {"steps-per-frame", whole(5)},
                                                          {"batch", whole(64)},

@@ -27,7 +27,7 @@ constexpr double triangleSide = 1e-6;  // of the canvas's half side
 Expected<PlaneFlowPlan> NicePlane::plan(const LabContext& context, const std::vector<kernels::Component>&) const {
   const flows::Prior prior = context.text("prior") == "normal" ? flows::Prior::normal : flows::Prior::logistic;
   if (const std::string& path = context.file("weights").path; !path.empty()) {
-    auto file = planeFlowOfFile(path, 0, prior);
+    auto file = planeFlowOfFile(path, {0, prior});
     if (!file) return file.error();
     for (const nn::NamedTensor& w : file->weights) {
       if (w.name.find(".scale.") == std::string::npos && w.name.find(".running_") == std::string::npos) continue;

@@ -1,6 +1,7 @@
 // What the lab normalizing-flow offers: its parameters, presets and views.
 
 #include "core/labs/generative/normalizing_flow/lab.h"
+#include "core/labs/generative/shared/plane_flow_file.h"
 #include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
@@ -10,14 +11,18 @@ namespace {
 const std::string& textOf(const Values& values, std::string_view id) { return std::get<std::string>(values.find(id)->second); }
 bool planeInHand(const Values& values) { return textOf(values, "family") == "hand-planar"; }
 bool centreInHand(const Values& values) { return textOf(values, "family") == "hand-radial"; }
-bool chained(const Values& values) { return !planeInHand(values) && !centreInHand(values); }
+bool saved(const Values& values) { return textOf(values, "family") == "saved"; }
+bool inChain(const Values& values) { return !planeInHand(values) && !centreInHand(values); }
+bool chained(const Values& values) { return inChain(values) && !saved(values); }
 bool continuous(const Values& values) { return textOf(values, "family") == "continuous"; }
 bool dropped(const Values& values) { return textOf(values, "family") == "dropped"; }
-bool traced(const Values& values) { return continuous(values) || dropped(values); }
-bool flowing(const Values& values) { return traced(values) || textOf(values, "family") == "diffusion"; }
+bool maybeContinuous(const Values& values) { return continuous(values) || saved(values); }
+bool traced(const Values& values) { return maybeContinuous(values) || dropped(values); }
+bool solved(const Values& values) { return continuous(values) || dropped(values) || textOf(values, "family") == "diffusion"; }
+bool flowing(const Values& values) { return solved(values) || saved(values); }
 bool networked(const Values& values) { return continuous(values) || textOf(values, "family") == "coupling"; }
-bool trained(const Values& values) { return chained(values) && !dropped(values) && textOf(values, "family") != "diffusion"; }
-bool reversing(const Values& values) { return !chained(values) || (trained(values) && textOf(values, "objective") == "reverse"); }
+bool trained(const Values& values) { return inChain(values) && !dropped(values) && textOf(values, "family") != "diffusion"; }
+bool reversing(const Values& values) { return !inChain(values) || (trained(values) && textOf(values, "objective") == "reverse"); }
 
 // The user's network, taken for a velocity along the straight path unless told otherwise.
 std::vector<Parameter> networkParameters() {
@@ -50,6 +55,7 @@ LabEntry NormalizingFlow::describe() {
                {"coupling", "Affine coupling"},
                {"continuous", "Continuous (ODE)"},
                {"dropped", "Your velocity network (ODE)"},
+               {"saved", "A trained flow of yours"},
                {"diffusion", "Diffusion (ODE of the exact score)"},
                {"hand-planar", "One plane, by hand"},
                {"hand-radial", "One centre, by hand"}}}},
@@ -67,7 +73,7 @@ LabEntry NormalizingFlow::describe() {
       {"width", "Hidden width", "Units per hidden layer of a coupling's or the velocity's network.", "Flow", whole(64),
        Integer{16, 512, true}, "", networked},
       {"solver", "Solver", "How one step follows the velocity; its calls per step are in brackets.", "Flow", "midpoint"s,
-       Choice{{{"euler", "Euler (1)"}, {"midpoint", "Midpoint (2)"}, {"rk4", "Runge–Kutta 4 (4)"}}}, "", flowing},
+       Choice{{{"euler", "Euler (1)"}, {"midpoint", "Midpoint (2)"}, {"rk4", "Runge–Kutta 4 (4)"}}}, "", solved},
       {"evaluation", "Looked at with", "What solves the flow for pictures and measurements; training always takes its own steps.",
        "Picture", "steps"s, Choice{{{"steps", "The solver's own steps"}, {"rk45", "Dormand–Prince 5(4), to a tolerance"}}}, "", flowing},
       {"tolerance", "Tolerance", "Absolute and relative error of one step, from which its length follows.", "Picture", 1e-4,
@@ -76,7 +82,7 @@ LabEntry NormalizingFlow::describe() {
        "The divergence of the velocity, in training or of your network: exact, or Hutchinson's estimate from one random probe per row.",
        "Flow", "exact"s, Choice{{{"exact", "Exact"}, {"hutchinson", "Hutchinson's estimate"}}}, "", traced},
       {"energy-penalty", "Energy penalty λ", "Weight of the integral of |v|² in the loss: straighter ways, fewer steps.", "Flow", 0.01,
-       Real{0, 1, 0.005}, "", continuous},
+       Real{0, 1, 0.005}, "", maybeContinuous},
       {"hand-w1", "Direction w, x", "Across the plane; drag it. The longer, the steeper.", "By hand", 0.0, Real{-5, 5, 0.01}, "",
        planeInHand},
       {"hand-w2", "Direction w, y", "Across the plane; drag it. The longer, the steeper.", "By hand", 2.0, Real{-5, 5, 0.01}, "",
@@ -90,6 +96,9 @@ LabEntry NormalizingFlow::describe() {
       {"hand-beta", "Strength β", "Away from the centre, or towards it; more than −α. Drag it.", "By hand", 2.0, Real{-5, 5, 0.01}, "",
        centreInHand},
   });
+  Parameter own = ownFlowParameter();
+  own.visible = saved;
+  append({std::move(own)});
   append(networkParameters());
   append(trainingParameters(1500, 1e-2, 1024));
   append(pictureParameters("volume"));
@@ -167,7 +176,9 @@ LabEntry NormalizingFlow::describe() {
   entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},     {"samples", "Samples over data"},
                  {"likelihood", "Likelihood and entropy"},  {"volumes", "Volume change per layer"}, {"strip", "Layer by layer"},
                  {"bridge", "Between two blobs"},           {"inverse", "Error of the inverse"},    {"table", "Flow against diffusion"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"family", "dropped"s}}, 45, 2)};
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"family", "dropped"s}}, 45, 2),
+                   anyPlaneFlowAcceptance({{"family", "saved"s}})};
+  entry.files = "safetensors";
   entry.make = [] { return std::make_unique<NormalizingFlow>(); };
   return entry;
 }

@@ -151,7 +151,7 @@ Figure NormalizingFlow::figure() const {
                              lowerRight_ == "inverse" || !bridged() ? inversePanel() : bridgePanel(bridge()));
   for (Panel& panel : figure.panels) {
     // What a look along the whole way costs.
-    if (panel.id == "layers" && flowing_) panel.note += trf(", {} calls of the velocity one way", calls());
+    if (panel.id == "layers" && hasVelocity()) panel.note += trf(", {} calls of the velocity one way", calls());
   }
   if (hand_ != Hand::none) {
     for (Panel& panel : figure.panels) {

@@ -62,10 +62,10 @@ class NormalizingFlow final : public PlaneFlowLab {
   Changes tableChanges(double x, double y) const;
   bool bridged() const { return scene_.density.named && scene_.density.components.size() > 1; }
 
-  std::int64_t calls_ = 0;  // of the velocity, or passes through the layers, from one side to the other
-  bool flowing_ = false;    // calls_ are of a velocity
   models::flows::AdaptivePtr adaptive_ = std::make_shared<models::flows::Adaptive>();  // read by the layers of a flow
-  std::int64_t calls() const { return adaptive_->tolerance > 0 ? evaluations_ : calls_; }
+  bool hasVelocity() const { return calls_ > 0; }
+  // Of the velocity, or passes through the layers.
+  std::int64_t calls() const { return !hasVelocity() ? 1 : adaptive_->tolerance > 0 ? evaluations_ : calls_; }
   bool diffusing_ = false;
   Hand hand_ = Hand::none;
   HandLayer layer_;

@@ -17,7 +17,7 @@ namespace flows = models::flows;
 
 Expected<PlaneFlowPlan> RealNvpPlane::plan(const LabContext& context, const std::vector<kernels::Component>&) const {
   const double bound = context.number("scale-bound"), momentum = context.number("norm-momentum");
-  if (const std::string& path = context.file("weights").path; !path.empty()) return planeFlowOfFile(path, bound, flows::Prior::normal);
+  if (const std::string& path = context.file("weights").path; !path.empty()) return planeFlowOfFile(path, {bound});
   PlaneFlowPlan plan;
   plan.said = {{"scale_bound", flows::saidNumber(bound)}, {"norm_momentum", flows::saidNumber(momentum)}};
   const std::int64_t couplings = context.integer("couplings");

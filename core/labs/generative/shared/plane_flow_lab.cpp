@@ -173,6 +173,7 @@ Expected<void> PlaneFlowLab::begin(LabContext& context) {
   estimated_ = plan->estimated;
   reverse_ = plan->reverse;
   said_ = std::move(plan->said);
+  calls_ = plan->calls;
   target_ = target;
   widened_ = std::move(widened);
   flow_ = flows::Flow(2, std::move(plan->layers));

@@ -31,6 +31,7 @@ struct PlaneFlowPlan {
   bool trained = true;         // off: nothing is learnt, and the timeline is one frame
   nn::Weights weights;         // where it starts, or stays; empty: drawn
   models::flows::Said said{};  // what a file with it says besides its tensors
+  std::int64_t calls = 0;      // of a velocity from one side to the other; 0: nothing flows
 };
 
 // What is measured at one frame of the timeline, over the points shown.
@@ -98,6 +99,7 @@ class PlaneFlowLab : public Lab {
   models::flows::Prior prior_ = models::flows::Prior::normal;
   double energyWeight_ = 0;
   bool estimated_ = false, reverse_ = false;
+  std::int64_t calls_ = 0;                     // of a velocity from one side to the other; 0: nothing flows
   models::flows::Said said_;                   // what a file with the flow says besides its tensors
   std::shared_ptr<const PlaneEnergy> target_;  // the law, where it is not the scene's
   std::vector<kernels::Component> widened_;    // the scene's components with the noise on the data
