@@ -10,7 +10,6 @@
 // core/diffusion/noise.h; exact samples: (j, 0, 42 or 43, .); a picture's pixel i: (i, 0, 51, .).
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <future>
 #include <numeric>
@@ -18,6 +17,7 @@
 #include "core/base/text.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
+#include "core/labs/generative/ddpm/chain.h"
 #include "core/labs/generative/ddpm/lab.h"
 #include "core/labs/generative/shared/plane_network.h"
 #include "core/labs/generative/shared/stated_network.h"
@@ -31,56 +31,19 @@ namespace {
 constexpr std::uint32_t stepPurpose = 40, dataPurpose = 41, exactPurpose = 42;
 constexpr int directions = 64;
 
-std::vector<double> parseCurve(const std::string& text) {
-  std::vector<double> values;
-  const char *at = text.data(), *end = at + text.size();
-  while (at < end) {
-    double value = 0;
-    const auto [rest, fault] = std::from_chars(at, end, value);
-    if (fault != std::errc()) return {};
-    values.push_back(value);
-    for (at = rest; at < end && (*at == ' ' || *at == ',' || *at == ';');) ++at;
-  }
-  return values;
-}
-
-ReverseVariance varianceOf(const std::string& id) {
-  if (id == "beta") return ReverseVariance::large;
-  if (id == "interpolated") return ReverseVariance::interpolated;
-  if (id == "analytic") return ReverseVariance::analytic;
-  return ReverseVariance::small;
-}
-
 }  // namespace
 
 double ChainResult::total() const { return std::accumulate(terms.begin(), terms.end(), 0.0); }
 
 Expected<ChainResult> Ddpm::chainFor(const std::string& kind, const LabContext& context, const DenoisingError& error) {
-  ScheduleRequest request;
-  request.kind = kind;
-  request.steps = static_cast<int>(context.integer("steps"));
-  request.first = context.number("beta-first");
-  request.last = context.number("beta-last");
-  request.keepSnr = context.flag("keep-snr");
-  request.curve = parseCurve(context.text("curve"));
-  if (kind == "drawn") {
-    if (request.curve.size() < 2)
-      return makeError(ErrorCode::usage, tr("The drawn schedule needs at least two values of β, separated by commas"));
-    for (const double beta : request.curve) {
-      if (!(beta > 0))
-        return makeError(
-            ErrorCode::usage,
-            trf("β of the drawn schedule is {:.3g}, outside (0, 1): each step must keep some signal and add some noise", beta));
-    }
-  }
-  auto chain = makeChain(request);
+  auto chain = chainOf(context, kind);
   if (!chain) return chain.error();
   ChainResult result;
   result.kind = kind;
   result.chain = std::move(*chain);
   result.error.assign(result.chain.beta.size(), 0);
   for (int t = 1; t <= result.chain.steps(); ++t) result.error[static_cast<std::size_t>(t)] = error.at(result.chain.level(t));
-  result.variance = reverseVariances(result.chain, varianceOf(context.text("variance")), context.number("interpolation"), result.error);
+  result.variance = reverseVariances(result.chain, reverseVarianceOf(context.text("variance")), context.number("interpolation"), result.error);
   result.terms = boundTerms(result.chain, result.variance, result.error, error.secondMoment());
   return result;
 }
@@ -158,7 +121,7 @@ Expected<void> Ddpm::update(LabContext& context) {
   lossWeight_ = context.text("loss-weight");
   gamma_ = context.number("gamma");
   interpolation_ = context.number("interpolation");
-  varianceKind_ = varianceOf(context.text("variance"));
+  varianceKind_ = reverseVarianceOf(context.text("variance"));
   film_ = context.text("film");
   lower_[0] = context.text("lower-left");
   lower_[1] = context.text("lower-right");

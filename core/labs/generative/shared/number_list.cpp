@@ -7,6 +7,19 @@
 
 namespace orrery::generative {
 
+std::vector<double> numbersOf(const std::string& text) {
+  std::vector<double> numbers;
+  const char *at = text.data(), *end = at + text.size();
+  while (at < end) {
+    double value = 0;
+    const auto [rest, fault] = std::from_chars(at, end, value);
+    if (fault != std::errc()) return {};
+    numbers.push_back(value);
+    for (at = rest; at < end && (*at == ' ' || *at == ',' || *at == ';');) ++at;
+  }
+  return numbers;
+}
+
 Expected<std::vector<double>> numbersIn(const std::string& text, const std::string& what, const ListLimits& limits) {
   std::vector<double> result;
   for (const std::string& part : separated(text)) {

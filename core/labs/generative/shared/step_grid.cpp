@@ -1,7 +1,6 @@
 #include "core/labs/generative/shared/step_grid.h"
 
-#include <charconv>
-
+#include "core/labs/generative/shared/number_list.h"
 #include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
@@ -9,20 +8,6 @@ namespace orrery::generative {
 namespace {
 
 bool gridIs(const Values& values, std::string_view id) { return std::get<std::string>(values.find("grid")->second) == id; }
-
-std::vector<double> parseLevels(const std::string& text) {
-  std::vector<double> levels;
-  const char *at = text.data(), *end = at + text.size();
-  while (at < end) {
-    double value = 0;
-    const auto [rest, fault] = std::from_chars(at, end, value);
-    if (fault != std::errc()) return {};
-    levels.push_back(value);
-    at = rest;
-    while (at < end && (*at == ' ' || *at == ',' || *at == ';')) ++at;
-  }
-  return levels;
-}
 
 }  // namespace
 
@@ -68,7 +53,7 @@ diffusion::GridRequest gridRequest(const LabContext& context) {
   request.mean = context.number("level-mean");
   request.deviation = context.number("level-deviation");
   request.process = context.text("process");
-  request.custom = parseLevels(context.text("levels"));
+  request.custom = numbersOf(context.text("levels"));
   return request;
 }
 
