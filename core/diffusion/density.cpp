@@ -182,32 +182,82 @@ State PlaneMixture::reference(const State& x, double from, double to, int steps)
   return referencePath([this](const State& at, double level) { return denoise(at, level); }, x, from, to, steps);
 }
 
+namespace {
+
+// Shares of the points at this place, in the order of `among`; empty: of all of them.
+std::vector<double> sharesOf(const PointSet& set, std::span<const double> x, double level, const std::vector<std::size_t>& among) {
+  std::vector<double> shares(among.empty() ? set.size() : among.size());
+  double largest = -std::numeric_limits<double>::infinity();
+  for (std::size_t k = 0; k < shares.size(); ++k) {
+    const float* point = set.points.data() + (among.empty() ? k : among[k]) * set.dimension;
+    double squares = 0;
+    for (std::size_t i = 0; i < set.dimension; ++i) {
+      const double d = x[i] - static_cast<double>(point[i]);
+      squares += d * d;
+    }
+    shares[k] = -squares / (2 * level * level);
+    largest = std::max(largest, shares[k]);
+  }
+  double sum = 0;
+  for (double& share : shares) sum += share = std::exp(share - largest);
+  for (double& share : shares) share /= sum;
+  return shares;
+}
+
+constexpr double leastShare = 1e-12;  // below the rounding of the others together
+
+}  // namespace
+
 State PointSet::denoise(const State& x, double level, const std::vector<std::size_t>& among) const {
   State result(x.size());
-  const std::size_t count = among.empty() ? size() : among.size();
-  std::vector<double> logits(count);
   for (std::size_t first = 0; first < x.size(); first += dimension) {
-    double largest = -std::numeric_limits<double>::infinity();
-    for (std::size_t k = 0; k < count; ++k) {
+    const auto shares = sharesOf(*this, x.values().subspan(first, dimension), level, among);
+    for (std::size_t k = 0; k < shares.size(); ++k) {
+      if (shares[k] < leastShare) continue;
       const float* point = points.data() + (among.empty() ? k : among[k]) * dimension;
-      double squares = 0;
-      for (std::size_t i = 0; i < dimension; ++i) {
-        const double d = x[first + i] - static_cast<double>(point[i]);
-        squares += d * d;
-      }
-      logits[k] = -squares / (2 * level * level);
-      largest = std::max(largest, logits[k]);
-    }
-    double sum = 0;
-    for (double& logit : logits) sum += logit = std::exp(logit - largest);
-    for (std::size_t k = 0; k < count; ++k) {
-      const double share = logits[k] / sum;
-      if (share < 1e-12) continue;  // below the rounding of the others together
-      const float* point = points.data() + (among.empty() ? k : among[k]) * dimension;
-      for (std::size_t i = 0; i < dimension; ++i) result[first + i] += share * static_cast<double>(point[i]);
+      for (std::size_t i = 0; i < dimension; ++i) result[first + i] += shares[k] * static_cast<double>(point[i]);
     }
   }
   return result;
+}
+
+PointSet::Answer PointSet::ask(std::span<const double> x, double level) const {
+  Answer answer{State(dimension), 1, 0};
+  double entropy = 0, squares = 0;
+  const auto shares = sharesOf(*this, x, level, {});
+  for (std::size_t k = 0; k < shares.size(); ++k) {
+    if (shares[k] < leastShare) continue;
+    entropy -= shares[k] * std::log(shares[k]);
+    const float* point = points.data() + k * dimension;
+    for (std::size_t i = 0; i < dimension; ++i) {
+      const auto y = static_cast<double>(point[i]);
+      answer.mean[i] += shares[k] * y;
+      squares += shares[k] * y * y;
+    }
+  }
+  for (const double m : answer.mean) squares -= m * m;
+  answer.candidates = std::exp(std::max(entropy, 0.0));
+  answer.variance = std::max(squares, 0.0) / static_cast<double>(dimension);
+  return answer;
+}
+
+PointSet::Nearest PointSet::nearest(std::span<const double> x) const { return nearestBut(size(), x); }
+
+PointSet::Nearest PointSet::nearestBut(std::size_t except, std::span<const double> x) const {
+  Nearest best{0, std::numeric_limits<double>::infinity()};
+  for (std::size_t k = 0; k < size(); ++k) {
+    if (k == except) continue;
+    const float* point = points.data() + k * dimension;
+    double squares = 0;
+    // Give up on a point as soon as it is worse than the best.
+    for (std::size_t i = 0; i < dimension && squares < best.distance; ++i) {
+      const double d = x[i] - static_cast<double>(point[i]);
+      squares += d * d;
+    }
+    if (squares < best.distance) best = {k, squares};
+  }
+  best.distance = std::sqrt(best.distance / static_cast<double>(dimension));
+  return best;
 }
 
 }  // namespace orrery::diffusion

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "core/diffusion/state.h"
@@ -62,6 +63,23 @@ struct PointSet {
   std::size_t size() const { return points.size() / dimension; }
   // The points are those whose numbers `among` lists, or all of them when it is empty.
   State denoise(const State& x, double level, const std::vector<std::size_t>& among = {}) const;
+
+  // What one particle says about the point it came from, all points alike before: E[x_0 | x], how many points it could still be, the
+  // exponential of the entropy of their shares (1 to size()), and tr Cov[x_0 | x] / dimension.
+  struct Answer {
+    State mean;
+    double candidates = 1, variance = 0;
+  };
+  Answer ask(std::span<const double> x, double level) const;
+
+  // The point nearest to one particle, and their root mean square distance over the coordinates.
+  struct Nearest {
+    std::size_t index = 0;
+    double distance = 0;
+  };
+  Nearest nearest(std::span<const double> x) const;
+  // The same but for the point of this number.
+  Nearest nearestBut(std::size_t except, std::span<const double> x) const;
 };
 
 }  // namespace orrery::diffusion

@@ -94,3 +94,33 @@ TEST_CASE("a set of points is a mixture of no width: its denoiser is that of nar
   // Far away, the mean.
   CHECK(set.denoise({0, 0}, 1e6)[0] == Approx((-1 + 0.8 + 0.1) / 3).epsilon(1e-6));
 }
+
+TEST_CASE("what a particle says of a set of points: the mean, how many it could be, and the covariance that the denoiser's slope tells") {
+  const PointSet set{3, {0, 0, 0, 1, 0, 0.5f, -0.4f, 0.9f, 0, 0.3f, -0.2f, 1.2f}};
+  const State x{0.2, 0.1, 0.3};
+  const double h = 1e-5;
+  for (const double level : {0.2, 0.6, 3.0}) {
+    INFO("level " << level);
+    const auto answer = set.ask(x.values(), level);
+    CHECK(answer.mean == set.denoise(x, level));
+    // dD/dx = Cov[x_0 | x] / level^2 (generative.md C3 at alpha = 1).
+    double trace = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      State up = x, down = x;
+      up[i] += h, down[i] -= h;
+      trace += (set.denoise(up, level)[i] - set.denoise(down, level)[i]) / (2 * h);
+    }
+    CHECK(answer.variance == Approx(level * level * trace / 3).epsilon(1e-6));  // central differences
+    CHECK(answer.candidates >= 1);
+    CHECK(answer.candidates <= 4);
+  }
+  // Far up in the noise it could be any of them, and near a point that one alone.
+  CHECK(set.ask(x.values(), 1e3).candidates == Approx(4).epsilon(1e-5));
+  CHECK(set.ask(State{1, 0, 0.5}.values(), 0.01).candidates == Approx(1));
+  // Two points as far away as each other are two candidates.
+  CHECK(PointSet{1, {-1, 1, 50}}.ask(State{0}.values(), 0.5).candidates == Approx(2));
+  const auto nearest = set.nearest(x.values());
+  CHECK(nearest.index == 0);
+  CHECK(nearest.distance == Approx(std::sqrt((0.04 + 0.01 + 0.09) / 3)));
+  CHECK(set.nearestBut(0, x.values()).index == 1);
+}

@@ -4,7 +4,7 @@
 // and the reverse chain that undoes it by ancestral sampling,
 //   x_{t-1} = sqrt(abar_{t-1}) beta_t / (1 - abar_t) D + sqrt(1 - beta_t) (1 - abar_{t-1}) / (1 - abar_t) x_t + sqrt(Sigma_t) z,
 // with the exact denoiser D = E[x_0 | x_t] of a Gaussian mixture (generative.md C3), so that what is wrong is the chain's own, or with a
-// network, trained here or a user's. The variational bound is computed term by term in double precision (shared/noise_chain.h). States are
+// network, trained here or a user's. On pictures the denoiser is the exact one of a set of them (ddpm/pictures.cpp). The variational bound is computed term by term in double precision (shared/noise_chain.h). States are
 // kept scaled (x_t / alpha_t) and shown as x_t. Units: data units, nats per axis; t = 0 is data. Random numbers, key = seed: start of
 // particle j: stream 1; z of the step to t: (j / 2, T - t, 40, 0); x_0 of the forward cloud: (j, 0, 41, .); its Brownian path:
 // core/diffusion/noise.h; exact samples: (j, 0, 42 or 43, .); a picture's pixel i: (i, 0, 51, .).
@@ -19,7 +19,9 @@
 #include "core/kernels/philox.h"
 #include "core/labs/generative/ddpm/chain.h"
 #include "core/labs/generative/ddpm/lab.h"
+#include "core/labs/generative/ddpm/pictures.h"
 #include "core/labs/generative/shared/plane_network.h"
+#include "core/labs/generative/shared/plane_or_pictures.h"
 #include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
@@ -70,7 +72,7 @@ Expected<void> Ddpm::update(LabContext& context) {
   const bool stays = keepsTime(context);
   const bool dropped = context.text("source") == "dropped";
   std::shared_ptr<const models::MlpDenoiser> network = dropped ? dropped_ : nullptr;
-  const bool told = dropped && (!dropped_ || perceptronChanged(context, "network-schedule"));
+  const bool told = dropped && (!dropped_ || context.changed("data") || perceptronChanged(context, "network-schedule"));
   if (told) {
     auto opened = statedPlanePerceptron(context, tr("choose the exact denoiser"), "network-schedule");
     if (!opened) return opened.error();
@@ -84,7 +86,7 @@ Expected<void> Ddpm::update(LabContext& context) {
     return makeError(
         ErrorCode::usage,
         tr("With the zero terminal SNR schedule there is no signal at T, and x̂₀ does not follow from ε or the score: predict v or x₀"));
-  const bool fresh = context.restarting() || context.anyChanged({"scene", "spread", "file", "invert", "strokes", "components"});
+  const bool fresh = context.restarting() || context.anyChanged({"data", "scene", "spread", "file", "invert", "strokes", "components"});
   PlaneScene scene;
   DenoisingError error = error_;
   if (fresh) {
@@ -103,7 +105,7 @@ Expected<void> Ddpm::update(LabContext& context) {
     other = std::move(*compared);
   }
   if (context.text("film") == "picture" &&
-      (context.restarting() || context.anyChanged({"film", "picture", "seed"}) || picture_.x0.empty())) {
+      (context.restarting() || context.anyChanged({"data", "film", "picture", "seed"}) || picture_.x0.empty())) {
     seed_ = static_cast<std::uint64_t>(context.integer("seed"));
     if (auto read = readPicture(context.file("picture")); !read) return read.error();
   }
@@ -428,6 +430,20 @@ Changes Ddpm::pointer(const PointerEvent& event, const Values& values) const {
   return {{"pinned", nearest}};
 }
 
-ORRERY_LAB(Ddpm);
+namespace {
+
+class DdpmLab final : public PlaneOrPictures {
+ public:
+  DdpmLab() : PlaneOrPictures(std::make_unique<Ddpm>(), std::make_unique<PictureMemoryLab>("Denoising diffusion", ddpmCourse)) {}
+  static LabEntry describe() {
+    LabEntry entry = Ddpm::describe();
+    entry.make = [] { return std::make_unique<DdpmLab>(); };
+    return entry;
+  }
+};
+
+}  // namespace
+
+ORRERY_LAB(DdpmLab);
 
 }  // namespace orrery::generative

@@ -18,7 +18,9 @@
 #include "core/kernels/philox.h"
 #include "core/kernels/slice.h"
 #include "core/labs/generative/flow_matching/lab.h"
+#include "core/labs/generative/flow_matching/pictures.h"
 #include "core/labs/generative/shared/density_file.h"
+#include "core/labs/generative/shared/plane_or_pictures.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 #include "core/labs/generative/shared/stated_network.h"
 
@@ -491,6 +493,20 @@ Changes FlowMatching::pointer(const PointerEvent& event, const Values& values) c
   return alpha > 0.05 ? sceneChanges(event, values, alpha) : Changes{};
 }
 
-ORRERY_LAB(FlowMatching);
+namespace {
+
+class FlowMatchingLab final : public PlaneOrPictures {
+ public:
+  FlowMatchingLab() : PlaneOrPictures(std::make_unique<FlowMatching>(), std::make_unique<PictureMemoryLab>("Flow matching", flowCourse)) {}
+  static LabEntry describe() {
+    LabEntry entry = FlowMatching::describe();
+    entry.make = [] { return std::make_unique<FlowMatchingLab>(); };
+    return entry;
+  }
+};
+
+}  // namespace
+
+ORRERY_LAB(FlowMatchingLab);
 
 }  // namespace orrery::generative

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "core/labs/generative/ddpm/lab.h"
+#include "core/labs/generative/shared/picture_memory_lab.h"
+#include "core/labs/generative/shared/plane_or_pictures.h"
 #include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
@@ -14,11 +16,11 @@ bool linear(const Values& values) { return textOf(values, "schedule") == "linear
 bool curved(const Values& values) { return textOf(values, "schedule") == "drawn"; }
 bool scaled(const Values& values) { return textOf(values, "schedule") != "cosine"; }
 bool mixed(const Values& values) { return textOf(values, "variance") == "interpolated"; }
-bool network(const Values& values) { return textOf(values, "source") == "network"; }
-bool dropped(const Values& values) { return textOf(values, "source") == "dropped"; }
+bool network(const Values& values) { return onPlane(values) && textOf(values, "source") == "network"; }
+bool dropped(const Values& values) { return onPlane(values) && textOf(values, "source") == "dropped"; }
 bool exact(const Values& values) { return !network(values); }
-bool pictured(const Values& values) { return textOf(values, "film") == "picture"; }
-bool clipped(const Values& values) { return textOf(values, "loss-weight") == "clipped"; }
+bool pictured(const Values& values) { return onPlane(values) && textOf(values, "film") == "picture"; }
+bool clipped(const Values& values) { return onPlane(values) && textOf(values, "loss-weight") == "clipped"; }
 
 // Functions, because the registration of the lab runs before this file's own statics exist.
 Choice schedules(bool none) {
@@ -51,8 +53,10 @@ LabEntry Ddpm::describe() {
   entry.summary = "Noise added step by step, and taken away again";
   using namespace std::string_literals;
   const auto whole = [](std::int64_t v) { return Value(v); };
-  entry.parameters = planeSceneParameters("ring8");
-  const std::vector<Parameter> own = {
+  entry.parameters = PictureMemoryLab::dataParameters();
+  const auto append = [&](const std::vector<Parameter>& more) { entry.parameters.insert(entry.parameters.end(), more.begin(), more.end()); };
+  append(shownOnPlane(planeSceneParameters("ring8")));
+  append({
       {"steps", "Steps T", "Length of the chain.", "Chain", whole(1000), Integer{2, 4000, true}},
       {"schedule", "Noise schedule", "How much noise each step adds.", "Chain", "linear"s, schedules(false)},
       {"keep-snr", "Keep the SNR", "Multiplies every β by 1000 / T, so that a shorter chain ends as noisy.", "Chain", true, Switch{}, "",
@@ -62,7 +66,7 @@ LabEntry Ddpm::describe() {
       {"curve", "Values of β",
        "β at equal parts of the chain, separated by commas. Drag the points of the chart of the noise of a step to draw it.", "Chain",
        "0.0001, 0.005, 0.01, 0.015, 0.02"s, Text{}, "", curved},
-      {"compare", "Compare with", "Another schedule, dashed in the charts.", "Chain", "none"s, schedules(true)},
+      {"compare", "Compare with", "Another schedule, dashed in the charts.", "Chain", "none"s, schedules(true), "", onPlane},
       {"variance", "Reverse variance Σ", "How much noise a reverse step adds; under a network only the bound reads it.", "Reverse",
        "beta-tilde"s,
        Choice{{{"beta", "β, as much as the forward step"},
@@ -73,6 +77,8 @@ LabEntry Ddpm::describe() {
       {"last-step-noise", "Noise in the last step", "Adds noise when going from t = 1 to data, too.", "Reverse", false, Switch{}, "",
        exact},
       {"clip", "Clip x̂₀ at", "Clamps every coordinate of the denoised point; 0 does not.", "Reverse", 0.0, Real{0, 10, 0.1}},
+  });
+  append(shownOnPlane({
       {"source", "Denoiser", "What the reverse chain asks for D: the exact answer, a small network that learns while it plays, or yours.",
        "Network", "exact"s, Choice{{{"exact", "Exact"}, {"network", "Network, trained live"}, {"dropped", "Your network"}}}},
       {"predict", "Prediction", "What a network predicts; also sets the meaning of the loss weights.", "Network", "epsilon"s,
@@ -106,9 +112,9 @@ LabEntry Ddpm::describe() {
        pictured},
       {"lower-left", "Lower left", "What the lower left panel shows.", "Picture", "schedule"s, charts()},
       {"lower-right", "Lower right", "What the lower right panel shows.", "Picture", "bound"s, charts()},
-      {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
-  };
-  entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  }));
+  append(PictureMemoryLab::pictureParameters());
+  append({{"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}}});
   const auto predict = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "predict"; });
   const auto perceptron = perceptronParameters(dropped, "network-schedule");
   entry.parameters.insert(predict, perceptron.begin(), perceptron.end());
@@ -136,6 +142,14 @@ LabEntry Ddpm::describe() {
        "A network learns the noise while it plays; its bound falls towards that of the exact denoiser.",
        {{"source", "network"s}, {"lower-left", "training"s}}},
   };
+  entry.presets.push_back({"memory",
+                           "What a perfect denoiser remembers",
+                           "The exact denoiser of a set of pictures: every sample ends in a picture of the set. Watch when it is decided which.",
+                           {{"data", "single"s}, {"schedule", "cosine"s}, {"steps", whole(250)}}});
+  entry.presets.push_back({"few-pictures",
+                           "Four pictures",
+                           "With four pictures in the set it is decided at once, far up in the noise.",
+                           {{"data", "single"s}, {"memory", whole(4)}, {"schedule", "cosine"s}, {"steps", whole(250)}}});
   entry.views = {{"forward", "Forward chain"},
                  {"reverse", "Reverse chain"},
                  {"film", "Film strip"},
@@ -147,7 +161,9 @@ LabEntry Ddpm::describe() {
                  {"weights", "Loss weights"},
                  {"distance", "Distance to the exact density"},
                  {"training", "Training loss"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"source", "dropped"s}}, 64, 2)};
+  for (View& view : PictureMemoryLab::views()) entry.views.push_back(std::move(view));
+  entry.accepts = planeOrPicturesAcceptances();
+  entry.accepts.push_back(perceptronAcceptance({{"data", "plane"s}, {"source", "dropped"s}}, 64, 2));
   entry.make = [] { return std::make_unique<Ddpm>(); };
   return entry;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "core/labs/generative/flow_matching/lab.h"
+#include "core/labs/generative/shared/picture_memory_lab.h"
+#include "core/labs/generative/shared/plane_or_pictures.h"
 #include "core/labs/generative/shared/stated_network.h"
 
 namespace orrery::generative {
@@ -10,18 +12,22 @@ namespace orrery::generative {
 namespace {
 
 const std::string& textOf(const Values& values, const char* id) { return std::get<std::string>(values.find(id)->second); }
-bool baseFromFile(const Values& values) { return textOf(values, "base") == "file"; }
+bool baseFromFile(const Values& values) { return onPlane(values) && textOf(values, "base") == "file"; }
 
-bool learning(const Values& values) { return textOf(values, "velocity") == "network"; }
-bool dropping(const Values& values) { return textOf(values, "velocity") == "dropped"; }
+bool learning(const Values& values) { return onPlane(values) && textOf(values, "velocity") == "network"; }
+bool dropping(const Values& values) { return onPlane(values) && textOf(values, "velocity") == "dropped"; }
 bool sampling(const Values& values) { return !learning(values); }
-bool regressing(const Values& values) { return textOf(values, "velocity") == "regression"; }
+bool samplingPoints(const Values& values) { return onPlane(values) && !learning(values); }
+bool regressing(const Values& values) { return onPlane(values) && textOf(values, "velocity") == "regression"; }
 bool withFloor(const Values& values) { return textOf(values, "path") == "floor"; }
 bool exploding(const Values& values) { return textOf(values, "path") == "ve"; }
-bool batched(const Values& values) { return textOf(values, "coupling") == "batch-ot" || textOf(values, "coupling") == "batch-sinkhorn"; }
-bool entropic(const Values& values) { return textOf(values, "coupling") == "batch-sinkhorn"; }
-bool stored(const Values& values) { return regressing(values) || textOf(values, "coupling") == "full-ot"; }
-bool densityShown(const Values& values) { return textOf(values, "lower-left") == "density" || textOf(values, "lower-right") == "density"; }
+bool pairedBy(const Values& values, std::string_view coupling) { return onPlane(values) && textOf(values, "coupling") == coupling; }
+bool entropic(const Values& values) { return pairedBy(values, "batch-sinkhorn"); }
+bool batched(const Values& values) { return pairedBy(values, "batch-ot") || entropic(values); }
+bool stored(const Values& values) { return regressing(values) || pairedBy(values, "full-ot"); }
+bool densityShown(const Values& values) {
+  return onPlane(values) && (textOf(values, "lower-left") == "density" || textOf(values, "lower-right") == "density");
+}
 
 Choice lowerPanels() {
   return {{{"loss", "What the loss is made of"},
@@ -46,11 +52,15 @@ LabEntry FlowMatching::describe() {
   Choice bases = sceneOptions(false);
   bases.options.insert(bases.options.begin(), {{"normal", "Standard normal"}, {"uniform", "Uniform square"}});
   bases.options.push_back({"file", "From a file"});
-  entry.parameters = planeSceneParameters("ring8");
-  const std::vector<Parameter> own = {
+  entry.parameters = PictureMemoryLab::dataParameters();
+  const auto append = [&](const std::vector<Parameter>& more) { entry.parameters.insert(entry.parameters.end(), more.begin(), more.end()); };
+  append(shownOnPlane(planeSceneParameters("ring8")));
+  append(shownOnPlane({
       {"base", "Base law", "Where the flow starts at t = 1.", "Density", "normal"s, std::move(bases)},
       {"base-file", "Base file", "Points as CSV or npy, or any image taken as a density.", "Density", Asset{},
        FileWell{{"points", "npy", "npz", "image"}, false}, "", baseFromFile},
+  }));
+  append({
       {"path", "Path", "How a pair is joined.", "Flow", "linear"s,
        Choice{{{"linear", "Straight line"},
                {"floor", "Straight line with a floor"},
@@ -59,6 +69,8 @@ LabEntry FlowMatching::describe() {
                {"trig", "Trigonometric"}}}},
       {"floor", "Floor σ_min", "How much the data are blurred.", "Flow", 0.0, Real{0, 0.1, 0.001}, "", withFloor},
       {"sigma-max", "Largest noise level σ", "Deviation of the noise at t = 1.", "Flow", 50.0, LogReal{0.5, 100}, "", exploding},
+  });
+  append(shownOnPlane({
       {"coupling", "Pairing", "Which data point goes with which base point.", "Flow", "independent"s,
        Choice{{{"independent", "Independent"},
                {"batch-ot", "Optimal in each batch"},
@@ -76,10 +88,14 @@ LabEntry FlowMatching::describe() {
       {"pairs", "Stored pairs", "How many pairs the regression averages, and the batch of the full pairing.", "Flow", whole(4096),
        Integer{64, 65536, true}, "", stored},
       {"kernel-width", "Kernel width h", "Which pairs count as being here.", "Flow", 0.06, LogReal{0.005, 0.5}, "", regressing},
+  }));
+  append({
       {"solver", "Solver", "How the flow is integrated from t = 1 to 0.", "Sampling", "rk4"s,
        Choice{{{"euler", "Euler"}, {"midpoint", "Midpoint"}, {"heun", "Heun"}, {"rk4", "Runge–Kutta 4"}}}},
       {"steps", "Steps N", "Steps from the base to the data.", "Sampling", whole(64), Integer{1, 1024, true}, "", sampling},
-      {"particles", "Particles", "How many start together.", "Sampling", whole(1 << 14), Integer{256, 1 << 18, true}, "", sampling},
+  });
+  append(shownOnPlane({
+      {"particles", "Particles", "How many start together.", "Sampling", whole(1 << 14), Integer{256, 1 << 18, true}, "", samplingPoints},
       {"divergence", "Divergence", "What the log-density adds up along a path.", "Sampling", "exact"s,
        Choice{{{"exact", "Exact"}, {"hutchinson", "Hutchinson's estimate"}}}, "", densityShown},
       {"train-steps", "Training steps", "Length of the run.", "Training", whole(600), Integer{10, 20000, true}, "", learning},
@@ -112,9 +128,9 @@ LabEntry FlowMatching::describe() {
       {"paper-direction", "Paper's direction", "Labels time as Lipman et al. do: noise at 0, data at 1.", "Picture", false, Switch{}},
       {"lower-left", "Lower left", "What the lower left panel shows.", "Picture", "loss"s, lowerPanels()},
       {"lower-right", "Lower right", "What the lower right panel shows.", "Picture", "distance"s, lowerPanels()},
-      {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}},
-  };
-  entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
+  }));
+  append(PictureMemoryLab::pictureParameters());
+  append({{"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}}});
   const auto sampled =
       std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Sampling"; });
   const auto network = perceptronParameters(dropping);
@@ -167,6 +183,14 @@ LabEntry FlowMatching::describe() {
         {"lower-left", "training"s},
         {"lower-right", "loss"s}}},
   };
+  entry.presets.push_back({"pictures",
+                           "Pictures by the exact velocity",
+                           "Noise flows to a set of pictures: straight lines at first, then every sample turns towards one picture of the set.",
+                           {{"data", "single"s}}});
+  entry.presets.push_back({"pictures-mean",
+                           "One step ends at the mean",
+                           "At t = 1 the velocity points from every noise to the mean of the set: one Euler step brings them all there.",
+                           {{"data", "single"s}, {"solver", "euler"s}, {"steps", whole(1)}}});
   entry.views = {{"pairs", "Pairs"},
                  {"flow", "Flow"},
                  {"loss", "What the loss is made of"},
@@ -177,7 +201,9 @@ LabEntry FlowMatching::describe() {
                  {"residual", "Continuity residual"},
                  {"determinant", "How the flow stretches"},
                  {"error", "Where the velocity is wrong"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"velocity", "dropped"s}, {"lower-right", "error"s}}, 60, 2)};
+  for (View& view : PictureMemoryLab::views()) entry.views.push_back(std::move(view));
+  entry.accepts = planeOrPicturesAcceptances();
+  entry.accepts.push_back(perceptronAcceptance({{"data", "plane"s}, {"velocity", "dropped"s}, {"lower-right", "error"s}}, 60, 2));
   entry.make = [] { return std::make_unique<FlowMatching>(); };
   return entry;
 }

@@ -15,7 +15,6 @@ using diffusion::State;
 
 namespace {
 
-constexpr std::size_t gap = 2;        // pixels between pictures
 constexpr std::size_t mostCells = 9;  // pictures in a row of the strip
 constexpr double smallestLevel = 1e-3;
 
@@ -26,36 +25,6 @@ std::string levelText(double level) {
                         : fmt::format("{:.1g}", level);
 }
 
-Panel pictures(const char* id) {
-  Panel panel;
-  panel.id = id;
-  panel.frameless = true;
-  panel.equalAspect = true;
-  panel.legend = false;
-  panel.y.reversed = true;
-  return panel;
-}
-
-std::shared_ptr<ImageMark> image(const Tensor& pixels, std::size_t columns, std::size_t rows) {
-  auto mark = std::make_shared<ImageMark>("pictures");
-  mark->pixels = pixels;
-  mark->x = {0, static_cast<double>(columns)};
-  mark->y = {0, static_cast<double>(rows)};
-  return mark;
-}
-
-std::shared_ptr<BoxesMark> frameAround(const std::string& id, double x, double y, double width, double height, double pixel,
-                                       const std::string& hover) {
-  auto mark = std::make_shared<BoxesMark>(id);
-  mark->lineWidth = 2;
-  BoxesMark::Box box;
-  box.x = x, box.y = y, box.width = width - 2 * pixel, box.height = height - 2 * pixel;
-  box.paint = Paint::of(Role::accent);
-  box.hover = hover;
-  mark->boxes.push_back(std::move(box));
-  return mark;
-}
-
 // Series colours in an order that keeps neighbours apart as thin lines; the palest last.
 Paint rowPaint(std::size_t row) {
   static constexpr int order[] = {4, 5, 2, 6, 1, 0, 7, 3};
@@ -64,26 +33,16 @@ Paint rowPaint(std::size_t row) {
 
 }  // namespace
 
-// Pictures side by side as RGBA, each in a cell of side + gap pixels and its values multiplied by its factor; gaps are transparent.
+// Pictures side by side, the values of each multiplied by its factor.
 Tensor ImageDiffusion::mosaic(const std::vector<std::pair<const State*, std::size_t>>& pictures, std::size_t columns,
                               const std::vector<double>& factors) const {
-  const auto side = static_cast<std::size_t>(denoiser_->side), channels = static_cast<std::size_t>(denoiser_->channels), cell = side + gap;
-  const std::size_t rows = (pictures.size() + columns - 1) / columns, width = columns * cell;
-  std::vector<std::uint8_t> rgba(rows * cell * width * 4, 0);
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    const auto& [state, index] = pictures[i];
-    for (std::size_t y = 0; y < side; ++y) {
-      for (std::size_t x = 0; x < side; ++x) {
-        std::uint8_t* pixel = &rgba[((i / columns * cell + y) * width + i % columns * cell + x) * 4];
-        for (std::size_t c = 0; c < 3; ++c) {
-          const double value = (*state)[index * channels * side * side + (std::min(c, channels - 1) * side + y) * side + x];
-          pixel[c] = static_cast<std::uint8_t>(std::lround(std::clamp((factors[i] * value + 1) * 127.5, 0.0, 255.0)));
-        }
-        pixel[3] = 255;
-      }
-    }
-  }
-  return Tensor::from(Shape{static_cast<std::int64_t>(rows * cell), static_cast<std::int64_t>(width), 4}, rgba);
+  std::vector<MosaicPicture> shown;
+  for (std::size_t i = 0; i < pictures.size(); ++i) shown.push_back({pictures[i].first, pictures[i].second, factors[i]});
+  return mosaicOf(columns).pixels(shown);
+}
+
+Mosaic ImageDiffusion::mosaicOf(std::size_t columns) const {
+  return {static_cast<std::size_t>(denoiser_->side), static_cast<std::size_t>(denoiser_->channels), columns};
 }
 
 // The room left of the state's pictures for the names of the rows, in pictures.
@@ -94,7 +53,7 @@ double ImageDiffusion::namesWidth() const {
 }
 
 Panel ImageDiffusion::mosaicPanel(bool clean) const {
-  Panel panel = pictures(clean ? "clean" : "noisy");
+  Panel panel = picturesPanel(clean ? "clean" : "noisy");
   const auto columns = static_cast<std::size_t>(columns_);
   std::vector<std::pair<const State*, std::size_t>> cells;
   std::vector<double> factors;
@@ -113,18 +72,18 @@ Panel ImageDiffusion::mosaicPanel(bool clean) const {
   // Names stand left of the pictures, in the state's panel only: the rows are the same.
   panel.x.range = Range{clean ? 0 : -namesWidth(), static_cast<double>(columns)};
   panel.y.range = Range{0, static_cast<double>(rows_.size())};
-  panel.marks.push_back(image(mosaic(cells, columns, factors), columns, rows_.size()));
+  panel.marks.push_back(mosaicMark(mosaic(cells, columns, factors), columns, rows_.size()));
   if (!clean) panel.marks.push_back(std::move(names));
   const auto chosen = std::min<std::size_t>(static_cast<std::size_t>(chosen_), cells.size() - 1);
-  const double pixel = 0.5 * static_cast<double>(gap) / static_cast<double>(denoiser_->side + static_cast<std::int64_t>(gap));
-  panel.marks.push_back(frameAround("chosen", static_cast<double>(chosen % columns), static_cast<double>(chosen / columns), 1, 1, pixel,
+  const double pixel = mosaicOf(columns).pixel();
+  panel.marks.push_back(mosaicFrame("chosen", static_cast<double>(chosen % columns), static_cast<double>(chosen / columns), 1, 1, pixel,
                                     trf("{}, {}", rows_[chosen / columns].name, trf("column {}", chosen % columns + 1))));
   return panel;
 }
 
 // The known pictures that the finished ones are most like.
 Panel ImageDiffusion::nearestPanel() const {
-  Panel panel = pictures("nearest");
+  Panel panel = picturesPanel("nearest");
   const auto columns = static_cast<std::size_t>(columns_);
   std::vector<State> found;
   double sum = 0;
@@ -140,10 +99,10 @@ Panel ImageDiffusion::nearestPanel() const {
   panel.note = trf("{:.3f} away on average", sum / static_cast<double>(std::max<std::size_t>(found.size(), 1)));
   panel.x.range = Range{0, static_cast<double>(columns)};
   panel.y.range = Range{0, static_cast<double>(rows_.size())};
-  panel.marks.push_back(image(mosaic(cells, columns, std::vector<double>(cells.size(), 1)), columns, rows_.size()));
+  panel.marks.push_back(mosaicMark(mosaic(cells, columns, std::vector<double>(cells.size(), 1)), columns, rows_.size()));
   auto boxes = std::make_shared<BoxesMark>("distances");
   boxes->lineWidth = 0.5f;
-  const double pixel = 0.5 * static_cast<double>(gap) / static_cast<double>(denoiser_->side + static_cast<std::int64_t>(gap));
+  const double pixel = mosaicOf(columns).pixel();
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     for (std::size_t c = 0; c < rows_[r].likeness.size(); ++c) {
       BoxesMark::Box box;
@@ -158,7 +117,7 @@ Panel ImageDiffusion::nearestPanel() const {
 }
 
 Panel ImageDiffusion::stripPanel() const {
-  Panel panel = pictures("strip");
+  Panel panel = picturesPanel("strip");
   const auto columns = static_cast<std::size_t>(columns_);
   const std::size_t index = std::min<std::size_t>(static_cast<std::size_t>(chosen_), rows_.size() * columns - 1);
   const Row& row = rows_[index / columns];
@@ -185,7 +144,7 @@ Panel ImageDiffusion::stripPanel() const {
   words->words.push_back({-0.1, 1.47, tr("x̂₀"), Paint::of(Role::ink), HAlign::right, VAlign::middle, 8});
   panel.x.range = Range{-0.4, static_cast<double>(count)};
   panel.y.range = Range{0, 2.3};
-  panel.marks.push_back(image(mosaic(cells, count, factors), count, 2));
+  panel.marks.push_back(mosaicMark(mosaic(cells, count, factors), count, 2));
   panel.marks.push_back(std::move(words));
   // Where the timeline is: the last picture of the strip that is not ahead of it.
   const Look& now = lookAt(row, frame_);
@@ -193,9 +152,9 @@ Panel ImageDiffusion::stripPanel() const {
   for (std::size_t i = 0; i < count; ++i) {
     if (&row.looks[shown[i]] <= &now) here = i;
   }
-  const double pixel = 0.5 * static_cast<double>(gap) / static_cast<double>(denoiser_->side + static_cast<std::int64_t>(gap));
+  const double pixel = mosaicOf(columns).pixel();
   panel.marks.push_back(
-      frameAround("now", static_cast<double>(here), 0, 1, 2, pixel, trf("σ = {}", levelText(row.looks[shown[here]].level))));
+      mosaicFrame("now", static_cast<double>(here), 0, 1, 2, pixel, trf("σ = {}", levelText(row.looks[shown[here]].level))));
   return panel;
 }
 

@@ -10,6 +10,7 @@
 #include "core/diffusion/sampler.h"
 #include "core/figure/marks/marks.h"
 #include "core/labs/generative/image_diffusion/denoiser.h"
+#include "core/labs/generative/shared/picture_mosaic.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -66,6 +67,7 @@ class ImageDiffusion : public Lab {
   Panel nearestPanel() const;
   Panel stripPanel() const;
   Panel settlingPanel() const;
+  Mosaic mosaicOf(std::size_t columns) const;
   Tensor mosaic(const std::vector<std::pair<const diffusion::State*, std::size_t>>& pictures, std::size_t columns,
                 const std::vector<double>& factors) const;
 

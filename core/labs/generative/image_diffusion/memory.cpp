@@ -80,19 +80,8 @@ class MemoryDenoiser : public PictureDenoiser {
   }
 
   std::optional<Likeness> nearest(const State& x, std::size_t index) const override {
-    Likeness best{0, std::numeric_limits<double>::infinity()};
-    for (std::size_t k = 0; k < set_.size(); ++k) {
-      const float* known = set_.points.data() + k * values();
-      double squares = 0;
-      // Give up on a picture as soon as it is worse than the best.
-      for (std::size_t v = 0; v < values() && squares < best.distance; ++v) {
-        const double d = x[index * values() + v] - static_cast<double>(known[v]);
-        squares += d * d;
-      }
-      if (squares < best.distance) best = {k, squares};
-    }
-    best.distance = std::sqrt(best.distance / static_cast<double>(values()));
-    return best;
+    const auto found = set_.nearest(x.values().subspan(index * values(), values()));
+    return Likeness{found.index, found.distance};
   }
 
   State knownPicture(std::size_t index) const override { return picture(set_.points, index); }

@@ -78,6 +78,17 @@ std::vector<Parameter> pictureDataParameters(bool (*shown)(const Values&)) {
   };
 }
 
+Expected<PictureSet> chosenPictures(LabContext& context, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::int64_t least) {
+  const std::string& data = context.text("data");
+  const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
+  if (data == "patches") return patchesOf(context.file("image").path, side, count, heldOut, seed);
+  if (data == "folder") return folderOf(context.file("folder").path, side, count, heldOut, least);
+  const auto profile = data == "scene"   ? shapeworld::Profile::scene
+                       : data == "dense" ? shapeworld::Profile::dense
+                                         : shapeworld::Profile::single;
+  return shapeWorldSet(context.stream(), profile, side, count, heldOut);
+}
+
 Acceptance pictureAcceptance() {
   Acceptance picture;
   picture.kinds = "a picture (PNG or JPEG): its patches";
@@ -124,26 +135,14 @@ Expected<void> PictureFlowLab::update(LabContext& context) {
 }
 
 Expected<void> PictureFlowLab::begin(LabContext& context) {
-  const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
   const std::int64_t side = context.integer("side"), count = context.integer("pictures");
-  const std::string data = context.text("data");
   context.progress(0, tr("Reading the pictures"));
-  PictureSet set;
-  if (data == "patches" || data == "folder") {
-    auto read = data == "patches" ? patchesOf(context.file("image").path, side, count, heldOutPictures, seed)
-                                  : folderOf(context.file("folder").path, side, count, heldOutPictures);
-    if (!read) return read.error();
-    set = *std::move(read);
-  } else {
-    const auto profile = data == "scene"   ? shapeworld::Profile::scene
-                         : data == "dense" ? shapeworld::Profile::dense
-                                           : shapeworld::Profile::single;
-    set = shapeWorldSet(context.stream(), profile, side, count, heldOutPictures);
-  }
+  auto set = chosenPictures(context, side, count, heldOutPictures);
+  if (!set) return set.error();
   // An error leaves the lab as it was.
   PictureFlowState before = static_cast<PictureFlowState&>(*this);
   static_cast<PictureFlowState&>(*this) = {};
-  auto started = start(context, std::move(set));
+  auto started = start(context, *std::move(set));
   if (!started) static_cast<PictureFlowState&>(*this) = std::move(before);
   return started;
 }

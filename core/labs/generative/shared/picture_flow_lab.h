@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/picture_mosaic.h"
 #include "core/labs/generative/shared/picture_set.h"
 #include "core/models/flow_file.h"
 #include "core/models/picture_flow.h"
@@ -126,7 +127,6 @@ class PictureFlowLab : public Lab, protected PictureFlowState {
 
   // picture_flow_mosaics.cpp
   Tensor mosaic(const std::vector<float>& pictures, std::size_t columns) const;
-  Panel picturesPanel(const char* id) const;
   Panel stagePanel() const;
   Panel samplesPanel() const;
   Panel rowsPanel() const;
@@ -159,6 +159,9 @@ class PictureFlowLab : public Lab, protected PictureFlowState {
 Choice pictureChoice();
 // The parameters "image", "folder", "side", "pictures" and "bits", the last three shown where `shown` says.
 std::vector<Parameter> pictureDataParameters(bool (*shown)(const Values&));
+// The pictures that "data", "image" and "folder" name; the seed places patches. Error: of picture_set.h, fewer than `least` in a folder.
+Expected<PictureSet> chosenPictures(LabContext& context, std::int64_t side, std::int64_t count, std::int64_t heldOut,
+                                    std::int64_t least = leastPictures);
 Acceptance pictureAcceptance();
 
 constexpr std::int64_t rowColumns = 6;  // pictures in a row of small ones

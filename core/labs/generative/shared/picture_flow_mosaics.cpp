@@ -15,14 +15,6 @@ constexpr std::size_t mosaicColumns = 5, mosaicPictures = 25;
 constexpr std::size_t stripPictures = 3, mostStates = 13;
 constexpr double latentReach = 3;  // a state's values -3 ... 3 are shown from black to full colour
 
-std::shared_ptr<ImageMark> imageOf(Tensor pixels, std::size_t columns, std::size_t rows) {
-  auto mark = std::make_shared<ImageMark>("pictures");
-  mark->pixels = std::move(pixels);
-  mark->x = {0, static_cast<double>(columns)};
-  mark->y = {0, static_cast<double>(rows)};
-  return mark;
-}
-
 // How many pictures an inverse that multiplied by very much has thrown far out of the range of colours, 0 ... 1.
 std::size_t tornAmong(const std::vector<float>& pictures, std::size_t each) {
   std::size_t torn = 0;
@@ -131,16 +123,6 @@ Tensor PictureFlowLab::mosaic(const std::vector<float>& pictures, std::size_t co
   return Tensor::from(Shape{static_cast<std::int64_t>(rows * cell), static_cast<std::int64_t>(width), 4}, rgba);
 }
 
-Panel PictureFlowLab::picturesPanel(const char* id) const {
-  Panel panel;
-  panel.id = id;
-  panel.frameless = true;
-  panel.equalAspect = true;
-  panel.legend = false;
-  panel.y.reversed = true;
-  return panel;
-}
-
 Panel PictureFlowLab::stagePanel() const {
   Panel panel = picturesPanel("stage");
   const double at = position();
@@ -155,7 +137,7 @@ Panel PictureFlowLab::stagePanel() const {
   panel.note = whole == 0 ? std::string() : trf("behind the {}", stageName(whole));
   const std::vector<float> shown = shownBetween(at, 0, mosaicPictures);
   const std::size_t rows = (shown.size() / static_cast<std::size_t>(flow().dimensions()) + mosaicColumns - 1) / mosaicColumns;
-  panel.marks.push_back(imageOf(mosaic(shown, mosaicColumns), mosaicColumns, rows));
+  panel.marks.push_back(mosaicMark(mosaic(shown, mosaicColumns), mosaicColumns, rows));
   panel.x.range = Range{0, static_cast<double>(mosaicColumns)};
   panel.y.range = Range{0, static_cast<double>(rows)};
   return panel;
@@ -168,7 +150,7 @@ Panel PictureFlowLab::samplesPanel() const {
   const std::size_t torn = tornAmong(samples, static_cast<std::size_t>(flow().dimensions()));
   panel.note = fmt::format("T = {:.2f}", temperature_);
   if (torn > 0) panel.note += trf(", {} torn", torn);
-  panel.marks.push_back(imageOf(mosaic(samples, mosaicColumns), mosaicColumns, mosaicColumns));
+  panel.marks.push_back(mosaicMark(mosaic(samples, mosaicColumns), mosaicColumns, mosaicColumns));
   panel.x.range = Range{0, static_cast<double>(mosaicColumns)};
   panel.y.range = Range{0, static_cast<double>(mosaicColumns)};
   return panel;
@@ -193,7 +175,7 @@ Panel PictureFlowLab::rowsPanel() const {
     panel.note = trf("{} torn: the inverse explodes", torn);
   }
   const std::size_t columns = all.size() / (small_.size() * static_cast<std::size_t>(flow().dimensions()));
-  panel.marks.push_back(imageOf(mosaic(all, columns), columns, small_.size()));
+  panel.marks.push_back(mosaicMark(mosaic(all, columns), columns, small_.size()));
   panel.marks.push_back(names);
   std::size_t longest = 0;
   for (const PictureRow& r : small_) longest = std::max(longest, r.name.size());
@@ -224,7 +206,7 @@ Panel PictureFlowLab::stripPanel() const {
     words->words.push_back({static_cast<double>(c) + 0.47, static_cast<double>(pictures) + 0.12, name, Paint::of(Role::muted),
                             HAlign::center, VAlign::middle, 8});
   }
-  panel.marks.push_back(imageOf(mosaic(all, columns), columns, pictures));
+  panel.marks.push_back(mosaicMark(mosaic(all, columns), columns, pictures));
   panel.marks.push_back(words);
   // Where the way is.
   const double at = position();
@@ -291,7 +273,7 @@ Panel PictureFlowLab::masksPanel() const {
     const std::vector<float> state = shownAt(stages[c] + 1, 0, 1);
     all.insert(all.end(), state.begin(), state.begin() + static_cast<std::ptrdiff_t>(each));
   }
-  panel.marks.push_back(imageOf(mosaic(all, stages.size()), stages.size(), 2));
+  panel.marks.push_back(mosaicMark(mosaic(all, stages.size()), stages.size(), 2));
   panel.marks.push_back(words);
   panel.x.range = Range{0, static_cast<double>(stages.size())};
   panel.y.range = Range{0, 2.5};
