@@ -133,6 +133,13 @@ nn::Weights Flow::initial(nn::Initializer& draw) const {
   return weights;
 }
 
+void setWatched(nn::Trainer& trainer, const Flow::Watched& watched) {
+  if (watched.empty()) return;
+  std::vector<Tensor> state = trainer.capture();  // the weights first
+  for (const auto& [weight, value] : watched) state[weight] = value;
+  trainer.restore(trainer.steps(), state);
+}
+
 Expected<nn::Weights> adopt(nn::Weights wanted, const nn::Weights& named) {
   for (nn::NamedTensor& w : wanted) {
     const auto found = std::find_if(named.begin(), named.end(), [&](const nn::NamedTensor& t) { return t.name == w.name; });

@@ -17,6 +17,7 @@
 #include "core/kernels/philox.h"
 #include "core/models/flows_adaptive.h"
 #include "core/nn/layers.h"
+#include "core/nn/trainer.h"
 
 namespace orrery::models::flows {
 
@@ -175,6 +176,9 @@ class Flow {
   std::vector<LayerPtr> layers_;
   std::vector<Part> parts_;  // of the weights, by layer
 };
+
+// After a step: gives the weights that are running statistics the values that the step made them.
+void setWatched(nn::Trainer& trainer, const Flow::Watched& watched);
 
 // `named` in the order and with the shapes of `fresh`. Error: a tensor is missing, of another shape or not finite; says which.
 Expected<nn::Weights> adopt(nn::Weights fresh, const nn::Weights& named);

@@ -8,14 +8,13 @@
 
 #include "core/kernels/elementwise.h"
 #include "core/kernels/fill.h"
+#include "core/models/batch_statistics.h"
 #include "core/models/flows.h"
 
 namespace orrery::models::flows {
 namespace {
 
 using nn::Variable;
-
-constexpr double epsilon = 1e-5;  // e: a dimension without width is stretched by at most 316
 
 class BatchNorm final : public Layer {
  public:
@@ -31,13 +30,9 @@ class BatchNorm final : public Layer {
     return normalized(x, weights[0], weights[1]);
   }
 
-  Mapped learn(nn::Tape& tape, std::span<const Variable> weights, const Variable& x, std::vector<Tensor>& after) const override {
-    const auto mixed = [&](const Variable& running, const Variable& batch) {
-      // The running value is watched, not learnt: no gradient leads to it.
-      return nn::add(nn::affine(tape.constant(running.value()), momentum_, 0), nn::affine(batch, 1 - momentum_, 0));
-    };
+  Mapped learn(nn::Tape&, std::span<const Variable> weights, const Variable& x, std::vector<Tensor>& after) const override {
     const Variable mean = nn::mean(x, 0), variance = nn::mean(nn::square(nn::sub(x, mean)), 0);
-    const Variable m = mixed(weights[0], mean), v = mixed(weights[1], variance);
+    const Variable m = mixedStatistic(weights[0], mean, momentum_), v = mixedStatistic(weights[1], variance, momentum_);
     after = {m.value(), v.value()};
     return normalized(x, m, v);
   }
@@ -49,19 +44,17 @@ class BatchNorm final : public Layer {
   double forward(std::span<const std::vector<double>> weights, std::span<double> x) const override {
     double logDet = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
-      x[i] = (x[i] - weights[0][i]) / std::sqrt(weights[1][i] + epsilon);
-      logDet -= 0.5 * std::log(weights[1][i] + epsilon);
+      x[i] = (x[i] - weights[0][i]) / std::sqrt(weights[1][i] + normEpsilon);
+      logDet -= 0.5 * std::log(weights[1][i] + normEpsilon);
     }
     return logDet;
   }
 
   void inverse(std::span<const std::vector<double>> weights, std::span<double> y) const override {
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = y[i] * std::sqrt(weights[1][i] + epsilon) + weights[0][i];
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = y[i] * std::sqrt(weights[1][i] + normEpsilon) + weights[0][i];
   }
 
  private:
-  static Variable logWidth(const Variable& variance) { return nn::apply(kernels::Unary::log, nn::affine(variance, 1, epsilon)); }
-
   static Mapped normalized(const Variable& x, const Variable& mean, const Variable& variance) {
     const Variable width = logWidth(variance);
     const Variable scale = nn::apply(kernels::Unary::exp, nn::affine(width, -0.5, 0));

@@ -1,7 +1,8 @@
 // A flow of pictures on the tape: logit, checkerboards, squeeze, actnorm, mixing, coupling, split, there and back. Sources: Kingma and
 // Dhariwal 2018, table 1 and section 3; Dinh et al. 2017, sections 3.4 (masks), 3.6 and 4.1 (logit).
 // Shapes: x [N, C, H, W]; W [C, C], applied as a 1 x 1 convolution. Convention: the first half of the channels passes a coupling (the
-// second one a swapped coupling) and stays at a split; the first checkerboard passes where row + column is even, the next where it is odd.
+// second one a swapped coupling) and stays at a split; the first checkerboard passes where row + column is even, the next where it is odd; a
+// painted mask likewise, where it is painted and where not.
 
 #include "core/models/image_flow.h"
 
@@ -12,6 +13,8 @@
 #include "core/base/text.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/fill.h"
+#include "core/models/batch_statistics.h"
+#include "core/models/picture_boards.h"
 
 namespace orrery::models::flows {
 namespace {
@@ -49,16 +52,24 @@ nn::Variable times(const nn::Variable& x, std::int64_t factor) { return nn::affi
 // The sum over everything but the first axis.
 nn::Variable perPicture(const nn::Variable& x) { return nn::sum(nn::reshape(x, Shape{x.shape()[0], x.value().count() / x.shape()[0]}), 1); }
 
+// The mean over the batch and the pixels, [C].
+nn::Variable perChannel(const nn::Variable& x) {
+  const Shape s = x.shape();
+  return nn::mean(nn::mean(nn::reshape(x, Shape{s[0], s[1], s[2] * s[3]}), 2), 0);
+}
+
 nn::Variable joined(const nn::Variable& a, const nn::Variable& b) {
   if (a.empty()) return b;
   return b.empty() ? a : nn::add(a, b);
 }
 
-std::array<Tensor, 2> checkerboards(std::int64_t height, std::int64_t width) {
+// What passes the couplings of pixels at this size, and what does not.
+std::array<Tensor, 2> boards(const ImageFlowOptions& options, std::int64_t height, std::int64_t width) {
   std::array<std::vector<float>, 2> values;
   for (std::int64_t y = 0; y < height; ++y) {
     for (std::int64_t x = 0; x < width; ++x) {
-      for (std::int64_t parity : {0, 1}) values[static_cast<std::size_t>(parity)].push_back((y + x) % 2 == parity ? 1.0f : 0.0f);
+      const bool passing = boardPasses(options, height, width, y, x);
+      values[0].push_back(passing ? 1.0f : 0.0f), values[1].push_back(passing ? 0.0f : 1.0f);
     }
   }
   return {Tensor::from(Shape{height, width}, values[0]), Tensor::from(Shape{height, width}, values[1])};
@@ -72,6 +83,27 @@ Squash squashOf(const ImageFlowOptions& options) { return {options.alpha, 1 - (o
 
 }  // namespace
 
+std::string textOfMask(const PaintedMask& mask) {
+  std::string text;
+  for (std::size_t i = 0; i < mask.size(); i += 4) {
+    int digit = 0;
+    for (std::size_t k = 0; k < 4; ++k) digit = 2 * digit + (mask[i + k] != 0 ? 1 : 0);
+    text += "0123456789abcdef"[digit];
+  }
+  return text;
+}
+
+std::optional<PaintedMask> maskOfText(std::string_view text) {
+  PaintedMask mask{};
+  if (4 * text.size() != mask.size()) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::size_t digit = std::string_view("0123456789abcdef").find(text[i]);
+    if (digit == std::string_view::npos) return std::nullopt;
+    for (std::size_t k = 0; k < 4; ++k) mask[4 * i + k] = (digit >> (3 - k)) & 1u;
+  }
+  return mask;
+}
+
 Expected<ImageFlow> ImageFlow::make(const ImageFlowOptions& options, std::uint64_t seed) {
   ImageFlow flow;
   flow.options_ = options;
@@ -80,6 +112,7 @@ Expected<ImageFlow> ImageFlow::make(const ImageFlowOptions& options, std::uint64
   }
   std::int64_t c = options.channels, h = options.height, w = options.width;
   std::size_t weight = 0;
+  bool coupled = false;  // there is a coupling already
   const std::size_t ofMixing = options.mixing == Mixing::lu ? 3 : options.mixing == Mixing::dense ? 1 : 0;
   for (std::int64_t level = 0; level < options.levels; ++level) {
     bool behind = false;  // the squeeze
@@ -87,12 +120,25 @@ Expected<ImageFlow> ImageFlow::make(const ImageFlowOptions& options, std::uint64
       flow.stages_.push_back({kind, level, step, c, h, w, weight, weights, behind, swapped});
       weight += weights;
     };
+    const auto normalize = [&](std::int64_t step) {
+      if (options.batchNorm && coupled) stage(Kind::norm, step, 2);
+      if (options.actnorm) stage(Kind::actnorm, step, 2);
+      coupled = true;
+    };
     if (level == 0 && options.logit) stage(Kind::logit, 0, 0);
     for (std::int64_t step = 0; step < options.checkers; ++step) {
-      if (options.actnorm) stage(Kind::actnorm, step, 2);
+      normalize(step);
       stage(Kind::checker, step, 6, step % 2 == 1);
     }
-    if (options.checkers > 0) flow.checks_.push_back(checkerboards(h, w));
+    if (options.checkers > 0) {
+      flow.checks_.push_back(boards(options, h, w));
+      const auto passing = flow.checks_.back()[0].toFloats();
+      const auto count = std::count(passing.begin(), passing.end(), 1.0f);
+      if (count == 0 || count == h * w) {
+        return makeError(ErrorCode::usage, trf("The painted mask lets {} of the {} pixels of level {} pass: paint some to pass and leave some to move",
+                                               count, h * w, level + 1));
+      }
+    }
     behind = true;
     if (options.squeeze) {
       if (h % 2 != 0 || w % 2 != 0) {
@@ -108,7 +154,7 @@ Expected<ImageFlow> ImageFlow::make(const ImageFlowOptions& options, std::uint64
       return makeError(ErrorCode::usage, trf("A coupling splits the channels into halves; level {} has {}, an odd number", level + 1, c));
     }
     for (std::int64_t step = 0; step < options.steps; ++step) {
-      if (options.actnorm) stage(Kind::actnorm, step, 2);
+      normalize(step);
       if (options.mixing != Mixing::none) stage(Kind::mixing, step, ofMixing);
       // Without a mixing between them couplings take turns; the last moves the half that leaves, told by the half that stays.
       stage(Kind::coupling, step, 6, options.mixing == Mixing::none && (options.steps - 1 - step) % 2 == 1);
@@ -133,6 +179,10 @@ nn::Weights ImageFlow::initial(nn::Initializer& draw) const {
     if (stage.kind == Kind::actnorm) {
       add("actnorm.bias", draw.constant(Shape{c}, 0));
       add("actnorm.logs", draw.constant(Shape{c}, 0));
+    }
+    if (stage.kind == Kind::norm) {
+      add("norm.running_mean", draw.constant(Shape{c}, 0));
+      add("norm.running_var", draw.constant(Shape{c}, 1));
     }
     if (stage.kind == Kind::mixing && options_.mixing == Mixing::dense) {
       add("invconv.weight", Tensor::from(Shape{c, c}, floats(fixedOf(stage).start)));
@@ -193,7 +243,8 @@ nn::Variable ImageFlow::checked(const Stage& stage, const nn::Variable& x, bool 
   return nn::mul(x, x.tape().constant(checks_[static_cast<std::size_t>(stage.level)][parity]));
 }
 
-nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Variable> weights, Moving& moving) const {
+nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Variable> weights, Moving& moving,
+                                     Flow::Watched* watched) const {
   nn::Tape& tape = moving.h.tape();
   const std::int64_t c = stage.channels, pixels = stage.height * stage.width;
   switch (stage.kind) {
@@ -208,6 +259,20 @@ nn::Variable ImageFlow::forwardStage(const Stage& stage, std::span<const nn::Var
       moving.h = nn::mul(nn::add(moving.h, overPixels(weights[0], stage.height, stage.width)),
                          overPixels(nn::apply(Unary::exp, weights[1]), stage.height, stage.width));
       return times(nn::sum(weights[1]), pixels);
+    case Kind::norm: {
+      nn::Variable mean = weights[0], variance = weights[1];
+      if (watched != nullptr) {
+        mean = mixedStatistic(mean, perChannel(moving.h), options_.momentum);
+        const nn::Variable around = overPixels(perChannel(moving.h), stage.height, stage.width);
+        variance = mixedStatistic(variance, perChannel(nn::square(nn::sub(moving.h, around))), options_.momentum);
+        watched->emplace_back(stage.firstWeight, mean.value());
+        watched->emplace_back(stage.firstWeight + 1, variance.value());
+      }
+      const nn::Variable width = logWidth(variance);
+      moving.h = nn::mul(nn::sub(moving.h, overPixels(mean, stage.height, stage.width)),
+                         overPixels(nn::apply(Unary::exp, nn::affine(width, -0.5, 0)), stage.height, stage.width));
+      return nn::affine(nn::sum(width), -0.5 * static_cast<double>(pixels), 0);
+    }
     case Kind::mixing: {
       nn::Variable logDet;
       const nn::Variable w = matrix(stage, weights, tape, &logDet);
@@ -272,6 +337,10 @@ void ImageFlow::inverseStage(const Stage& stage, std::span<const nn::Variable> w
       return;
     case Kind::actnorm:
       moving.h = nn::sub(nn::mul(moving.h, overPixels(nn::apply(Unary::exp, nn::affine(weights[1], -1, 0)), stage.height, stage.width)),
+                         overPixels(weights[0], stage.height, stage.width));
+      return;
+    case Kind::norm:
+      moving.h = nn::add(nn::mul(moving.h, overPixels(nn::apply(Unary::exp, nn::affine(logWidth(weights[1]), 0.5, 0)), stage.height, stage.width)),
                          overPixels(weights[0], stage.height, stage.width));
       return;
     case Kind::mixing: {
@@ -367,10 +436,25 @@ nn::Variable ImageFlow::inverse(std::span<const nn::Variable> weights, const nn:
 }
 
 nn::Variable ImageFlow::logLikelihood(std::span<const nn::Variable> weights, const nn::Variable& x) const {
+  return logLikelihood(weights, x, nullptr);
+}
+
+nn::Variable ImageFlow::learn(std::span<const nn::Variable> weights, const nn::Variable& x, Flow::Watched& watched) const {
+  watched.clear();
+  return logLikelihood(weights, x, &watched);
+}
+
+bool ImageFlow::watches(std::size_t weight) const {
+  return std::any_of(stages_.begin(), stages_.end(), [&](const Stage& stage) {
+    return stage.kind == Kind::norm && weight >= stage.firstWeight && weight < stage.firstWeight + stage.weights;
+  });
+}
+
+nn::Variable ImageFlow::logLikelihood(std::span<const nn::Variable> weights, const nn::Variable& x, Flow::Watched* watched) const {
   Moving moving{x, {}};
   nn::Variable logDet;
   for (const Stage& stage : stages_) {
-    logDet = joined(logDet, forwardStage(stage, weights.subspan(stage.firstWeight, stage.weights), moving));
+    logDet = joined(logDet, forwardStage(stage, weights.subspan(stage.firstWeight, stage.weights), moving, watched));
   }
   nn::Variable squares = perPicture(nn::square(moving.h));
   for (const nn::Variable& exit : moving.exits) squares = nn::add(squares, perPicture(nn::square(exit)));

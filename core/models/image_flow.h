@@ -13,7 +13,10 @@
 // couplings of channel halves that swap from one to the next, so that the last moves what leaves; no mixing, s = e^(c tanh l) with a bound
 // c, and before everything
 //   logit     y = logit(alpha + (1 - alpha) x)                             ln |det| = sum ln((1 - alpha) / (p (1 - p))), p inside the logit
-// (some codes have alpha + (1 - 2 alpha) x, which keeps away from 1 as well; x in [0, 1)).
+// (some codes have alpha + (1 - 2 alpha) x, which keeps away from 1 as well; x in [0, 1)). Between couplings it may normalize by batches (their
+// section 3.7), per channel over the batch and the pixels:
+//   norm      y = (x - m) / sqrt(v + 1e-5)                                 ln |det| = -1/2 H W sum ln(v + 1e-5)
+// with the batch's statistics mixed into the running ones while it learns, and the running ones everywhere else.
 //
 // A state is shown as a picture by putting back what has left and undoing the squeezes.
 //
@@ -21,7 +24,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/models/picture_flow.h"
@@ -29,6 +34,13 @@
 namespace orrery::models::flows {
 
 enum class Mixing { reverse, shuffle, dense, lu, none };
+
+// A mask painted on a grid of 8 x 8 cells, row by row, each 1 where its pixels pass. A picture of any side takes the cell its pixel lies in.
+constexpr std::int64_t paintedSide = 8;
+using PaintedMask = std::array<std::uint8_t, paintedSide * paintedSide>;
+// As 16 hexadecimal digits, two per row, the first cell in the highest bit; and back, if it is such a text.
+std::string textOfMask(const PaintedMask& mask);
+std::optional<PaintedMask> maskOfText(std::string_view text);
 
 struct ImageFlowOptions {
   std::int64_t channels = 3, height = 16, width = 16;
@@ -40,7 +52,10 @@ struct ImageFlowOptions {
   bool squeeze = true;                 // off: no level changes the size
   bool pixelsTogether = false;  // a squeeze orders its channels by pixel of the block, then by channel: halves are pixels, not colours
   std::int64_t checkers = 0;    // couplings with checkerboard masks before each squeeze
+  std::optional<PaintedMask> painted{};  // instead of the checkerboard: what passes the first of them, and the next moves
   bool actnorm = true;          // before every coupling
+  bool batchNorm = false;       // before every coupling but the first
+  double momentum = 0.1;        // of its running statistics: the share of what they were that a step keeps
   bool bounded = false;         // affine couplings have s = e^(c tanh l); checkerboards always do
   double bound = 2;             // c
   bool logit = false;           // the values go through the logit first
@@ -52,13 +67,13 @@ class ImageFlow final : public PictureFlow {
  public:
   ImageFlow() = default;
   // Rotations and shuffles are drawn from the seed. Error: usage, when a squeeze meets an odd size, a coupling an odd number of channels,
-  // or alpha lies outside 0 ... 0.2.
+  // a painted mask lets all of a level's pixels pass or none, or alpha lies outside 0 ... 0.2.
   static Expected<ImageFlow> make(const ImageFlowOptions& options, std::uint64_t seed);
 
   const ImageFlowOptions& options() const { return options_; }
   Shape shape() const override { return Shape{options_.channels, options_.height, options_.width}; }
   // Names: "levels.0.steps.1.actnorm.{bias,logs}", ".invconv.weight" or ".invconv.{lower,upper,log_s}", ".coupling.{0,2,4}.{weight,bias}",
-  // and "levels.0.checkers.1.actnorm.{bias,logs}", ".coupling.{0,2,4}.{weight,bias}".
+  // and "levels.0.checkers.1.actnorm.{bias,logs}", ".coupling.{0,2,4}.{weight,bias}"; of either, ".norm.{running_mean,running_var}".
   nn::Weights initial(nn::Initializer& draw) const override;
   // Gives every actnorm the bias and scale that make its output of this batch [N, C, H, W] have mean 0 and variance 1 per channel.
   // Error: badInput, when a channel is constant.
@@ -73,6 +88,8 @@ class ImageFlow final : public PictureFlow {
   nn::Variable inverse(std::span<const nn::Variable> weights, const nn::Variable& z,
                        std::vector<nn::Variable>* states = nullptr) const override;
   nn::Variable logLikelihood(std::span<const nn::Variable> weights, const nn::Variable& x) const override;
+  nn::Variable learn(std::span<const nn::Variable> weights, const nn::Variable& x, Flow::Watched& watched) const override;
+  bool watches(std::size_t weight) const override;
 
   // The same on the host for one picture and stages [first, last). Between stages a state is a flat vector: what still moves, then what
   // left last, ..., what left first; before stage 0 it is the picture.
@@ -99,7 +116,10 @@ class ImageFlow final : public PictureFlow {
   };
   const Fixed& fixedOf(const Stage& stage) const;
   nn::Variable matrix(const Stage& stage, std::span<const nn::Variable> weights, nn::Tape& tape, nn::Variable* logDet) const;
-  nn::Variable forwardStage(const Stage& stage, std::span<const nn::Variable> weights, Moving& moving) const;  // ln |det| as in Trace
+  // ln |det| as in Trace. `watched`, when given: the batch is learnt from.
+  nn::Variable forwardStage(const Stage& stage, std::span<const nn::Variable> weights, Moving& moving,
+                            Flow::Watched* watched = nullptr) const;
+  nn::Variable logLikelihood(std::span<const nn::Variable> weights, const nn::Variable& x, Flow::Watched* watched) const;
   void inverseStage(const Stage& stage, std::span<const nn::Variable> weights, Moving& moving) const;
   struct Told {
     nn::Variable shift, logit;

@@ -1,6 +1,8 @@
 #include "core/models/image_flow_file.h"
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "core/base/text.h"
 
@@ -24,10 +26,22 @@ Expected<void> takeSaid(const Said& said, const std::string& path, ImageFlowOpti
     if (auto taken = flag(key, *value); !taken) return taken;
   }
   const auto bound = numberSaid(said, path, "scale_bound", o.bound, 0, 5), alpha = numberSaid(said, path, "alpha", o.alpha, 0, 0.2),
-             least = numberSaid(said, path, "least_scale", o.leastScale, 0, 0.9);
+             least = numberSaid(said, path, "least_scale", o.leastScale, 0, 0.9),
+             momentum = numberSaid(said, path, "norm_momentum", o.momentum, 0, 0.99);
+  if (const auto mask = said.find("painted_mask"); mask != said.end()) {
+    o.painted = maskOfText(mask->second);
+    if (!o.painted) {
+      return makeError(ErrorCode::badInput, trf("The metadata of {} should say 16 hexadecimal digits, two per row of a mask, for '{}', found '{}'",
+                                                path, mask->first, mask->second));
+    }
+  } else {
+    o.painted.reset();
+  }
   if (!bound) return bound.error();
   if (!alpha) return alpha.error();
   if (!least) return least.error();
+  if (!momentum) return momentum.error();
+  o.momentum = *momentum;
   o.bound = *bound, o.alpha = *alpha, o.leastScale = *least;
   return {};
 }
@@ -67,6 +81,8 @@ Expected<ImageFlowFile> readImageFlow(const std::string& path, std::int64_t heig
   o.hidden = first->shape[0];
   o.affine = last->shape[0] == 2 * taken;
   o.actnorm = summaryOf(*file, start + "actnorm.bias") != nullptr;
+  const std::string_view running = "norm.running_mean";
+  o.batchNorm = std::any_of(file->tensors().begin(), file->tensors().end(), [&](const TensorSummary& t) { return t.name.ends_with(running); });
   o.mixing = summaryOf(*file, partOf(0, true, 0) + "invconv.weight") != nullptr ? Mixing::dense : Mixing::none;
   if (auto said = takeSaid(file->metadata(), path, o); !said) return said.error();
   const auto made = ImageFlow::make(o, 0);
@@ -78,6 +94,7 @@ Expected<ImageFlowFile> readImageFlow(const std::string& path, std::int64_t heig
     const std::int64_t in = stage.kind == ImageFlow::Kind::checker ? channels : channels / 2, out = o.affine ? 2 * in : in;
     std::vector<std::pair<std::string, Shape>> tensors;
     if (stage.kind == ImageFlow::Kind::actnorm) tensors = {{"actnorm.bias", Shape{channels}}, {"actnorm.logs", Shape{channels}}};
+    if (stage.kind == ImageFlow::Kind::norm) tensors = {{"norm.running_mean", Shape{channels}}, {"norm.running_var", Shape{channels}}};
     if (stage.kind == ImageFlow::Kind::mixing) tensors = {{"invconv.weight", Shape{channels, channels}}};
     if (stage.kind == ImageFlow::Kind::coupling || stage.kind == ImageFlow::Kind::checker) {
       tensors = {{"coupling.0.weight", Shape{h, in, 3, 3}},  {"coupling.0.bias", Shape{h}},
@@ -87,6 +104,7 @@ Expected<ImageFlowFile> readImageFlow(const std::string& path, std::int64_t heig
     for (const auto& [name, shape] : tensors) {
       auto tensor = readNamed(*file, path, part + name, shape);
       if (!tensor) return tensor.error();
+      if (auto fine = checkStatistics(path, part + name, *tensor); !fine) return fine.error();
       flow.weights.push_back({part + name, *std::move(tensor)});
     }
   }
@@ -113,13 +131,16 @@ std::vector<std::pair<std::string, Tensor>> namedParts(const ImageFlow& flow, co
 
 Said saidOf(const ImageFlowOptions& o) {
   const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };
-  return {{"bounded", flag(o.bounded)},
+  Said said{{"bounded", flag(o.bounded)},
           {"logit", flag(o.logit)},
           {"two_sided", flag(o.twoSided)},
           {"pixels_together", flag(o.pixelsTogether)},
           {"scale_bound", saidNumber(o.bound)},
           {"alpha", saidNumber(o.alpha)},
-          {"least_scale", saidNumber(o.leastScale)}};
+          {"least_scale", saidNumber(o.leastScale)},
+          {"norm_momentum", saidNumber(o.momentum)}};
+  if (o.painted) said["painted_mask"] = textOfMask(*o.painted);
+  return said;
 }
 
 }  // namespace orrery::models::flows

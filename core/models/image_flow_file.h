@@ -3,7 +3,7 @@
 // "invconv.weight" [C, C], "coupling.0.weight" [h, C / 2, 3, 3], "coupling.2.weight" [h, h, 1, 1], "coupling.4.weight" [C or C / 2, h, 3,
 // 3] and their biases; C = 12 at the first level of colour pictures, and twice as many at each level after. Mixings are whole matrices,
 // whatever they were while they learnt. RealNVP's flows have no mixing and "levels.<l>.checkers.<k>.", whose couplings take and move C
-// channels, before a level's squeeze; what no tensor says of them (the bound of a scale, the logit, which halves a squeeze makes) stands in
+// channels, before a level's squeeze; of either, "norm.running_mean" and "norm.running_var" [C] where it normalizes by batches; what no tensor says of them (the bound of a scale, the logit, which halves a squeeze makes) stands in
 // the metadata of a safetensors file.
 
 #include <string>

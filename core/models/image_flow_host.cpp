@@ -11,7 +11,9 @@
 #include "core/base/text.h"
 #include "core/kernels/conv2d.h"
 #include "core/kernels/lu.h"
+#include "core/models/batch_statistics.h"
 #include "core/models/image_flow.h"
+#include "core/models/picture_boards.h"
 
 namespace orrery::models::flows {
 namespace {
@@ -242,11 +244,10 @@ std::vector<double> tellHost(const ImageFlow::Stage& stage, const HostWeights& w
 }
 
 // Whether value k of what moves passes a coupling.
-bool passes(const ImageFlow::Stage& stage, std::size_t k) {
+bool passes(const ImageFlow::Stage& stage, const ImageFlowOptions& options, std::size_t k) {
   if (stage.kind == ImageFlow::Kind::checker) {
-    const auto width = static_cast<std::size_t>(stage.width), height = static_cast<std::size_t>(stage.height);
-    const bool even = (k / width % height + k % width) % 2 == 0;
-    return even != stage.swapped;
+    const auto at = static_cast<std::int64_t>(k);
+    return boardPasses(options, stage.height, stage.width, at / stage.width % stage.height, at % stage.width) != stage.swapped;
   }
   const bool first = k < static_cast<std::size_t>(stage.channels * stage.height * stage.width / 2);
   return first != stage.swapped;
@@ -259,7 +260,7 @@ double coupleHost(const ImageFlow::Stage& stage, const HostWeights& weights, con
   // The network sees the passing half of the channels, or all of them with 0 where values move.
   std::vector<double> passing;
   for (std::size_t k = 0; k < h.size(); ++k) {
-    if (passes(stage, k)) {
+    if (passes(stage, options, k)) {
       passing.push_back(h[k]);
     } else if (checker) {
       passing.push_back(0);
@@ -269,7 +270,7 @@ double coupleHost(const ImageFlow::Stage& stage, const HostWeights& weights, con
   const std::vector<double> told = tellHost(stage, weights, options, std::move(passing));
   double logDet = 0;
   for (std::size_t k = 0; k < h.size(); ++k) {
-    if (passes(stage, k)) continue;
+    if (passes(stage, options, k)) continue;
     const std::size_t at = checker || !(k >= each) ? k : k - each;
     double scale = 1;
     if (options.affine) {
@@ -302,6 +303,14 @@ double ImageFlow::forward(const HostWeights& weights, std::vector<double>& state
           h[k] = (h[k] + weights[stage.firstWeight][channel]) * std::exp(weights[stage.firstWeight + 1][channel]);
         }
         for (const double logs : weights[stage.firstWeight + 1]) logDet += logs * static_cast<double>(pixels);
+        break;
+      case Kind::norm:
+        for (std::size_t k = 0; k < h.size(); ++k) {
+          const std::size_t channel = k / static_cast<std::size_t>(pixels);
+          const double width = weights[stage.firstWeight + 1][channel] + normEpsilon;
+          h[k] = (h[k] - weights[stage.firstWeight][channel]) / std::sqrt(width);
+          logDet -= 0.5 * std::log(width);
+        }
         break;
       case Kind::mixing:
         mix(mixingMatrix(weights, i), h, c);
@@ -344,6 +353,12 @@ void ImageFlow::inverse(const HostWeights& weights, std::vector<double>& state, 
           h[k] = h[k] * std::exp(-weights[stage.firstWeight + 1][channel]) - weights[stage.firstWeight][channel];
         }
         break;
+      case Kind::norm:
+        for (std::size_t k = 0; k < h.size(); ++k) {
+          const std::size_t channel = k / static_cast<std::size_t>(pixels);
+          h[k] = h[k] * std::sqrt(weights[stage.firstWeight + 1][channel] + normEpsilon) + weights[stage.firstWeight][channel];
+        }
+        break;
       case Kind::mixing: {
         Doubles identity(Shape{c, c});
         for (std::int64_t k = 0; k < c; ++k) identity[k * c + k] = 1;
@@ -370,7 +385,7 @@ std::vector<double> ImageFlow::maskOf(std::size_t index) const {
   const Stage& stage = stages_.at(index);
   std::vector<double> mask(static_cast<std::size_t>(dimensions()), 1.0);
   const auto moving = static_cast<std::size_t>(stage.channels * stage.height * stage.width);
-  for (std::size_t k = 0; k < moving; ++k) mask[k] = passes(stage, k) ? 1 : 0;
+  for (std::size_t k = 0; k < moving; ++k) mask[k] = passes(stage, options_, k) ? 1 : 0;
   return mask;
 }
 

@@ -16,8 +16,8 @@ namespace orrery::models::flows {
 class PictureFlow {
  public:
   // logit: of the values; checker: a coupling whose mask is a checkerboard of pixels; coupling: of halves of the channels, or of a mask
-  // over all values; scale: one factor per value.
-  enum class Kind : std::uint8_t { squeeze, actnorm, mixing, coupling, split, logit, checker, scale };
+  // over all values; scale: one factor per value; norm: of batches, per channel.
+  enum class Kind : std::uint8_t { squeeze, actnorm, mixing, coupling, split, logit, checker, scale, norm };
   struct Stage {
     Kind kind = Kind::squeeze;
     std::int64_t level = 0, step = 0;                  // from 0
@@ -50,6 +50,12 @@ class PictureFlow {
   virtual nn::Variable inverse(std::span<const nn::Variable> weights, const nn::Variable& z,
                                std::vector<nn::Variable>* states = nullptr) const = 0;
   virtual nn::Variable logLikelihood(std::span<const nn::Variable> weights, const nn::Variable& x) const = 0;  // [N]
+  // The same of a batch that is learnt from: a normalization takes the batch's statistics. `watched` as in Flow::learn.
+  virtual nn::Variable learn(std::span<const nn::Variable> weights, const nn::Variable& x, Flow::Watched&) const {
+    return logLikelihood(weights, x);
+  }
+  // Whether a weight is a running statistic of the batches that pass: set after a step by what learn() says, never learnt.
+  virtual bool watches(std::size_t) const { return false; }
 
   // A state behind `stages` stages as a flat vector (what still moves, then what left last, ..., what left first) to a picture, and back.
   virtual void toPicture(std::vector<double>& state, std::size_t stages) const = 0;

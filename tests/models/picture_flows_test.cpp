@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <string_view>
 
 #include "core/base/philox.h"
 #include "core/kernels/lu.h"
@@ -69,13 +70,16 @@ double worstOf(const std::vector<float>& a, const std::vector<float>& b) {
 
 TEST_CASE("RealNVP of pictures: the log-determinant is that of autograd's Jacobian, device and host agree, and the inverse returns") {
   gpu::Stream stream = openStream();
-  for (const bool actnorm : {false, true}) {
+  for (const char* between : {"nothing", "actnorm", "batches", "painted, batches and actnorm"}) {
+    const bool actnorm = std::string_view(between).ends_with("actnorm");
     ImageFlowOptions options = realNvp();
     options.actnorm = actnorm;
+    options.batchNorm = std::string_view(between).find("batches") != std::string_view::npos;
+    if (std::string_view(between).starts_with("painted")) options.painted = maskOfText("f1f0f0f00e0f0f0f");
     options.twoSided = actnorm;
     options.pixelsTogether = !actnorm;
     const ImageFlow flow = made(options);
-    INFO("actnorm " << actnorm);
+    INFO(between);
     const auto d = static_cast<std::size_t>(flow.dimensions());
     nn::Initializer draw(stream, 11);
     const nn::Weights weights = moved(flow.initial(draw), 0.1);
@@ -126,6 +130,114 @@ TEST_CASE("RealNVP of pictures: the log-determinant is that of autograd's Jacobi
             return sum;
           }()) < 2e-3);
   }
+}
+
+TEST_CASE("RealNVP of pictures: learning from a batch normalizes each channel by the batch, and says what its statistics become") {
+  gpu::Stream stream = openStream();
+  constexpr std::int64_t n = 5, c = 4, side = 3, pixels = side * side;
+  for (const double momentum : {0.0, 0.75}) {
+    INFO(momentum);
+    // Two couplings, which start as the identity, and the normalization between them.
+    ImageFlowOptions options;
+    options.channels = c, options.height = options.width = side;
+    options.levels = 1, options.steps = 2, options.hidden = 8;
+    options.mixing = Mixing::none, options.actnorm = false, options.squeeze = false, options.bounded = true;
+    options.batchNorm = true, options.momentum = momentum;
+    const ImageFlow flow = made(options);
+    REQUIRE(flow.stages().size() == 3);
+    REQUIRE(flow.stages()[1].kind == PictureFlow::Kind::norm);
+    const std::size_t mean = flow.stages()[1].firstWeight;
+    nn::Initializer draw(stream, 11);
+    nn::Weights weights = flow.initial(draw);
+    for (std::size_t i = 0; i < weights.size(); ++i) CHECK(flow.watches(i) == (i == mean || i == mean + 1));
+    const std::vector<double> running{-1, 2, 0, 0.5}, width{0.5, 4, 1, 0.01};
+    weights[mean].value = Tensor::from(Shape{c}, std::vector<float>(running.begin(), running.end()));
+    weights[mean + 1].value = Tensor::from(Shape{c}, std::vector<float>(width.begin(), width.end()));
+    const Tensor batch = kernels::normal(stream, Shape{n, c, side, side}, {3, 1, 0}, 0.4f, 1.7f);
+    const auto x = batch.toFloats();
+    std::array<double, c> m{}, v{};
+    const auto channelOf = [](std::size_t i) { return i / pixels % c; };
+    for (std::size_t i = 0; i < x.size(); ++i) m[channelOf(i)] += static_cast<double>(x[i]) / (n * pixels);
+    for (std::size_t i = 0; i < x.size(); ++i) v[channelOf(i)] += std::pow(static_cast<double>(x[i]) - m[channelOf(i)], 2) / (n * pixels);
+    for (std::size_t k = 0; k < c; ++k) {
+      m[k] = momentum * running[k] + (1 - momentum) * m[k];
+      v[k] = momentum * width[k] + (1 - momentum) * v[k];
+    }
+    nn::Tape tape(stream);
+    std::vector<nn::Variable> leaves;
+    for (const auto& w : weights) leaves.push_back(tape.leaf(w.value));
+    Flow::Watched watched;
+    const nn::Variable logP = flow.learn(leaves, tape.constant(batch), watched);
+    REQUIRE(watched.size() == 2);
+    CHECK(watched[0].first == mean);
+    CHECK(watched[1].first == mean + 1);
+    for (std::size_t k = 0; k < c; ++k) {
+      CHECK(static_cast<double>(watched[0].second.toFloats()[k]) == Approx(m[k]).margin(1e-5));
+      CHECK(static_cast<double>(watched[1].second.toFloats()[k]) == Approx(v[k]).epsilon(1e-5));
+    }
+    const auto said = logP.value().toFloats();
+    for (std::size_t picture = 0; picture < n; ++picture) {
+      double expected = -0.5 * c * pixels * std::log(2 * std::numbers::pi);
+      for (const double variance : v) expected -= 0.5 * pixels * std::log(variance + 1e-5);
+      for (std::size_t i = picture * c * pixels; i < (picture + 1) * c * pixels; ++i)
+        expected -= 0.5 * std::pow(static_cast<double>(x[i]) - m[channelOf(i)], 2) / (v[channelOf(i)] + 1e-5);
+      CHECK(static_cast<double>(said[picture]) == Approx(expected).epsilon(1e-5));
+    }
+    // What is watched is not learnt. A shift of a whole channel is taken back by the batch's own mean, so with that alone it has no gradient.
+    tape.backward(nn::mean(logP));
+    for (const std::size_t i : {mean, mean + 1})
+      for (const float g : tape.gradient(leaves[i]).toFloats()) CHECK(g == 0);
+    double shifts = 0;
+    const auto head = tape.gradient(leaves[mean - 1]).toFloats();  // the first coupling's last bias: shifts, then scales
+    for (std::size_t k = 0; k < c / 2; ++k) shifts = std::max(shifts, std::abs(static_cast<double>(head[k])));
+    if (momentum == 0) {
+      CHECK(shifts < 1e-4);
+    } else {
+      CHECK(shifts > 1e-2);
+    }
+    // Once the step has set them, the density is that of the running statistics.
+    nn::Trainer trainer(weights, {});
+    setWatched(trainer, watched);
+    nn::Tape later(stream);
+    const auto after = flow.logLikelihood(nn::constants(later, trainer.weights()), later.constant(batch)).value().toFloats();
+    for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i] == Approx(said[i]).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("RealNVP of pictures: a painted mask says which pixels pass, and the next coupling lets the others pass") {
+  // Rows of eight cells: the upper half lets the left pass, the lower the right.
+  const auto mask = maskOfText("f0f0f0f00f0f0f0f");
+  REQUIRE(mask);
+  CHECK(textOfMask(*mask) == "f0f0f0f00f0f0f0f");
+  for (std::size_t i = 0; i < mask->size(); ++i) CHECK((*mask)[i] == ((i / 8 < 4) == (i % 8 < 4) ? 1 : 0));
+  for (const char* none : {"", "f0f0", "f0f0f0f00f0f0f0g", "f0f0f0f00f0f0f0f0"}) CHECK_FALSE(maskOfText(none));
+  ImageFlowOptions options = realNvp(12);  // 12 pixels on 8 cells, then 6
+  options.painted = mask;
+  const ImageFlow flow = made(options);
+  std::size_t boards = 0;
+  for (std::size_t i = 0; i < flow.stages().size(); ++i) {
+    const auto& stage = flow.stages()[i];
+    if (stage.kind != ImageFlow::Kind::checker) continue;
+    ++boards;
+    const auto passing = flow.maskOf(i);
+    for (std::size_t k = 0; k < static_cast<std::size_t>(stage.channels * stage.height * stage.width); ++k) {
+      const auto row = static_cast<std::int64_t>(k) / stage.width % stage.height, column = static_cast<std::int64_t>(k) % stage.width;
+      const bool painted = (2 * row < stage.height) == (2 * column < stage.width);
+      CHECK(passing[k] == (painted != stage.swapped ? 1 : 0));
+    }
+  }
+  CHECK(boards == 4);
+  // All or none of a level's pixels: at 4 x 4 pixels every other cell counts, at 2 x 2 the four first of each quarter.
+  const auto refusal = [&](const char* text, std::int64_t side) {
+    ImageFlowOptions wrong = realNvp(side);
+    wrong.painted = maskOfText(text);
+    const auto none = ImageFlow::make(wrong, 5);
+    REQUIRE_FALSE(none);
+    return none.error().message;
+  };
+  CHECK(refusal("ffffffffffffffff", 8).find("64 of the 64 pixels of level 1") != std::string::npos);
+  CHECK(refusal("0000000000000000", 8).find("0 of the 64 pixels of level 1") != std::string::npos);
+  CHECK(refusal("2000000000000000", 4).find("0 of the 4 pixels of level 2") != std::string::npos);
 }
 
 TEST_CASE("RealNVP of pictures: a scale bound of 0 is the additive flow, to the bit") {

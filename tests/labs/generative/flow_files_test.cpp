@@ -112,13 +112,19 @@ TEST_CASE("nice and realnvp: a flow of pictures comes back from its file to the 
         {"scale-bound", 0.85},
         {"alpha", 0.035},
         {"logit", text("two")},
-        {"actnorm", true}},
+        {"actnorm", true},
+        {"batch-norm", true},
+        {"norm-momentum", 0.35},
+        {"masks", text("painted")},
+        {"mask", text("fcf0f0f00f0f0f0f")}},
        {{"couplings-per-stage", whole(2)},
         {"hidden", whole(32)},
         {"scale-bound", 2.0},
         {"alpha", 0.1},
         {"logit", text("one")},
-        {"actnorm", false}}},
+        {"actnorm", false},
+        {"batch-norm", false},
+        {"masks", text("both")}}},
   };
   std::vector<Asset> files;
   for (const Lab& lab : labs) {

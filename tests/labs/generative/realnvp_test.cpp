@@ -206,6 +206,65 @@ TEST_CASE("realnvp: on pictures training saves bits on those it has not seen, an
   for (const auto& message : device()->validationMessages()) FAIL_CHECK(message);
 }
 
+TEST_CASE("realnvp: pictures normalized by batches are learnt, the inverse takes the running statistics, and time goes back to the same bits") {
+  auto session = openLab("generative/realnvp", pictures(40));
+  REQUIRE(session->set({{"steps-per-frame", whole(10)}, {"batch-norm", true}, {"norm-momentum", 0.5}}));
+  const auto start = metricsAt(*session, 0), last = metricsAt(*session, 4);
+  // Statistics start at 0 and 1: no volume; then they are the batches'.
+  CHECK(std::abs(start.at("volume.norm")) < 1e-2);
+  CHECK(std::abs(last.at("volume.norm")) > 1);
+  CHECK(last.at("bits.held-out") < start.at("bits.held-out"));
+  CHECK(last.at("inverse-error") < 1e-3);
+  const auto middle = metricsAt(*session, 2);
+  metricsAt(*session, 3);
+  CHECK(metricsAt(*session, 2) == middle);
+  CHECK(metricsAt(*session, 4) == last);
+  REQUIRE(session->set("batch-norm", false));
+  CHECK(metricsAt(*session, 0).count("volume.norm") == 0);
+  CHECK(metricsAt(*session, 0).at("parameters") == start.at("parameters"));  // statistics are no parameters
+}
+
+TEST_CASE("realnvp: a mask is painted over its picture, moves what it does not cover, and trains") {
+  auto session = openLab("generative/realnvp", pictures(10));
+  REQUIRE(session->set({{"masks", text("painted")}, {"mask", text("f0f0f0f00f0f0f0f")}, {"couplings-per-stage", whole(2)}, {"levels", whole(1)}}));
+  const double side = 8, unit = side + 1;  // pictures(): 8 x 8 pixels, one of them between pictures
+  metricsAt(*session, 1);
+  const auto at = [&](PointerEvent::Kind kind, std::size_t picture, double row, double column, bool alternate) {
+    PointerEvent event;
+    event.kind = kind;
+    event.panel = "masks";
+    event.x = static_cast<double>(picture) + (column + 0.5) / unit, event.y = (row + 0.5) / unit;
+    event.alternate = alternate;
+    session->pointer(event);
+    const auto done = session->wait();
+    if (!done) FAIL(done.error().message);
+    return std::get<std::string>(session->value("mask"));
+  };
+  // The first mask takes what is painted; the second, its other half, the reverse. Row 0, column 4 and column 0; row 7.
+  CHECK(at(PointerEvent::Kind::press, 0, 0, 4, false) == "f8f0f0f00f0f0f0f");
+  CHECK(at(PointerEvent::Kind::drag, 0, 0, 0, true) == "78f0f0f00f0f0f0f");
+  CHECK(at(PointerEvent::Kind::drag, 1, 7, 7, false) == "78f0f0f00f0f0f0e");
+  CHECK(at(PointerEvent::Kind::drag, 1, 7, 0, true) == "78f0f0f00f0f0f8e");
+  // The gap between two pictures and a click are nothing; below, a click still chooses the coupling.
+  CHECK(at(PointerEvent::Kind::press, 0, 8, 3, false) == "78f0f0f00f0f0f8e");
+  CHECK(at(PointerEvent::Kind::click, 0, 2, 7, false) == "78f0f0f00f0f0f8e");
+  const auto shown = arrayNamed(*session, "masks.pictures.pixels");
+  // Light where it passes, dark where it moves: row 0 of the first mask, as painted above.
+  for (std::size_t column = 0; column < 8; ++column) CHECK((shown[4 * column] > 128) == (column >= 1 && column <= 4));
+  const auto m = metricsAt(*session, 2);
+  CHECK(std::isfinite(m.at("bits.held-out")));
+  CHECK(std::abs(m.at("volume.checker")) > 0);
+  CHECK(m.at("inverse-error") < 1e-3);
+  REQUIRE(session->set("mask", text("everything")));
+  const auto done = session->wait();
+  REQUIRE_FALSE(done);
+  CHECK(done.error().message.find("16 hexadecimal digits") != std::string::npos);
+  REQUIRE(session->set("mask", text("ffffffffffffffff")));
+  const auto full = session->wait();
+  REQUIRE_FALSE(full);
+  CHECK(full.error().message.find("leave some to move") != std::string::npos);
+}
+
 TEST_CASE("realnvp: with one level drawn anew a picture changes, and as it was it comes back") {
   auto session = openLab("generative/realnvp", pictures(20));
   metricsAt(*session, 2);

@@ -5,6 +5,7 @@
 #include "core/labs/generative/realnvp/pictures.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/text.h"
 #include "core/figure/place.h"
@@ -14,7 +15,7 @@ namespace orrery::generative {
 namespace flows = models::flows;
 
 Choice RealNvpPictures::masksChoice() {
-  return {{{"both", "Checkerboards, then channels"}, {"checkerboard", "Checkerboards alone"}, {"channel", "Channels alone"}}};
+  return {{{"both", "Checkerboards, then channels"}, {"checkerboard", "Checkerboards alone"}, {"channel", "Channels alone"}, {"painted", "Painted, then channels"}}};
 }
 
 Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& context) const {
@@ -24,11 +25,15 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
     options.height = options.width = pictures_.side;
     options.levels = context.integer("levels");
     // As many couplings with one kind of mask as with both.
-    options.checkers = masks == "both" ? k : masks == "checkerboard" ? 2 * k : 0;
-    options.steps = masks == "both" ? k : masks == "channel" ? 2 * k : 0;
+    const bool both = masks == "both" || masks == "painted";
+    options.checkers = both ? k : masks == "checkerboard" ? 2 * k : 0;
+    options.steps = both ? k : masks == "channel" ? 2 * k : 0;
+    if (masks == "painted") options.painted = flows::maskOfText(context.text("mask"));
     options.hidden = context.integer("hidden");
     options.mixing = flows::Mixing::none;
     options.actnorm = context.flag("actnorm");
+    options.batchNorm = context.flag("batch-norm");
+    options.momentum = context.number("norm-momentum");
     options.bounded = true;
     options.pixelsTogether = true;  // what leaves is every other row of pixels, in all colours
     options.bound = context.number("scale-bound");
@@ -50,6 +55,10 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
                            path));
     }
     options = file->options, weights = std::move(file->weights);
+  }
+  if (path.empty() && chosen == "painted" && !options.painted) {
+    return makeError(ErrorCode::usage,
+                     trf("The painted mask should be 16 hexadecimal digits, two for each of its 8 rows, found '{}'", context.text("mask")));
   }
   const flows::StepCost cost = flows::trainingCost(options, batch_);
   if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
@@ -77,7 +86,7 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
   std::vector<Wanted> wanted{{chosen, nameOf(chosen), options}};
   if (compare == "masks") {
     for (const auto& option : choice.options) {
-      if (option.id != chosen) wanted.push_back({option.id, nameOf(option.id), optionsOf(option.id)});
+      if (option.id != chosen && option.id != "painted") wanted.push_back({option.id, nameOf(option.id), optionsOf(option.id)});
     }
   } else if (compare == "additive") {
     wanted.front().id = "affine", wanted.front().name = trf("c = {:g}", options.bound);
@@ -98,6 +107,33 @@ std::string RealNvpPictures::remedy() const {
              runs_.front().trainer.options().optimizer.learningRate);
 }
 
+// The upper row of the panel of masks is painted on where it shows the painted one; what the next coupling moves is its other half.
+Changes RealNvpPictures::pointer(const PointerEvent& event, const Values& values) const {
+  const auto cell = event.panel == "masks" && !runs_.empty() && imageFlow().options().painted ? maskCellAt(event.x, event.y) : std::nullopt;
+  const bool own = std::get<std::string>(values.at("masks")) == "painted" && std::get<Asset>(values.at("weights")).path.empty();
+  if (!cell || !own) return PictureFlowLab::pointer(event, values);
+  if (event.kind != PointerEvent::Kind::press && event.kind != PointerEvent::Kind::drag) return {};
+  const std::string before = std::get<std::string>(values.at("mask"));
+  auto mask = flows::maskOfText(before);
+  if (!mask) return {};
+  (*mask)[cell->index] = event.alternate == cell->swapped ? 1 : 0;
+  const std::string after = flows::textOfMask(*mask);
+  if (after == before) return {};
+  return {{"mask", after}};
+}
+
+std::optional<RealNvpPictures::MaskCell> RealNvpPictures::maskCellAt(double x, double y) const {
+  const auto stages = maskedStages();
+  if (x < 0 || y < 0 || y >= 1 || x >= static_cast<double>(stages.size())) return std::nullopt;
+  const Stage& stage = flow().stages()[stages[static_cast<std::size_t>(x)]];
+  if (stage.kind != Kind::checker) return std::nullopt;
+  // A picture and the gap beside it make one unit.
+  const double side = static_cast<double>(pictures_.side) / (static_cast<double>(pictures_.side) + maskGap);
+  const double column = std::floor((x - std::floor(x)) / side * flows::paintedSide), row = std::floor(y / side * flows::paintedSide);
+  if (column >= flows::paintedSide || row >= flows::paintedSide) return std::nullopt;
+  return MaskCell{static_cast<std::size_t>(row) * flows::paintedSide + static_cast<std::size_t>(column), stage.swapped};
+}
+
 Figure RealNvpPictures::figure() const {
   Figure figure;
   figure.title = tr("RealNVP: affine coupling");
@@ -107,7 +143,9 @@ Figure RealNvpPictures::figure() const {
   place(figure, rowsPanel(), 0, 6, 3);
   place(figure, bitsPanel(), 0, 9, 3);
   place(figure, stripPanel(), 1, 0, 8);
-  place(figure, masksPanel(), 1, 8, 4);
+  Panel masks = masksPanel();
+  if (imageFlow().options().painted) masks.note = tr("drag over a mask to let pixels pass; Alt: to move them");
+  place(figure, std::move(masks), 1, 8, 4);
   place(figure, volumesPanel(), 2, 0, 4);
   place(figure, exitsPanel(), 2, 4, 4);
   place(figure, inversePanel(), 2, 8, 4);

@@ -1,6 +1,7 @@
 #pragma once
 // The lab generative/realnvp on pictures: checkerboards, squeezes, channel halves and several scales.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ class RealNvpPictures final : public PictureFlowLab {
  public:
   static Choice masksChoice();
   Figure figure() const override;
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
 
  protected:
   Expected<std::vector<WantedFlow>> plan(const LabContext& context) const override;
@@ -23,6 +25,12 @@ class RealNvpPictures final : public PictureFlowLab {
   std::string idOf(std::string_view id) const override { return "picture-" + std::string(id); }
 
  private:
+  // A cell of the painted mask; where `swapped`, its coupling lets pass what is not painted.
+  struct MaskCell {
+    std::size_t index = 0;
+    bool swapped = false;
+  };
+  std::optional<MaskCell> maskCellAt(double x, double y) const;
   const models::flows::ImageFlow& imageFlow() const { return static_cast<const models::flows::ImageFlow&>(flow()); }
 };
 

@@ -85,6 +85,7 @@ Panel PictureFlowLab::volumesPanel() const {
   };
   const std::vector<Part> known{{Kind::logit, "logit", tr("logit"), Paint::series(6)},
                                 {Kind::actnorm, "actnorm", tr("actnorm"), Paint::series(4)},
+                                {Kind::norm, "norm", tr("normalization"), Paint::series(1)},
                                 {Kind::mixing, "mixing", tr("mixing"), Paint::series(5)},
                                 {Kind::checker, "checker", tr("checkerboard"), Paint::of(Role::estimate)},
                                 {Kind::coupling, "coupling", tr("coupling"), Paint::series(2)},
@@ -96,8 +97,9 @@ Panel PictureFlowLab::volumesPanel() const {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     if (stages[i].kind == Kind::squeeze || stages[i].kind == Kind::split) continue;
     const Stage* last = groups.empty() ? nullptr : &stages[groups.back().front()];
-    const bool joins = last != nullptr && last->kind == Kind::actnorm && last->level == stages[i].level && last->step == stages[i].step &&
-                       last->squeezed == stages[i].squeezed && stages[i].kind != Kind::actnorm;
+    const bool opens = last != nullptr && (last->kind == Kind::norm || last->kind == Kind::actnorm);
+    const bool anew = stages[i].kind == Kind::norm || (stages[i].kind == Kind::actnorm && last != nullptr && last->kind == Kind::actnorm);
+    const bool joins = opens && !anew && last->level == stages[i].level && last->step == stages[i].step && last->squeezed == stages[i].squeezed;
     if (!joins) groups.emplace_back();
     groups.back().push_back(i);
   }

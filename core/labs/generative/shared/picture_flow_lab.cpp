@@ -39,6 +39,8 @@ std::string kindName(flows::PictureFlow::Kind kind) {
       return "split";
     case Kind::actnorm:
       return "actnorm";
+    case Kind::norm:
+      return "norm";
     case Kind::mixing:
       return "mixing";
     case Kind::logit:
@@ -223,10 +225,12 @@ Expected<bool> PictureFlowLab::advance(LabContext& context) {
     const Tensor x = batchOf(stream, step);
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       Run& run = runs_[i];
+      flows::Flow::Watched watched;
       const nn::Trainer::Loss loss = [&](nn::Tape& tape, std::span<const nn::Variable> weights) {
-        return nn::affine(nn::mean(run.flow->logLikelihood(weights, tape.constant(x))), perValue, bits_);
+        return nn::affine(nn::mean(run.flow->learn(weights, tape.constant(x), watched)), perValue, bits_);
       };
       losses[i].push_back(run.trainer.step(stream, loss).loss);
+      flows::setWatched(run.trainer, watched);
       // One step is recorded while the one before it runs: each holds all of its tensors until it is done.
       stream.wait();
       stream.submit();
@@ -321,7 +325,7 @@ std::vector<Metric> PictureFlowLab::metrics() const {
     for (std::size_t i = 0; runs_.size() > 1 && i < runs_.size(); ++i)
       result.push_back({"bits." + runs_[i].id, now->heldOut[i], "bits/dim"});
   }
-  for (const Kind kind : {Kind::logit, Kind::actnorm, Kind::mixing, Kind::checker, Kind::coupling, Kind::scale}) {
+  for (const Kind kind : {Kind::logit, Kind::actnorm, Kind::norm, Kind::mixing, Kind::checker, Kind::coupling, Kind::scale}) {
     double all = 0;
     bool there = false;
     for (std::size_t i = 0; i < stageCount(); ++i) {
@@ -333,7 +337,8 @@ std::vector<Metric> PictureFlowLab::metrics() const {
   for (const float e : errors_) worst = std::max(worst, std::abs(e));
   result.push_back({"inverse-error", static_cast<double>(worst), ""});
   std::int64_t parameters = 0;
-  for (const nn::NamedTensor& w : runs_.front().trainer.weights()) parameters += w.value.count();
+  const nn::Weights& all = runs_.front().trainer.weights();
+  for (std::size_t i = 0; i < all.size(); ++i) parameters += flow().watches(i) ? 0 : all[i].value.count();
   result.push_back({"parameters", static_cast<double>(parameters), ""});
   return result;
 }

@@ -132,6 +132,8 @@ class PictureFlowLab : public Lab, protected PictureFlowState {
   Panel rowsPanel() const;
   Panel stripPanel() const;
   Panel masksPanel() const;  // what every coupling lets pass, as pictures
+  std::vector<std::size_t> maskedStages() const;  // those shown there, from the left
+  static constexpr double maskGap = 1;            // pixels between its pictures
   // picture_flow_charts.cpp
   Panel bitsPanel() const;
   Panel volumesPanel() const;
@@ -152,7 +154,6 @@ class PictureFlowLab : public Lab, protected PictureFlowState {
   void evaluate(gpu::Stream& stream);
   void evaluateForward(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights);
   void evaluateInverse(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights);
-  std::vector<std::size_t> maskedStages() const;
 };
 
 // What the choice "data" offers: ShapeWorld three times, "patches", "folder".

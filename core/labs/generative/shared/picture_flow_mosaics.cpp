@@ -45,6 +45,8 @@ std::string PictureFlowLab::stageName(std::size_t stages) const {
       return trf("split of level {}", stage.level + 1);
     case Kind::actnorm:
       return trf("actnorm of step {}", stepName(stage));
+    case Kind::norm:
+      return trf("normalization before step {}", stepName(stage));
     case Kind::mixing:
       return trf("mixing of step {}", stepName(stage));
     case Kind::logit:

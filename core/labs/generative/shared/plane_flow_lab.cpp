@@ -259,11 +259,7 @@ Expected<bool> PlaneFlowLab::advance(LabContext& context) {
     }
     flows::Flow::Watched watched;
     trainer_.step(context.stream(), lossOfStep(step, watched));
-    if (!watched.empty()) {
-      std::vector<Tensor> state = trainer_.capture();  // the weights first
-      for (auto& [weight, value] : watched) state[weight] = std::move(value);
-      trainer_.restore(trainer_.steps(), state);
-    }
+    flows::setWatched(trainer_, watched);
     // One step is recorded while the one before it runs: each holds all of its tensors until it is done.
     context.stream().wait();
     context.stream().submit();
