@@ -33,6 +33,17 @@ inline std::string zeroPerceptron(const Scratch& folder, std::int64_t coordinate
 // Finite weights whose products are not.
 inline std::string overflowingPerceptron(const Scratch& folder) { return perceptronOf(1e25f, folder); }
 
+// Two hidden layers of weights around 0: exact about nothing.
+inline std::string drawnPerceptron(const Scratch& folder) {
+  const std::string path = folder.path("drawn.safetensors");
+  REQUIRE(modelfile::writeSafetensors(path, std::vector<std::pair<std::string, Tensor>>{{"0.weight", drawn(Shape{24, 3}, 1, 0.6)},
+                                                                                        {"0.bias", drawn(Shape{24}, 2, 0.5)},
+                                                                                        {"2.weight", drawn(Shape{16, 24}, 3, 0.3)},
+                                                                                        {"4.weight", drawn(Shape{2, 16}, 4, 0.4)},
+                                                                                        {"4.bias", drawn(Shape{2}, 5, 0.3)}}));
+  return path;
+}
+
 // One of fours instead, over ReLU: as a score it drives particles away from where they are, ever faster.
 inline std::string explosivePerceptron(const Scratch& folder) {
   const std::string path = folder.path("fours.safetensors");

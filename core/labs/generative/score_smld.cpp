@@ -149,6 +149,7 @@ Expected<void> ScoreSmld::update(LabContext& context) {
     return makeError(ErrorCode::usage, trf("The largest noise level {:.4g} should lie above the smallest {:.4g}", top, bottom));
   }
   scene_ = *std::move(scene);
+  const bool otherNetwork = *network != network_;
   network_ = *std::move(network);
   mode_ = wanted, stepSize_ = step, smallest_ = std::max(smallest, 1e-12), bottom_ = bottom;
   const std::int64_t levels = context.integer("levels");
@@ -187,9 +188,10 @@ Expected<void> ScoreSmld::update(LabContext& context) {
   finish(first);
   moments_.assign(1, std::move(first));
   frame_ = 0;
-  if (context.restarting() || thetas_.empty() ||
-      context.anyChanged({"scene", "spread", "strokes", "file", "invert", "components", "samples", "loss-level", "seed"}))
-    compareLosses();
+  const bool otherSamples = context.restarting() || thetas_.empty() ||
+                            context.anyChanged({"scene", "spread", "strokes", "file", "invert", "components", "samples", "loss-level", "seed"});
+  if (otherSamples) compareLosses();
+  if (otherSamples || otherNetwork) compareNetworkLosses();
   return {};
 }
 
@@ -243,8 +245,8 @@ void ScoreSmld::restore(std::int64_t frame, std::vector<Tensor>) {
 // taken from the exact score: J_ESM = J_ISM + E |S|^2 / 2, and J_DSM = J_ESM + (E |z / sigma|^2 - E |S|^2) / 2.
 void ScoreSmld::compareLosses() {
   const double sigma = lossLevel_;
-  const State clean = scene_.draw(seed_, samples_, uniformPurpose + 2);
-  const State z = diffusion::Noise(seed_, clean.size()).fresh(1, noisePurpose + 1);
+  const State clean = scene_.draw(seed_, samples_, lossDataPurpose);
+  const State z = diffusion::Noise(seed_, clean.size()).fresh(1, lossNoisePurpose);
   const State x = clean + sigma * z, exact = exactScore(x, sigma);
   double mean[2] = {0, 0};
   const auto n = static_cast<double>(samples_);
@@ -252,7 +254,7 @@ void ScoreSmld::compareLosses() {
   // Sums that every theta shares: |x|^2, x S, |S|^2, x z, |z|^2, and (v x)^2 with v of random signs.
   double xx = 0, xs = 0, ss = 0, xz = 0, zz = 0, vx = 0;
   for (std::size_t i = 0; i < x.size(); i += 2) {
-    const PhiloxBlock words = philox({static_cast<std::uint32_t>(i / 2), 0, uniformPurpose + 3, 0}, philoxKey(seed_));
+    const PhiloxBlock words = philox({static_cast<std::uint32_t>(i / 2), 0, lossProbePurpose, 0}, philoxKey(seed_));
     const double a = x[i] - mean[0], b = x[i + 1] - mean[1];
     const double v = (words[0] & 1u) != 0 ? a - b : a + b;  // up to a common sign, which squares away
     xx += (a * a + b * b) / n, vx += v * v / n;
@@ -299,6 +301,18 @@ std::vector<Metric> ScoreSmld::metrics() const {
   result.push_back({"loss.denoising-gap", gap(denoising_), ""});
   const auto best = std::min_element(explicit_.begin(), explicit_.end()) - explicit_.begin();
   result.push_back({"loss.best-theta", thetas_[static_cast<std::size_t>(best)], ""});
+  if (!networkLosses_.empty()) {
+    const NetworkLoss& truth = networkLosses_.front();
+    result.push_back({"network-loss.samples", static_cast<double>(networkLossSamples_), ""});
+    if (truth.square > 0) result.push_back({"network-loss.best-c", -truth.slope / truth.square, ""});
+    for (const NetworkLoss& loss : networkLosses_) {
+      const std::string id = std::string("network-loss.") + loss.id;
+      result.push_back({id, loss.at(1, networkLossRest_), ""});
+      if (&loss == &truth) continue;
+      result.push_back({id + "-gap", loss.gap, ""});
+      result.push_back({id + "-gap.error", loss.gapError, ""});
+    }
+  }
   if (const auto ratio = advisedRatio(dimensions_)) result.push_back({"advised-ratio", *ratio, ""});
   return result;
 }

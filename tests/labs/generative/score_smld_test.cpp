@@ -217,6 +217,52 @@ TEST_CASE("a user's score network leads the chain down the ladder, and its error
   CHECK(noteOf("cloud").find("deviation") != std::string::npos);
 }
 
+TEST_CASE("the four losses of a user's network agree but for sampling noise, and the explicit one is 0 where the network is exact") {
+  const orrery::testing::Scratch folder;
+  auto session = openLab({{"scene", text("gauss")},
+                          {"denoiser", text("network")},
+                          {"network", Asset{orrery::testing::zeroPerceptron(folder), ""}},
+                          {"prediction", text("F")},
+                          {"network-schedule", text("edm")},
+                          {"particles", whole(64)},
+                          {"samples", whole(4000)},
+                          {"loss-level", Value(0.4)}});
+  // As EDM's F the perceptron of zeros is the exact denoiser of this Gaussian of deviation 1/2: its score is -x / v, v = 1/4 + 0.16.
+  auto m = metricsAt(*session, 0);
+  const double v = 0.25 + 0.16;
+  CHECK(m.at("network-loss.samples") == 4000);
+  CHECK(std::abs(m.at("network-loss.explicit")) < 1e-9);
+  CHECK(m.at("network-loss.best-c") == Approx(1));
+  // E |S|^2 = 2 / v, by four standard errors of the mean of n squares: 4 sqrt(2 / 2n) of it. At c = 1 implicit is E|s|^2 / 2 - 2 / v + E|S|^2 / 2.
+  CHECK(std::abs(m.at("network-loss.implicit")) < 4 * std::sqrt(1.0 / 4000) * 2 / v);
+  CHECK(m.at("network-loss.implicit") == Approx(m.at("network-loss.implicit-gap")).margin(1e-9));
+  // Read as x_0 = 0 its score is -x / sigma^2, too long by v / sigma^2: the least is at sigma^2 / v, by the exact score's and its own lengths.
+  REQUIRE(session->set("prediction", text("x0")));
+  m = metricsAt(*session, 0);
+  CHECK(m.at("network-loss.best-c") == Approx(0.16 / v).epsilon(1e-9));
+  // A perceptron of random weights on three ellipses, whatever its activation: exact no more, and the four differ by sampling noise alone.
+  REQUIRE(session->set({{"scene", text("tri")}, {"network", Asset{orrery::testing::drawnPerceptron(folder), ""}}, {"prediction", text("x0")}}));
+  for (const char* activation : {"silu", "tanh", "relu", "gelu"}) {
+    INFO(activation);
+    REQUIRE(session->set("activation", text(activation)));
+    m = metricsAt(*session, 0);
+    CHECK(m.at("network-loss.explicit") > 0.01);
+    for (const char* other : {"implicit", "sliced", "denoising"}) {
+      INFO(other);
+      const std::string id = std::string("network-loss.") + other;
+      CHECK(m.at(id + "-gap.error") > 0);
+      CHECK(std::abs(m.at(id + "-gap")) < 4 * m.at(id + "-gap.error"));
+      CHECK(m.at(id) - m.at("network-loss.explicit") == Approx(m.at(id + "-gap")).margin(1e-9));
+    }
+  }
+  const auto curve = arrayNamed(*session, "losses.explicit.y");
+  CHECK(static_cast<double>(curve[40]) == Approx(m.at("network-loss.explicit")).epsilon(1e-5));
+  // Without it the family of one parameter is shown again.
+  REQUIRE(session->set("denoiser", text("exact")));
+  CHECK(metricsAt(*session, 0).count("network-loss.explicit") == 0);
+  CHECK(arrayNamed(*session, "losses.explicit.x").size() == 61);
+}
+
 TEST_CASE("score networks that do not fit, and a Metropolis test of one, are refused in a sentence") {
   const orrery::testing::Scratch folder;
   const Changes network{{"denoiser", text("network")}, {"network", Asset{orrery::testing::zeroPerceptron(folder), ""}}};

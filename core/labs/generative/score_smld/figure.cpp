@@ -204,7 +204,7 @@ Figure ScoreSmld::figure() const {
   place(figure, tracePanel(), 0, 1);
   place(figure, scorePanel(), 0, 2);
   place(figure, ladderPanel(), 1, 1);
-  place(figure, lossPanel(), 1, 2);
+  place(figure, network_ ? networkLossPanel() : lossPanel(), 1, 2);
   figure.columnWeights = {1.4f, 1, 1};
   if (network_) {
     const double level = now().level;

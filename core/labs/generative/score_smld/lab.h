@@ -17,6 +17,9 @@ namespace orrery::generative {
 // share half of their mass, Phi(sqrt(2 d) (r - 1) + 3 r) - Phi(sqrt(2 d) (r - 1) - 3 r) = 1/2. None below 5 dimensions.
 std::optional<double> advisedRatio(std::int64_t d);
 
+// Random numbers of the samples the objectives see: the data, their noise, and the signs they are sliced along.
+constexpr std::uint32_t lossDataPurpose = 0x532, lossNoisePurpose = 0x54, lossProbePurpose = 0x533;
+
 class ScoreSmld : public Lab {
  public:
   static LabEntry describe();
@@ -46,6 +49,7 @@ class ScoreSmld : public Lab {
   std::vector<double> massOf(const diffusion::State& x) const;
   void finish(Moment& moment) const;
   void compareLosses();
+  void compareNetworkLosses();  // network_losses.cpp
   const Moment& now() const { return moments_[static_cast<std::size_t>(frame_)]; }
 
   // figure.cpp
@@ -54,6 +58,7 @@ class ScoreSmld : public Lab {
   Panel tracePanel() const;
   Panel ladderPanel() const;
   Panel lossPanel() const;
+  Panel networkLossPanel() const;
   Panel scorePanel() const;
 
   PlaneScene scene_;
@@ -75,6 +80,16 @@ class ScoreSmld : public Lab {
   double accepted_ = 0;
   // The four objectives of S(x) = -(x - m) / theta, constants subtracted.
   std::vector<double> thetas_, explicit_, implicit_, sliced_, denoising_;
+  // The same four of c times the network's score, over some of the samples. Each is c^2 square / 2 + c slope + rest, with its own square and
+  // slope; `gap` and its standard error are how far it is from the explicit one at c = 1.
+  struct NetworkLoss {
+    const char* id;
+    double square = 0, slope = 0, gap = 0, gapError = 0;
+    double at(double c, double rest) const { return 0.5 * c * c * square + c * slope + rest; }
+  };
+  std::vector<NetworkLoss> networkLosses_;  // the explicit one first; empty without a network, or where its answers are no numbers
+  double networkLossRest_ = 0;              // E |S|^2 / 2
+  std::size_t networkLossSamples_ = 0;
 };
 
 }  // namespace orrery::generative
