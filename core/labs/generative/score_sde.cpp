@@ -231,6 +231,9 @@ Expected<void> ScoreSde::update(LabContext& context) {
   if (!chosen) return chosen.error();
   auto network = chosenPlaneNetwork(context, network_);
   if (!network) return network.error();
+  const double firstTime = std::max(chosen->first, context.number("first-time"));
+  auto judged = judgePicture(context, *chosen, firstTime, chosen->last);
+  if (!judged) return judged.error();
   const std::string& predictor = context.text("predictor");
   const double share = context.number("noise-share");
   if (predictor == "rk4" && share > 0) {
@@ -238,7 +241,7 @@ Expected<void> ScoreSde::update(LabContext& context) {
   }
   const int steps = static_cast<int>(context.integer("steps"));
   std::vector<double> times;
-  const double last = chosen->last, first = std::max(chosen->first, context.number("first-time"));
+  const double last = chosen->last, first = firstTime;
   const double high = chosen->at(last).relative(), low = chosen->at(first).relative();
   for (int i = 0; i <= steps; ++i) {
     const double part = static_cast<double>(i) / steps;
@@ -262,6 +265,7 @@ Expected<void> ScoreSde::update(LabContext& context) {
     return built;
   }
   frame_ = 0;
+  judged_ = *std::move(judged);
   judgeLikelihood();
   networkErrors_ = {};
   if (network_) {
@@ -335,6 +339,13 @@ std::vector<Metric> ScoreSde::metrics() const {
   for (std::size_t p = 0; p < flowLog_.size(); ++p)
     most = std::max(most, std::abs(flowLog_[p] - exactLog_[p])), mean += flowLog_[p] / static_cast<double>(flowLog_.size());
   if (correctorSteps_ > 0) result.push_back({"corrector.unstable", static_cast<double>(unstable_), ""});
+  if (judged_) {
+    result.push_back({"picture.bits-per-dim", judged_->bits.mean(), "bits"});
+    result.push_back({"picture.bits-error", judged_->bits.error(), "bits"});
+    result.push_back({"picture.evaluations", static_cast<double>(judged_->bits.evaluations), ""});
+    for (std::size_t p = 0; p < judged_->bits.probes.size(); ++p)
+      result.push_back({"picture.probe." + std::to_string(p), judged_->bits.probes[p], "bits"});
+  }
   result.push_back({"likelihood.error", most, "nats"});
   result.push_back({"likelihood.mean", mean, "nats"});
   result.push_back({"likelihood.bits-per-dim", -mean / (2 * std::numbers::ln2), "bits"});

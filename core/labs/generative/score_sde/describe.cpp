@@ -13,6 +13,9 @@ bool chosen(const Values& values, std::initializer_list<std::string_view> any) {
   return std::find(any.begin(), any.end(), std::get<std::string>(values.find("sde")->second)) != any.end();
 }
 
+bool pictured(const Values& values) { return !std::get<Asset>(values.find("picture-network")->second).path.empty(); }
+bool stated(const Values& values) { return pictured(values) || std::get<std::string>(values.find("denoiser")->second) == "network"; }
+
 }  // namespace
 
 LabEntry ScoreSde::describe() {
@@ -62,11 +65,25 @@ LabEntry ScoreSde::describe() {
        Choice{{{"exact", "The exact one"}, {"prior", "The normal prior"}}}},
       {"probes", "Hutchinson probes", "Random directions per point for the divergence; 0 takes it exactly.", "Likelihood", whole(0),
        Integer{0, 16}},
+      {"picture-network", "Network of pictures",
+       "A diffusion transformer as safetensors: the likelihood of a picture under it, in bits per dimension, by the ODE of this SDE.",
+       "Likelihood of a picture", Asset{}, FileWell{{"safetensors"}, false}},
+      {"picture", "Your picture", "PNG or JPEG; its middle square is taken, and without one a picture of ShapeWorld's.",
+       "Likelihood of a picture", Asset{}, FileWell{{"image"}, false}, "", pictured},
+      {"picture-heads", "Its heads", "Attention heads; 0 is what config.json says, or one per 64 of the width.", "Likelihood of a picture",
+       whole(0), Integer{0, 64}, "", pictured},
+      {"picture-probes", "Probes of the picture", "Random directions for the divergence; the spread over them is the error.",
+       "Likelihood of a picture", whole(4), Integer{1, 32}, "", pictured},
+      {"picture-steps", "Steps of the picture", "Of Runge–Kutta in ln σ from the picture to noise, four evaluations each.",
+       "Likelihood of a picture", whole(24), Integer{4, 256, true}, "", pictured},
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261122), Seed{}},
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
   // Behind the particles.
-  const auto denoiser = planeDenoiserParameters("Whose score leads back: the exact one, or that of a network of yours.");
+  auto denoiser = planeDenoiserParameters("Whose score leads back: the exact one, or that of a network of yours.");
+  for (Parameter& p : denoiser) {
+    if (p.id == "prediction" || p.id == "network-schedule" || p.id == "told-time") p.visible = stated;
+  }
   entry.parameters.insert(entry.parameters.begin() + sceneParameters + 1, denoiser.begin(), denoiser.end());
   entry.presets = {
       {"sde",
@@ -98,8 +115,19 @@ LabEntry ScoreSde::describe() {
                  {"two-times", "Two times of a path"},
                  {"likelihood", "Likelihood"},
                  {"network", "What the network gets wrong"},
-                 {"network-levels", "The network's error by noise level"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"denoiser", "network"s}}, 63, 2)};
+                 {"network-levels", "The network's error by noise level"},
+                 {"picture", "A picture and its noise"},
+                 {"bits", "Bits per dimension of a picture"}};
+  Acceptance transformer;
+  transformer.kinds = "a diffusion transformer (DiT) as safetensors";
+  transformer.parameter = "picture-network";
+  transformer.score = [](const FileReport& report) {
+    const auto has = [&](std::string_view name) {
+      return std::any_of(report.tensors.begin(), report.tensors.end(), [&](const TensorSummary& t) { return t.name == name; });
+    };
+    return report.kind == "safetensors" && has("x_embedder.proj.weight") && has("final_layer.linear.weight") ? 50 : 0;
+  };
+  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"denoiser", "network"s}}, 63, 2), transformer};
   entry.make = [] { return std::make_unique<ScoreSde>(); };
   return entry;
 }

@@ -220,6 +220,11 @@ Figure ScoreSde::figure() const {
     place(figure, networkErrorChart(networkErrors_, sde_.at(times_[static_cast<std::size_t>(frame_)]).relative(), Paint::series(5)), 1, 3);
   }
   figure.rowWeights = {1.35f, 1};
+  if (judged_) {
+    place(figure, picturePanel(), 2, 0);
+    place(figure, bitsPanel(), 2, 1, network_ ? 3 : 2);
+    figure.rowWeights.push_back(0.7f);
+  }
   return figure;
 }
 

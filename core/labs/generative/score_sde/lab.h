@@ -2,11 +2,13 @@
 // The lab generative/score-sde: its state, shared by the computing half (score_sde.cpp) and the drawing half (figure.cpp); what it offers
 // is in describe.cpp.
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/diffusion/sde.h"
 #include "core/figure/marks/marks.h"
+#include "core/labs/generative/score_sde/picture_bits.h"
 #include "core/labs/generative/shared/plane_network.h"
 #include "core/labs/generative/shared/plane_scene.h"
 #include "core/session/lab.h"
@@ -45,6 +47,16 @@ class ScoreSde : public Lab {
   static Expected<diffusion::Sde> chosenSde(const LabContext& context);
   Expected<void> rebuild(LabContext& context);
   void judgeLikelihood();
+  // picture.cpp: a user's picture under a user's network of pictures.
+  struct JudgedPicture {
+    std::int64_t side = 0;
+    diffusion::State picture;  // as it was judged, [3, side, side]
+    double endDeviation = 1;   // of the law it ends in
+    PictureBits bits;
+  };
+  static bool picturesNetwork(const LabContext& context) { return !context.file("picture-network").path.empty(); }
+  static bool pictureChanged(const LabContext& context);
+  Expected<std::optional<JudgedPicture>> judgePicture(LabContext& context, const diffusion::Sde& sde, double first, double last) const;
   static constexpr int knots = 5;          // of drawn curves
   diffusion::SdeRates ratesAtKnot(int knot) const;
   std::size_t frameOf(double time) const;  // the frame nearest to a time
@@ -59,6 +71,8 @@ class ScoreSde : public Lab {
   Panel twoTimesPanel() const;
   Panel likelihoodPanel() const;
   Panel networkPanel() const;
+  Panel picturePanel() const;  // picture.cpp
+  Panel bitsPanel() const;
 
   PlaneScene scene_;
   kernels::MixtureTable table_;     // of the scene
@@ -76,6 +90,7 @@ class ScoreSde : public Lab {
   std::size_t particles_ = 2048;
   std::uint64_t seed_ = 0;
   std::int64_t frame_ = 0;
+  std::optional<JudgedPicture> judged_;
   std::vector<double> exactLog_, flowLog_;  // ln p_0 of data points, exact and by the ODE
 };
 
