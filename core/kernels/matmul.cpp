@@ -122,7 +122,7 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
 
   // Read B in place when its rows are whole texels, unless they are so long that they fall into few cache sets and many rows of A share
   // them.
-  if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && (M <= 128 || N % 1024 != 0 || N <= 1024)) {
+  if (!options.transposeB && N % 4 == 0 && K % 4 == 0 && (M <= 128 || N % 1024 != 0)) {
     push.rowB = N / 4, push.panelB = width / 4, matrixB = K * (N / 4);
   } else {
     TexelOrder order;
