@@ -94,6 +94,7 @@ Expected<OnnxDenoiser> OnnxDenoiser::open(gpu::Stream* stream, const std::string
   if (auto found = network.findRoles(path, rank); !found) return found.error();
   if (auto found = network.findMeaning(path, stated); !found) return found.error();
   if (auto probed = network.probe(stream, path); !probed) return probed.error();
+  network.probed_ = true;
   return network;
 }
 
@@ -242,6 +243,14 @@ Expected<Value> OnnxDenoiser::answer(gpu::Stream* stream, const Value& x, double
   }
   inputs[time_] = timeFor(rows, told);
   auto results = graph_.run(stream, inputs);
+  if (!results && probed_ && batch_ == 0 && n > 1) {
+    // What is too large for many at once, the scores of attention say, is not for half of them.
+    auto first = answer(stream, math.slice(x, 0, 0, n / 2), told);
+    if (!first) return first;
+    auto second = answer(stream, math.slice(x, 0, n / 2, n), told);
+    if (!second) return second;
+    return math.concat({*std::move(first), *std::move(second)}, 0);
+  }
   if (!results) return results.error();
   Value y = std::move((*results)[output_]);
   if (y.shape != inputs[x_].shape) {

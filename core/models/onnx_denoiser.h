@@ -46,6 +46,7 @@ class OnnxDenoiser : public PointDenoiser {
   std::size_t dimension_ = 0;
   std::vector<std::int64_t> shape_;
   std::int64_t batch_ = 0;  // rows at once; 0: any number
+  bool probed_ = false;
   NetworkMeaning meaning_;
 };
 

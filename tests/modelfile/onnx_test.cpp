@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <protozero/buffer_string.hpp>
+#include <protozero/varint.hpp>
 
 #include "core/base/file_format.h"
 #include "core/base/philox.h"
@@ -330,6 +332,27 @@ TEST_CASE("Damaged ONNX models are named, row by row") {
           1000000);
     CHECK(std::chrono::steady_clock::now() - start <
           std::chrono::seconds(20));  // a second or so; neighbours and sanitizers share the machine
+  }
+  SECTION("16: weights beyond 2 GiB are not read to see the graph") {
+    const auto length = [](std::uint64_t n) {
+      std::string bytes;
+      protozero::add_varint_to_buffer(&bytes, n);
+      return bytes;
+    };
+    const std::uint64_t raw = std::uint64_t{3} << 30;
+    std::string tensor =
+        message([&](Proto& p) { p.add_int64(1, static_cast<std::int64_t>(raw / 4)), p.add_int32(2, 1), p.add_string(8, "w"); });
+    tensor += "\x4A" + length(raw);
+    const std::string graph = "\x2A" + length(tensor.size() + raw) + tensor;
+    const std::string path = scratch.write("large.onnx", "\x08\x08\x3A" + length(graph.size() + raw) + graph);
+    REQUIRE(::truncate(path.c_str(), static_cast<off_t>(std::filesystem::file_size(path) + raw)) == 0);
+    const auto model = OnnxModel::open(path);
+    INFO((model ? "" : model.error().message));
+    REQUIRE(model);
+    CHECK(model->weights[0].count == raw / 4);
+    CHECK_FALSE(model->weights[0].problem);
+    REQUIRE(::truncate(path.c_str(), 1000) == 0);
+    CHECK(OnnxModel::open(path).error().id == "E-OX-02");
   }
   SECTION("17: data twice, and data of nothing") {
     std::string both = onnxSideTensor("w", {4}, {{"location", "x.bin"}});

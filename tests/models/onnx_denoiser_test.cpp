@@ -17,39 +17,6 @@ using namespace orrery::testing;
 
 namespace {
 
-// A perceptron of two layers as a graph whose time has this shape and type; `batch` -1: any.
-std::string graphOf(const Tensor& w1, const Tensor& w2, std::vector<std::int64_t> timeShape, std::int32_t timeType, std::int64_t batch,
-                    bool timeFirst) {
-  const std::int64_t d = w2.shape()[0];
-  const auto bytes = [](const Tensor& t) {
-    const auto host = t.host();
-    return std::string(reinterpret_cast<const char*>(host.data()), host.size());
-  };
-  std::vector<std::string> nodes;
-  std::string time = "t";
-  if (timeType != 1) nodes.push_back(onnxNode("Cast", {"t"}, {"real"}, "", {onnxInteger("to", 1)})), time = "real";
-  // [B, 1] whatever came in: a column of zeros of x, and the time added to it.
-  nodes.push_back(onnxNode("ReduceSum", {"x", "last"}, {"sum"}));
-  nodes.push_back(onnxNode("Mul", {"sum", "zero"}, {"column"}));
-  std::string column = time;
-  if (timeShape.size() == 1) nodes.push_back(onnxNode("Unsqueeze", {time, "last"}, {"tall"})), column = "tall";
-  nodes.push_back(onnxNode("Add", {"column", column}, {"told"}));
-  nodes.push_back(onnxNode("Concat", {"x", "told"}, {"h0"}, "", {onnxInteger("axis", 1)}));
-  nodes.push_back(onnxNode("Gemm", {"h0", "w1"}, {"h1"}, "", {onnxInteger("transB", 1)}));
-  nodes.push_back(onnxNode("Sigmoid", {"h1"}, {"s"}));
-  nodes.push_back(onnxNode("Mul", {"h1", "s"}, {"h2"}));
-  nodes.push_back(onnxNode("Gemm", {"h2", "w2"}, {"y"}, "", {onnxInteger("transB", 1)}));
-  const std::int64_t one = 1;
-  std::vector<std::string> inputs{onnxPort("x", {batch, d}), onnxPort("t", std::move(timeShape), timeType)};
-  if (timeFirst) std::swap(inputs[0], inputs[1]);
-  return onnxModel(
-      {nodes,
-       {onnxTensor("w1", w1.shape().extents(), bytes(w1)), onnxTensor("w2", w2.shape().extents(), bytes(w2)),
-        onnxTensor("zero", {}, rawFloats({0})), onnxTensor("last", {1}, std::string(reinterpret_cast<const char*>(&one), 8), 7)},
-       inputs,
-       {onnxPort("y", {batch, d})}});
-}
-
 std::vector<double> numbers(const diffusion::State& s) { return {s.begin(), s.end()}; }
 
 }  // namespace
@@ -71,14 +38,14 @@ TEST_CASE("a graph says what the perceptron of the same weights says, however it
         Form{{1}, 1, 1, false, ToldTime::unit}, Form{{4}, 1, 4, false, ToldTime::unit}, Form{{1}, 1, -1, false, ToldTime::unit},
         Form{{-1}, 7, -1, false, ToldTime::steps}}) {
     INFO(form.time.size() << " " << form.batch << " " << form.type);
-    const std::string path = folder.write("net.onnx", graphOf(w1, w2, form.time, form.type, form.batch, form.first));
+    const std::string path = folder.write("net.onnx", onnxPerceptron(w1, w2, form.time, form.type, form.batch, form.first));
     const NetworkStated stated{diffusion::Prediction::v, form.told, "vp", {}};
     const auto graph = openPointDenoiser(path, stated), perceptron = openPointDenoiser(plain, stated);
     INFO((graph ? "" : graph.error().message));
     REQUIRE(graph);
     REQUIRE(perceptron);
     CHECK((*graph)->dimension() == 2);
-    CHECK((*graph)->parameters() == 24 * 3 + 2 * 24 + 2);
+    CHECK((*graph)->parameters() == 24 * 3 + 2 * 24);
     // Times of whole steps: in between, a network of whole numbers is told the nearest.
     const diffusion::Moment moment = findRegistered<diffusion::Process>("vp")->at(0.3);
     const double between = moment.sigma / moment.alpha;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/tensor/tensor.h"
+
 namespace orrery::testing {
 
 using Proto = protozero::pbf_writer;
@@ -126,6 +128,39 @@ inline std::string onnxLinearDenoiser(std::int64_t d, const std::vector<float>& 
                     {onnxTensor("w", {d, d + 1}, rawFloats(weights)), onnxTensor("b", {d}, rawFloats(bias))},
                     {onnxPort("x", {-1, d}), onnxPort("t", {-1, 1})},
                     {onnxPort("y", {-1, d})}});
+}
+
+// A perceptron W2 silu(W1 [x, t]) as a graph whose time has this shape and type; `batch` -1: any.
+inline std::string onnxPerceptron(const Tensor& w1, const Tensor& w2, std::vector<std::int64_t> timeShape = {-1}, std::int32_t timeType = 1,
+                                  std::int64_t batch = -1, bool timeFirst = false) {
+  const std::int64_t d = w2.shape()[0];
+  const auto bytes = [](const Tensor& t) {
+    const auto host = t.host();
+    return std::string(reinterpret_cast<const char*>(host.data()), host.size());
+  };
+  std::vector<std::string> nodes;
+  std::string time = "t";
+  if (timeType != 1) nodes.push_back(onnxNode("Cast", {"t"}, {"real"}, "", {onnxInteger("to", 1)})), time = "real";
+  // [B, 1] whatever came in: a column of zeros of x, and the time added to it.
+  nodes.push_back(onnxNode("ReduceSum", {"x", "last"}, {"sum"}));
+  nodes.push_back(onnxNode("Mul", {"sum", "zero"}, {"column"}));
+  std::string column = time;
+  if (timeShape.size() == 1) nodes.push_back(onnxNode("Unsqueeze", {time, "last"}, {"tall"})), column = "tall";
+  nodes.push_back(onnxNode("Add", {"column", column}, {"told"}));
+  nodes.push_back(onnxNode("Concat", {"x", "told"}, {"h0"}, "", {onnxInteger("axis", 1)}));
+  nodes.push_back(onnxNode("Gemm", {"h0", "w1"}, {"h1"}, "", {onnxInteger("transB", 1)}));
+  nodes.push_back(onnxNode("Sigmoid", {"h1"}, {"s"}));
+  nodes.push_back(onnxNode("Mul", {"h1", "s"}, {"h2"}));
+  nodes.push_back(onnxNode("Gemm", {"h2", "w2"}, {"y"}, "", {onnxInteger("transB", 1)}));
+  const std::int64_t one = 1;
+  std::vector<std::string> inputs{onnxPort("x", {batch, d}), onnxPort("t", std::move(timeShape), timeType)};
+  if (timeFirst) std::swap(inputs[0], inputs[1]);
+  return onnxModel(
+      {nodes,
+       {onnxTensor("w1", w1.shape().extents(), bytes(w1)), onnxTensor("w2", w2.shape().extents(), bytes(w2)),
+        onnxTensor("zero", {}, rawFloats({0})), onnxTensor("last", {1}, std::string(reinterpret_cast<const char*>(&one), 8), 7)},
+       inputs,
+       {onnxPort("y", {batch, d})}});
 }
 
 }  // namespace orrery::testing

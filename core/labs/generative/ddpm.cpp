@@ -71,7 +71,7 @@ Expected<void> Ddpm::update(LabContext& context) {
   stream_ = &context.stream();
   const bool stays = keepsTime(context);
   const bool dropped = context.text("source") == "dropped";
-  std::shared_ptr<const models::MlpDenoiser> network = dropped ? dropped_ : nullptr;
+  std::shared_ptr<const models::PointDenoiser> network = dropped ? dropped_ : nullptr;
   const bool told = dropped && (!dropped_ || context.changed("data") || perceptronChanged(context, "network-schedule"));
   if (told) {
     auto opened = statedPlanePerceptron(context, tr("choose the exact denoiser"), "network-schedule");

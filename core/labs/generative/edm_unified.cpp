@@ -199,7 +199,7 @@ Expected<void> EdmUnified::update(LabContext& context) {
                                             static_cast<int>(context.integer("steps")), false, request);
   if (!levels) return levels.error();
 
-  std::shared_ptr<const models::MlpDenoiser> network;
+  std::shared_ptr<const models::PointDenoiser> network;
   if (context.text("denoiser") == "network") {
     network = network_;
     if (!network || perceptronChanged(context, "network-schedule")) {

@@ -256,7 +256,7 @@ Expected<void> FlowMatching::begin(LabContext& context) {
     return BaseLaw{BaseLaw::Kind::scene, planeScene("dropped", *std::move(density))};
   }();
   if (!base) return base.error();
-  std::shared_ptr<const models::MlpDenoiser> dropped;
+  std::shared_ptr<const models::PointDenoiser> dropped;
   if (s.source == VelocitySource::dropped) {
     auto opened = statedPlanePerceptron(context, tr("choose the closed form"));
     if (!opened) return opened.error();

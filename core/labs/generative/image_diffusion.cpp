@@ -1,4 +1,4 @@
-// Image diffusion: any of the forty samplers on 32 x 32 pictures, driven by a dropped diffusion transformer or by the ideal
+// Image diffusion: any of the forty samplers on pictures, driven by a dropped diffusion transformer or ONNX graph, or by the ideal
 // denoiser of a set of pictures, whole or local. State x = x_t / alpha_t against the relative noise level sigma, double precision on the host; the network
 // runs on the device in f32, D is what it says there (core/models/trained_dit.h). Sources: Ho et al. 2020; Karras et al. 2022; Peebles and
 // Xie 2023 (DiT); Ho and Salimans 2022 (guidance); Song et al. 2021 (inversion by the ODE).
@@ -63,8 +63,8 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
   }
   const std::string& path = context.file("network").path;
   if (path.empty()) {
-    return makeError(ErrorCode::usage, tr("no network yet: drop a DiT's safetensors file ('orrery train tiny-dit' makes one), or choose "
-                                          "perfect or local memory as the denoiser"));
+    return makeError(ErrorCode::usage, tr("no network yet: drop a DiT's safetensors file ('orrery train tiny-dit' makes one) or an ONNX graph "
+                                          "from pictures and a time, or choose perfect or local memory as the denoiser"));
   }
   const models::DitStated stated{statedNetwork(context), context.integer("heads")};
   auto opened = networkDenoiser(context.stream(), path, stated);
@@ -96,11 +96,11 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
   const bool file = context.text("denoiser") == "file";
   const auto none = static_cast<std::uint32_t>(classes);
   const std::int64_t label = context.integer("label");
-  if (file && label >= static_cast<std::int64_t>(classes)) {
+  if (file && classes > 0 && label >= static_cast<std::int64_t>(classes)) {
     return makeError(ErrorCode::usage, trf("Class number {} is beyond the network's {} classes (0 to {})", label, classes, classes - 1));
   }
   std::uint32_t wanted = none;
-  if (file && label >= 0) wanted = static_cast<std::uint32_t>(label);
+  if (file && classes > 0 && label >= 0) wanted = static_cast<std::uint32_t>(label);
   if (!file) {
     const auto found = std::find(denoiser_->classNames.begin(), denoiser_->classNames.end(), context.text("class"));
     wanted = static_cast<std::uint32_t>(found - denoiser_->classNames.begin());
@@ -307,6 +307,18 @@ Expected<void> ImageDiffusion::walk(LabContext& context, std::vector<Row>& rows)
   return {};
 }
 
+// What the network says at the first, the middle and the last noise level of a row, without guidance.
+NetworkProbe ImageDiffusion::probed(LabContext& context, const Row& row) const {
+  std::size_t last = row.looks.size() - 1;
+  while (last > 0 && row.looks[last].level <= 0) --last;
+  NetworkProbe probe;
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
+    const Look& look = row.looks[row.id == "there" ? last - i * last / 2 : i * last / 2];
+    probe.look(i, look.x, denoiser_->denoise(context.stream(), look.x, look.level, row.labels, 1), look.level, denoiser_->values());
+  }
+  return probe;
+}
+
 Expected<void> ImageDiffusion::update(LabContext& context) {
   chosen_ = context.integer("chosen");
   beside_ = context.text("beside");
@@ -350,6 +362,7 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
       if (const auto likeness = denoiser_->nearest(row.looks.back().x, i)) row.likeness.push_back(*likeness);
     }
   }
+  probe_ = context.text("denoiser") == "file" ? std::optional(probed(context, rows->front())) : std::nullopt;
   rows_ = *std::move(rows);
   columns_ = context.integer("columns");
   frame_ = 0;
@@ -398,7 +411,7 @@ double ImageDiffusion::apart(const State& a, const State& b) const {
 }
 
 std::vector<Metric> ImageDiffusion::metrics() const {
-  std::vector<Metric> result;
+  std::vector<Metric> result = probe_ ? probe_->metrics() : std::vector<Metric>();
   for (const Row& row : rows_) {
     result.push_back({"evaluations." + row.id, static_cast<double>(row.looks.back().evaluations), ""});
     if (!row.likeness.empty() && row.id != "there") {

@@ -135,7 +135,7 @@ Expected<void> RectifiedFlow::begin(LabContext& context) {
   if (!exact && s.source == RoundSource::exact) {
     return makeError(ErrorCode::usage, tr("Round 1 has no closed form between these two laws: choose kernel regression or the network"));
   }
-  std::shared_ptr<const models::MlpDenoiser> dropped;
+  std::shared_ptr<const models::PointDenoiser> dropped;
   if (s.source == RoundSource::dropped) {
     if (s.line) return makeError(ErrorCode::usage, tr("A network of the plane has no place on the line: choose a shape of the plane"));
     auto opened = statedPlanePerceptron(context, tr("choose the closed form"));

@@ -453,7 +453,8 @@ Expected<void> SamplerBench::update(LabContext& context) {
     scene_.reach = 0.1;
     for (const double v : exactPath_.back().x) scene_.reach = std::max(scene_.reach, 1.1 * std::abs(v));
   }
-  complaint_ = scene_.network ? perceptronComplaint(*scene_.network, startAt(levels_.front()), levels_.front()) : std::string();
+  probe_.reset();
+  if (scene_.network) probe_ = probeNetwork(*scene_.network, startAt(levels_.front()), levels_.front(), std::max(levels_.back(), 1e-3));
 
   // The chart; on the line, where it costs little, also the contestants that are not drawn, for their measured orders.
   if (!anew) return {};

@@ -133,12 +133,18 @@ Expected<void> Graph::load(const OnnxModel& model) {
     return found->second;
   };
   for (const auto& port : inputs_) inputSlots_.push_back(slotOf(port.name));
+  // Shapes, axes and single factors are no parameters.
+  const auto count = [this](const Value& v) {
+    if (v.kind == Kind::real && v.count() > 1) parameters_ += static_cast<std::size_t>(v.count());
+  };
+  std::uint64_t numbers = 0;
   for (const OnnxTensor& weight : model.weights) {
-    parameters_ += weight.count;
-    if (parameters_ > mostWeights)
+    numbers += weight.count;
+    if (numbers > mostWeights)
       return unsupported(trf("{} has more than {} weights, which is more than is run here", shown(path_), mostWeights));
     auto value = valueOf(model, weight);
     if (!value) return value.error();
+    count(*value);
     const std::size_t slot = slotOf(weight.name);
     constants_[slot] = *std::move(value);
     known_[slot] = true;
@@ -149,8 +155,7 @@ Expected<void> Graph::load(const OnnxModel& model) {
       if (!attribute.tensor) continue;
       auto value = valueOf(model, *attribute.tensor);
       if (!value) return value.error();
-      parameters_ +=
-          node.op == "Constant" && value->kind == Kind::real && value->count() > 1 ? static_cast<std::size_t>(value->count()) : 0;
+      if (node.op == "Constant") count(*value);
       step.tensors.emplace(attribute.name, *std::move(value));
       attribute.tensor.reset();  // its place in the file is no longer needed
     }

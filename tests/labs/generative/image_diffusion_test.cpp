@@ -13,6 +13,8 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/onnx_writer.h"
+#include "tests/support/scratch.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -332,6 +334,46 @@ TEST_CASE("a dropped network drives the samplers, with what is stated of it") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.find("4 classes") != std::string::npos);
   fs::remove_all(folder);
+}
+
+TEST_CASE("an ONNX graph of pictures drives the samplers") {
+  using namespace orrery::testing;
+  const Scratch folder;
+  // F = 0 of grey pictures, by a convolution with zeros.
+  const std::string path = folder.write(
+      "net.onnx", onnxModel({{onnxNode("Conv", {"x", "w"}, {"c"}), onnxNode("Mul", {"t", "zero"}, {"z"}), onnxNode("Add", {"c", "z"}, {"y"})},
+                             {onnxTensor("w", {1, 1, 1, 1}, rawFloats({0})), onnxTensor("zero", {}, rawFloats({0}))},
+                             {onnxPort("x", {-1, 1, 8, 8}), onnxPort("t", {})},
+                             {onnxPort("y", {-1, 1, 8, 8})}}));
+  const auto report = inspectFile(path);
+  REQUIRE(report);
+  CHECK(findRegistered<LabEntry>("generative/image-diffusion")->accepts.front().score(*report) > 0);
+  auto session = openLab("generative/image-diffusion", {{"denoiser", text("file")},
+                                                        {"network", Asset{path, ""}},
+                                                        {"prediction", text("F")},
+                                                        {"schedule", text("edm")},
+                                                        {"told-time", text("log-level")},
+                                                        {"columns", whole(4)},
+                                                        {"nfe", whole(64)},
+                                                        {"sigma-min", Value(0.002)},
+                                                        {"experiment", text("seeds")}});
+  const auto m = metricsAt(*session, 1000);
+  const auto pixels = arrayNamed(*session, "noisy.pictures.pixels");
+  double squares = 0, count = 0;
+  const double top = *std::max_element(pixels.begin(), pixels.end()) > 1 ? 255 : 1;
+  for (std::size_t i = 0; i + 3 < pixels.size(); i += 4) {
+    if (pixels[i + 3] != 0) squares += std::pow(2 * static_cast<double>(pixels[i]) / top - 1, 2), count += 1;
+  }
+  CHECK(count == 16 * 64);
+  // As in the case above: data of deviation 0.5, three percent of it clipped; 1024 normal numbers have 2.2 % of standard error.
+  CHECK(std::sqrt(squares / count) == Approx(0.485).epsilon(0.08));
+  CHECK(m.at("probe.level.high") == Approx(80));
+  CHECK(m.at("probe.noise.high") == Approx(1).epsilon(0.1));
+  // Of 64 numbers per picture: |x0hat - x| is sigma sqrt(64) where all is noise.
+  CHECK(m.at("probe.moved.high") == Approx(80 * 8).epsilon(0.1));
+  // Without classes rows of classes are one row of anything.
+  REQUIRE(session->set("experiment", text("classes")));
+  CHECK(metricsAt(*session, 1000).count("evaluations.any") == 1);
 }
 
 TEST_CASE("what the lab refuses, it refuses in a sentence") {

@@ -7,11 +7,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/base/file_format.h"
 #include "core/diffusion/noise.h"
 #include "core/modelfile/safetensors_write.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/onnx_writer.h"
+#include "tests/support/scratch.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -184,7 +187,7 @@ TEST_CASE("a user's network is driven by every sampler, and what is said of it i
   CHECK(m.at("error.left") > 0);
   const auto complained = [&] {
     for (const Panel& panel : session->picture()->figure.panels)
-      if (panel.id == "error") return !panel.note.empty();
+      if (panel.id == "error") return panel.note.find("is what is said of the network true") != std::string::npos;
     return false;
   };
   CHECK_FALSE(complained());
@@ -209,6 +212,67 @@ TEST_CASE("a user's network is driven by every sampler, and what is said of it i
   refused({{"a", Shape{8, 3}}}, "at least two");
   refused({{"a", Shape{8, 6}}, {"b", Shape{2, 8}}}, "frequencies");
   std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("an ONNX graph is driven by every sampler, and asked at three noise levels") {
+  // F = 0 again, now as a graph: D = x c^2 / (c^2 + s^2) with c = 1/2.
+  const orrery::testing::Scratch folder;
+  const std::string path = folder.write("zero.onnx", orrery::testing::onnxLinearDenoiser(2, std::vector<float>(6, 0.0f), {0, 0}));
+  const auto acceptance = findRegistered<LabEntry>("generative/samplers")->accepts.front();
+  const auto report = inspectFile(path);
+  REQUIRE(report);
+  CHECK(acceptance.score(*report) > 0);
+  auto session = openLab({{"scene", text("network")},
+                          {"network", Asset{path, ""}},
+                          {"prediction", text("F")},
+                          {"schedule", text("edm")},
+                          {"told-time", text("log-level")},
+                          {"particles", whole(16)},
+                          {"nfe", whole(32)}});
+  const auto m = metricsAt(*session, 0);
+  const auto exact = arrayNamed(*session, "left.exact-end.xy");
+  const auto start = 20 * diffusion::Noise(20261120, 32).fresh(0, 0);
+  const auto along = [](double from, double to) { return std::sqrt((0.25 + to * to) / (0.25 + from * from)); };
+  REQUIRE(exact.size() == 32);
+  for (std::size_t i = 0; i < exact.size(); ++i)
+    CHECK(static_cast<double>(exact[i]) == Approx(along(20, 0.02) / std::sqrt(1 + 0.02 * 0.02) * start[i]).margin(1e-6));
+  CHECK(m.at("order.heun") == Approx(2).margin(0.15));
+  // The probe: eps-hat = x s / (c^2 + s^2) along the path.
+  double sum = 0, squares = 0;
+  for (const double v : start) sum += v / 32, squares += v * v / 32;
+  for (const char* at : {"high", "middle", "low"}) {
+    INFO(at);
+    const double s = m.at(std::string("probe.level.") + at), toNoise = along(20, s) * s / (0.25 + s * s);
+    // Forty steps of Euler's method end a tenth off where the path bends.
+    CHECK(m.at(std::string("probe.noise.") + at) == Approx(toNoise * std::sqrt(squares - sum * sum)).epsilon(0.12));
+    CHECK(m.at(std::string("probe.moved.") + at) == Approx(s * toNoise * std::sqrt(2 * squares)).epsilon(0.12));
+  }
+  const auto note = [&] {
+    for (const Panel& panel : session->picture()->figure.panels)
+      if (panel.id == "error") return panel.note;
+    return std::string();
+  };
+  CHECK(note().find("your network at σ = 20, 0.63, 0.02") != std::string::npos);
+  // Said to predict the score, its zeros deny all noise: far up already.
+  REQUIRE(session->set("prediction", text("score")));
+  REQUIRE(session->wait());
+  CHECK(note().find("its noise at σ = 20 has deviation 0") != std::string::npos);
+  // D = 0.15 x is fine far up; near the data it takes away more and more of what is no noise: x falls as s^0.85 only.
+  const std::string far = folder.write("far.onnx", orrery::testing::onnxLinearDenoiser(2, {0.15f, 0, 0, 0, 0.15f, 0}, {0, 0}));
+  REQUIRE(session->set({{"network", Asset{far, ""}}, {"prediction", text("x0")}, {"told-time", text("level")}}));
+  REQUIRE(session->wait());
+  INFO(note());
+  CHECK(note().find("its noise at σ = 0.02 has deviation 2.") != std::string::npos);
+  // What is no denoiser is refused with its shapes.
+  const std::string bad = folder.write("bad.onnx", orrery::testing::onnxModel({{orrery::testing::onnxNode("Neg", {"x"}, {"y"})},
+                                                                               {},
+                                                                               {orrery::testing::onnxPort("x", {-1, 2})},
+                                                                               {orrery::testing::onnxPort("y", {-1, 2})}}));
+  (void)session->set("network", Asset{bad, ""});
+  const auto refused = session->wait();
+  REQUIRE_FALSE(refused);
+  INFO(refused.error().message);
+  CHECK(refused.error().message.find("expected two inputs") != std::string::npos);
 }
 
 TEST_CASE("a choice of one's own is compared, and an unknown name is refused with the known ones") {

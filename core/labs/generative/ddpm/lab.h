@@ -14,7 +14,7 @@
 #include "core/labs/generative/shared/noise_chain.h"
 #include "core/labs/generative/shared/plane_scene_panels.h"
 #include "core/metrics/distances.h"
-#include "core/models/mlp_denoiser.h"
+#include "core/models/point_denoiser.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -126,7 +126,7 @@ class Ddpm : public Lab {
   std::vector<ChainTick> ticks_;
 
   // A user's network instead of the exact denoiser, over the whole chain.
-  std::shared_ptr<const models::MlpDenoiser> dropped_;
+  std::shared_ptr<const models::PointDenoiser> dropped_;
   std::string complaint_;  // what is suspicious about its answers
 
   bool learning_ = false;

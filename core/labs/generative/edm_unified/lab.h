@@ -11,7 +11,7 @@
 #include "core/diffusion/prediction.h"
 #include "core/diffusion/process.h"
 #include "core/figure/marks/marks.h"
-#include "core/models/mlp_denoiser.h"
+#include "core/models/point_denoiser.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -65,7 +65,7 @@ class EdmUnified : public Lab {
   Panel boardPanel(diffusion::Prediction prediction, int column) const;
 
   diffusion::LineMixture data_;
-  std::shared_ptr<const models::MlpDenoiser> network_;  // a user's, which the solver then runs under
+  std::shared_ptr<const models::PointDenoiser> network_;  // a user's, which the solver then runs under
   std::string complaint_;                               // what is suspicious about its answers
   double measured_ = 0.5;       // standard deviation of the data
   double dataDeviation_ = 0.5;  // what the preconditioning is told it is

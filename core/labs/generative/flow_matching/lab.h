@@ -123,7 +123,7 @@ class FlowMatching : public Lab {
   std::optional<ExactFlow> exact_;  // of independent pairs, when the base allows it
   Tensor stored_;                   // [m, 4] pairs for regression
   ToyNetwork network_;
-  std::shared_ptr<const models::MlpDenoiser> dropped_;
+  std::shared_ptr<const models::PointDenoiser> dropped_;
   std::string complaint_;  // what is suspicious about its answers
   gpu::Stream* stream_ = nullptr;  // the session's, from the last update
   std::int64_t frame_ = 0;

@@ -1,6 +1,11 @@
 #include "core/labs/generative/image_diffusion/denoiser.h"
 
+#include <filesystem>
+
+#include "core/base/text.h"
 #include "core/data/shapeworld.h"
+#include "core/modelfile/tensor_file.h"
+#include "core/models/onnx_denoiser.h"
 
 namespace orrery::generative {
 
@@ -30,9 +35,45 @@ class NetworkDenoiser : public PictureDenoiser {
   models::TrainedDit network_;
 };
 
+class GraphDenoiser : public PictureDenoiser {
+ public:
+  explicit GraphDenoiser(models::OnnxDenoiser network) : network_(std::move(network)) {
+    channels = network_.pointShape()[0], side = network_.pointShape()[1];
+    deviation = network_.meaning().dataDeviation;
+  }
+
+  // Without classes there is nothing that guidance could lead away from.
+  State denoise(gpu::Stream& stream, const State& x, double level, const std::vector<std::uint32_t>& labels, double) const override {
+    const std::vector<float> floats(x.begin(), x.end());
+    const auto batch = static_cast<std::int64_t>(labels.size());
+    const auto found = network_.denoise(stream, Tensor::from(Shape{batch, static_cast<std::int64_t>(values())}, floats), level).toFloats();
+    return State(std::vector<double>(found.begin(), found.end()));
+  }
+
+ private:
+  models::OnnxDenoiser network_;
+};
+
+Expected<std::unique_ptr<PictureDenoiser>> graphDenoiser(gpu::Stream& stream, const std::string& path, const models::NetworkStated& stated) {
+  auto network = models::OnnxDenoiser::openForPictures(stream, path, stated);
+  if (!network) return network.error();
+  const auto& shape = network->pointShape();
+  if ((shape[0] != 1 && shape[0] != 3) || shape[1] != shape[2] || shape[1] < 4 || shape[1] > 256) {
+    return makeError(ErrorCode::unsupported, trf("{}: its pictures are {}; square ones of 4 to 256 pixels with 1 or 3 channels can be shown", path,
+                                                 Shape(shape).toString()));
+  }
+  return std::unique_ptr<PictureDenoiser>(std::make_unique<GraphDenoiser>(*std::move(network)));
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated) {
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(path, ignored)) {
+    const auto file = modelfile::TensorFile::open(path);
+    if (!file) return file.error();
+    if (file->format() == "onnx") return graphDenoiser(stream, path, stated);
+  }
   auto network = models::TrainedDit::open(stream, path, stated);
   if (!network) return network.error();
   return std::unique_ptr<PictureDenoiser>(std::make_unique<NetworkDenoiser>(*std::move(network)));

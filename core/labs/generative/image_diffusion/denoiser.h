@@ -1,6 +1,6 @@
 #pragma once
-// Denoisers of pictures for the lab generative/image-diffusion: a diffusion transformer on the device, or what a set of known pictures says
-// (memory.h). Pictures are [channels, S, S] one after another in a State, values around -1 ... 1.
+// Denoisers of pictures for the lab generative/image-diffusion: a diffusion transformer or an ONNX graph on the device, or what a set of
+// known pictures says (memory.h). Pictures are [channels, S, S] one after another in a State, values around -1 ... 1.
 
 #include <memory>
 #include <optional>
@@ -38,7 +38,8 @@ class PictureDenoiser {
   virtual diffusion::State heldOutPicture(std::size_t index) const;
 };
 
-// Error: that of models::TrainedDit::open().
+// A diffusion transformer, or an ONNX graph (core/models/onnx_denoiser.h), which knows no classes; by content. Error: theirs, or pictures
+// that are not square or have neither one nor three channels.
 Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated);
 
 // ShapeWorld singles of a split from `first` on as one State, and their classes.

@@ -5,6 +5,7 @@
 #include "core/labs/generative/image_diffusion/lab.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
+#include "core/models/onnx_denoiser.h"
 
 namespace orrery::generative {
 
@@ -29,10 +30,10 @@ LabEntry ImageDiffusion::describe() {
   const auto local = [](const Values& v) { return is(v, "denoiser", {"local"}); };
   entry.parameters = {
       {"denoiser", "Denoiser", "The ideal one of a set of pictures, which knows them by heart; the ideal one that looks at a window "
-       "around each pixel only; or your own diffusion transformer.",
+       "around each pixel only; or your own network.",
        "Denoiser", "memory"s, Choice{{{"memory", "Perfect memory"}, {"local", "Local memory"}, {"file", "Your network"}}}},
-      {"network", "Network file", "A safetensors file with the tensors of the authors' DiT; a config.json beside it is read.", "Denoiser",
-       Asset{}, FileWell{{"safetensors"}, false}, "", dropped},
+      {"network", "Network file", "A safetensors file with the tensors of the authors' DiT, or an ONNX graph from pictures and a time; a config.json "
+       "beside it is read.", "Denoiser", Asset{}, FileWell{{"safetensors", "onnx"}, false}, "", dropped},
       {"heads", "Its heads", "Attention heads; 0 is what config.json says, or one per 64 of the width.", "Denoiser", whole(0),
        Integer{0, 64}, "", dropped},
       {"set", "Pictures known", "Which pictures the ideal denoiser knows.", "Denoiser", "shapeworld"s,
@@ -150,13 +151,14 @@ LabEntry ImageDiffusion::describe() {
                             {"sigma-min", 0.1}}});
   entry.views = {{"noisy", "Noisy pictures"}, {"clean", "Denoised pictures"}, {"nearest", "Nearest known pictures"}, {"settling", "When it is decided"}, {"strip", "Film strip"}};
   Acceptance network;
-  network.kinds = "a diffusion transformer (DiT) as safetensors";
+  network.kinds = "a diffusion transformer (DiT) as safetensors, or an ONNX graph from pictures and a time";
   network.parameter = "network";
   network.also = {{"denoiser", "file"s}};
   network.score = [](const FileReport& report) {
     const auto has = [&](std::string_view name) {
       return std::any_of(report.tensors.begin(), report.tensors.end(), [&](const TensorSummary& t) { return t.name == name; });
     };
+    if (report.kind == "onnx") return models::OnnxDenoiser::fits(report.inputs, report.outputs, 4) ? 95 : 0;
     return report.kind == "safetensors" && has("x_embedder.proj.weight") && has("final_layer.linear.weight") ? 95 : 0;
   };
   Acceptance picture;

@@ -163,6 +163,7 @@ Panel ImageDiffusion::settlingPanel() const {
   Panel panel;
   panel.id = "settling";
   panel.title = tr("When is the picture decided?");
+  if (probe_) panel.note = probe_->complaint.empty() ? probe_->summary() : probe_->complaint;
   panel.x.label = tr("noise level σ");
   panel.x.scale = ScaleKind::log;
   panel.x.reversed = true;

@@ -11,6 +11,7 @@
 #include "core/figure/marks/marks.h"
 #include "core/labs/generative/image_diffusion/denoiser.h"
 #include "core/labs/generative/shared/picture_mosaic.h"
+#include "core/labs/generative/shared/stated_network.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -55,6 +56,7 @@ class ImageDiffusion : public Lab {
   Expected<void> run(LabContext& context, Row& row, double done, double share) const;
   Expected<diffusion::State> noiseOf(LabContext& context, const Row& row, const diffusion::State& pictures, Row* up) const;
   Expected<void> invert(LabContext& context, std::vector<Row>& rows) const;
+  NetworkProbe probed(LabContext& context, const Row& row) const;
   Expected<void> walk(LabContext& context, std::vector<Row>& rows) const;
   diffusion::State picturesNoise(std::uint64_t seed, std::size_t first, std::size_t count) const;
   const Look& lookAt(const Row& row, std::int64_t frame) const;
@@ -73,6 +75,7 @@ class ImageDiffusion : public Lab {
 
   std::unique_ptr<PictureDenoiser> denoiser_;
   std::vector<Row> rows_;
+  std::optional<NetworkProbe> probe_;  // of a network
   std::vector<std::string> columnNames_;
   std::string experiment_, beside_;
   const diffusion::Grid* grid_ = nullptr;

@@ -114,7 +114,7 @@ class RectifiedFlow : public Lab {
   RectifiedSettings settings_;
   PairSource source_;
   std::optional<ExactFlow> exact_;
-  std::shared_ptr<const models::MlpDenoiser> dropped_;
+  std::shared_ptr<const models::PointDenoiser> dropped_;
   std::string complaint_;  // what is suspicious about its answers
   gpu::Stream* stream_ = nullptr;
   std::int64_t frame_ = 0;

@@ -87,7 +87,7 @@ Panel SamplerBench::chartPanel() const {
     mark->yName = tr("error");
     panel.marks.push_back(mark);
   }
-  panel.note = complaint_;
+  if (probe_) panel.note = probe_->complaint.empty() ? probe_->summary() : probe_->complaint;
   auto now = std::make_shared<RuleMark>("budget");
   now->at = budget_;
   now->tag = tr("budget");
@@ -383,6 +383,10 @@ std::vector<Metric> SamplerBench::metrics() const {
                              {"evaluations.right", static_cast<double>(sides_[1].evaluations), ""}};
   if (!sides_[0].visits.empty() && !sides_[1].visits.empty())
     result.push_back({"apart", distance(sides_[0].visits.back().x, sides_[1].visits.back().x), ""});
+  if (probe_) {
+    const auto probed = probe_->metrics();
+    result.insert(result.end(), probed.begin(), probed.end());
+  }
   for (const BenchCurve& curve : curves_) {
     if (curve.order) result.push_back({"order." + curve.contestant.id, *curve.order, ""});
     for (std::size_t i = 0; i < curve.error.size(); ++i)

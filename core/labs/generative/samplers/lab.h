@@ -14,7 +14,8 @@
 #include "core/diffusion/grid.h"
 #include "core/diffusion/sampler.h"
 #include "core/figure/marks/marks.h"
-#include "core/models/mlp_denoiser.h"
+#include "core/labs/generative/shared/stated_network.h"
+#include "core/models/point_denoiser.h"
 #include "core/session/lab.h"
 
 namespace orrery::generative {
@@ -40,7 +41,7 @@ struct BenchScene {
   bool gaussian = false;
   diffusion::LineMixture line;
   diffusion::PlaneMixture plane;
-  std::shared_ptr<const models::MlpDenoiser> network;
+  std::shared_ptr<const models::PointDenoiser> network;
   double reach = 2.2;
 
   bool onLine() const { return dimension == 1 && !network; }  // quantiles say where every path ends
@@ -105,7 +106,8 @@ class SamplerBench : public Lab {
   Paint paintOf(int side, float alpha = 1) const;  // that of the same contestant on the chart
 
   BenchScene scene_;
-  std::string sceneId_, third_, complaint_;  // the last: what is suspicious about a network's answers
+  std::string sceneId_, third_;
+  std::optional<NetworkProbe> probe_;  // of a network
   StartMap map_;
   diffusion::GridRequest request_;
   const diffusion::Grid* grid_ = nullptr;

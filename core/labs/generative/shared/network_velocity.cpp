@@ -19,7 +19,7 @@ double apart(std::span<const float> a, std::span<const float> b, std::size_t row
 
 }  // namespace
 
-Velocity networkVelocity(std::shared_ptr<const models::MlpDenoiser> network, const FlowPath& path) {
+Velocity networkVelocity(std::shared_ptr<const models::PointDenoiser> network, const FlowPath& path) {
   return [network = std::move(network), path](gpu::Stream& stream, const Tensor& cloud, double t) {
     FlowMoment m = path.at(t);
     if (m.alpha < ends || m.sigma < ends) m = path.at(std::clamp(t, ends, 1 - ends));

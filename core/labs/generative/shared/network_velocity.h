@@ -7,13 +7,13 @@
 
 #include "core/figure/figure.h"
 #include "core/labs/generative/shared/flow_field.h"
-#include "core/models/mlp_denoiser.h"
+#include "core/models/point_denoiser.h"
 
 namespace orrery::generative {
 
 // The velocity of x_t = alpha x_0 + sigma eps under the network's D: u = alpha' D + sigma' eps with eps = (x_t - alpha D) / sigma
 // (generative.md C2). Where sigma or alpha vanish, that of a thousandth away.
-Velocity networkVelocity(std::shared_ptr<const models::MlpDenoiser> network, const FlowPath& path);
+Velocity networkVelocity(std::shared_ptr<const models::PointDenoiser> network, const FlowPath& path);
 
 // Centres of cells x cells over [-half, half]^2, row 0 at the bottom: [cells^2, 2].
 Tensor squareCentres(std::int64_t cells, double half);

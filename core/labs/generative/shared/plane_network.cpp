@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/diffusion/noise.h"
+#include "core/kernels/elementwise.h"
 #include "core/labs/generative/shared/curves.h"
 #include "core/labs/generative/shared/network_velocity.h"
 #include "core/labs/generative/shared/stated_network.h"
@@ -44,7 +45,7 @@ Expected<PlaneNetwork> chosenPlaneNetwork(const LabContext& context, PlaneNetwor
   return statedPlanePerceptron(context, tr("choose the exact denoiser"), "network-schedule");
 }
 
-State denoiseOnDevice(gpu::Stream& stream, const models::MlpDenoiser& network, const State& x, double level) {
+State denoiseOnDevice(gpu::Stream& stream, const models::PointDenoiser& network, const State& x, double level) {
   const Tensor clean = network.denoise(stream, rowsOf(x), level);
   const auto values = clean.as<float>();
   return State(std::vector<double>(values.begin(), values.end()));
@@ -63,12 +64,12 @@ double NetworkErrors::at(double level) const {
   return levels.empty() ? 0 : std::min_element(levels.begin(), levels.end(), nearer)->second;
 }
 
-double networkError(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::MlpDenoiser& network, const Tensor& x,
+double networkError(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::PointDenoiser& network, const Tensor& x,
                     double level) {
   return rootMeanSquare(network.denoise(stream, x, level), kernels::mixture(stream, exact, x, 1, level, kernels::MixtureOutput::denoiser));
 }
 
-NetworkErrors judgeNetwork(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::MlpDenoiser& network,
+NetworkErrors judgeNetwork(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::PointDenoiser& network,
                            const PlaneScene& scene, double top, double bottom, std::uint64_t seed) {
   NetworkErrors errors;
   const State clean = scene.draw(seed, judgedPoints, judgePurpose), noise = diffusion::Noise(seed, clean.size()).fresh(0, judgePurpose);
@@ -86,7 +87,7 @@ NetworkErrors judgeNetwork(gpu::Stream& stream, const kernels::MixtureTable& exa
   return errors;
 }
 
-Panel networkErrorMap(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::MlpDenoiser& network, double level,
+Panel networkErrorMap(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::PointDenoiser& network, double level,
                       double scale, double half, double error, const std::string& complaint, ErrorOf of) {
   Panel panel;
   panel.id = "network";

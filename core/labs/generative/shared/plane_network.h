@@ -13,11 +13,11 @@
 #include "core/diffusion/state.h"
 #include "core/figure/figure.h"
 #include "core/labs/generative/shared/plane_scene.h"
-#include "core/models/mlp_denoiser.h"
+#include "core/models/point_denoiser.h"
 
 namespace orrery::generative {
 
-using PlaneNetwork = std::shared_ptr<const models::MlpDenoiser>;
+using PlaneNetwork = std::shared_ptr<const models::PointDenoiser>;
 
 // "denoiser", "exact" or "network", and perceptronParameters(), with "network-schedule" for the network's schedule.
 std::vector<Parameter> planeDenoiserParameters(std::string help);
@@ -26,7 +26,7 @@ std::vector<Parameter> planeDenoiserParameters(std::string help);
 Expected<PlaneNetwork> chosenPlaneNetwork(const LabContext& context, PlaneNetwork known);
 
 // D of pairs by the device, in f32, for states of the host.
-diffusion::State denoiseOnDevice(gpu::Stream& stream, const models::MlpDenoiser& network, const diffusion::State& x, double level);
+diffusion::State denoiseOnDevice(gpu::Stream& stream, const models::PointDenoiser& network, const diffusion::State& x, double level);
 
 // What is stated of a network may be so wrong that particles run away beyond all numbers.
 template <class Values>
@@ -41,17 +41,17 @@ struct NetworkErrors {
   double at(double level) const;                  // of the nearest level
 };
 // Over the rows of x [n, 2], which has the law of this level.
-double networkError(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::MlpDenoiser& network, const Tensor& x,
+double networkError(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::PointDenoiser& network, const Tensor& x,
                     double level);
 // At levels from top down to bottom, equal in ln level, over points of the scene whose random numbers follow from the seed.
-NetworkErrors judgeNetwork(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::MlpDenoiser& network,
+NetworkErrors judgeNetwork(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::PointDenoiser& network,
                            const PlaneScene& scene, double top, double bottom, std::uint64_t seed);
 
 // What is drawn of the error: that of D, or that of the score times the level, |D_network - D| / level.
 enum class ErrorOf { denoiser, score };
 
 // |D_network - D| over the plane at one level, in a picture that shows the state times `scale`; `error` is networkError() there.
-Panel networkErrorMap(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::MlpDenoiser& network, double level,
+Panel networkErrorMap(gpu::Stream& stream, const kernels::MixtureTable& exact, const models::PointDenoiser& network, double level,
                       double scale, double half, double error, const std::string& complaint, ErrorOf of = ErrorOf::denoiser);
 // The errors against the level, with a line at `now`.
 Panel networkErrorChart(const NetworkErrors& errors, double now, Paint paint, ErrorOf of = ErrorOf::denoiser);

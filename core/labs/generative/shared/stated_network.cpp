@@ -4,6 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "core/models/mlp_denoiser.h"
+#include "core/models/onnx_denoiser.h"
+
 namespace orrery::generative {
 
 Choice choiceOf(const std::vector<diffusion::Name>& names, std::vector<Choice::Option> before) {
@@ -71,11 +74,11 @@ models::NetworkStated statedNetwork(const LabContext& context, std::string_view 
 
 std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std::string_view schedule) {
   std::vector<Parameter> parameters = {
-      {"network", "Network file", "A safetensors file of a multilayer perceptron from a point and a time; a config.json beside it is read.",
-       "Denoiser", Asset{}, FileWell{{"safetensors", "npz"}, false}, "", visible}};
+      {"network", "Network file", "A network from a point and a time: an ONNX graph, or a multilayer perceptron as safetensors; a config.json beside it is read.",
+       "Denoiser", Asset{}, FileWell{{"onnx", "safetensors", "npz"}, false}, "", visible}};
   const auto stated = statedNetworkParameters(visible, schedule);
   parameters.insert(parameters.end(), stated.begin(), stated.end());
-  parameters.push_back({"activation", "Between its layers", "The function between the network's layers.", "Denoiser", std::string("file"),
+  parameters.push_back({"activation", "Between its layers", "The function between a perceptron's layers; a graph has its own.", "Denoiser", std::string("file"),
                         Choice{{{"file", "As its config.json says"},
                                 {"silu", "SiLU"},
                                 {"relu", "ReLU"},
@@ -93,32 +96,32 @@ bool perceptronChanged(const LabContext& context, std::string_view schedule) {
   return context.anyChanged({"network", "prediction", "told-time", "activation", "network-deviation"}) || context.changed(schedule);
 }
 
-Expected<std::shared_ptr<const models::MlpDenoiser>> statedPerceptron(const LabContext& context, std::string_view instead,
+Expected<PointNetwork> statedPerceptron(const LabContext& context, std::string_view instead,
                                                                       std::string_view schedule) {
   const std::string& path = context.file("network").path;
   if (path.empty()) {
     return makeError(ErrorCode::usage,
-                     trf("no network yet: drop a safetensors file whose matrices are the layers of a perceptron from a point "
-                         "and a time to what it predicts, or {}",
+                     trf("no network yet: drop an ONNX graph from a point and a time to what it predicts, or a safetensors file whose "
+                         "matrices are the layers of such a perceptron, or {}",
                          instead));
   }
   const std::string& activation = context.text("activation");
   models::NetworkStated stated = statedNetwork(context, schedule);
   if (const double deviation = context.number("network-deviation"); deviation > 0) stated.dataDeviation = deviation;
-  auto opened = models::MlpDenoiser::open(path, stated, activation == "file" ? "" : activation);
+  auto opened = models::openPointDenoiser(path, stated, activation == "file" ? "" : activation);
   if (!opened) return opened.error();
   // Weights that are finite may still overflow on the device.
   for (const double level : {0.05, 1.0, 20.0}) {
-    const diffusion::State answer = opened->denoise(diffusion::State(opened->dimension(), level), level);
+    const diffusion::State answer = (*opened)->denoise(diffusion::State((*opened)->dimension(), level), level);
     if (!std::all_of(answer.begin(), answer.end(), [](double v) { return std::abs(v) < std::numeric_limits<float>::max(); })) {
       return makeError(ErrorCode::badInput, trf("{}: at σ = {} the network answers no number: its weights are so large that they overflow", path,
                                                 fmt::format("{:.3g}", level)));
     }
   }
-  return std::make_shared<const models::MlpDenoiser>(*std::move(opened));
+  return opened;
 }
 
-Expected<std::shared_ptr<const models::MlpDenoiser>> statedPlanePerceptron(const LabContext& context, std::string_view instead,
+Expected<PointNetwork> statedPlanePerceptron(const LabContext& context, std::string_view instead,
                                                                            std::string_view schedule) {
   auto network = statedPerceptron(context, instead, schedule);
   if (network && (*network)->dimension() != 2) {
@@ -128,7 +131,7 @@ Expected<std::shared_ptr<const models::MlpDenoiser>> statedPlanePerceptron(const
   return network;
 }
 
-Expected<std::shared_ptr<const models::MlpDenoiser>> statedLinePerceptron(const LabContext& context, std::string_view instead,
+Expected<PointNetwork> statedLinePerceptron(const LabContext& context, std::string_view instead,
                                                                           std::string_view schedule) {
   auto network = statedPerceptron(context, instead, schedule);
   if (network && (*network)->dimension() != 1) {
@@ -140,10 +143,17 @@ Expected<std::shared_ptr<const models::MlpDenoiser>> statedLinePerceptron(const 
 
 Acceptance perceptronAcceptance(Values also, int score, std::int64_t coordinates) {
   Acceptance acceptance;
-  acceptance.kinds = "a multilayer perceptron as safetensors";
+  acceptance.kinds = "a network of points: an ONNX graph, or a multilayer perceptron as safetensors";
   acceptance.parameter = "network";
   acceptance.also = std::move(also);
   acceptance.score = [score, coordinates](const FileReport& report) {
+    if (report.kind == "onnx") {
+      if (!models::OnnxDenoiser::fits(report.inputs, report.outputs, 2)) return 0;
+      const bool fits = coordinates == 0 || std::any_of(report.outputs.begin(), report.outputs.end(), [&](const TensorSummary& port) {
+                          return port.shape.size() == 2 && port.shape[1] == coordinates;
+                        });
+      return fits ? score : 0;
+    }
     std::vector<std::vector<std::int64_t>> matrices;
     for (const TensorSummary& tensor : report.tensors) {
       if (tensor.shape.size() > 2) return 0;
@@ -155,14 +165,60 @@ Acceptance perceptronAcceptance(Values also, int score, std::int64_t coordinates
   return acceptance;
 }
 
-std::string perceptronComplaint(const models::MlpDenoiser& network, const diffusion::State& x, double level) {
-  const diffusion::State clean = network.denoise(x, level);
-  double sum = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) sum += (x[i] - clean[i]) * (x[i] - clean[i]) / (level * level);
-  const double deviation = std::sqrt(sum / static_cast<double>(x.size()));
-  if (deviation > 0.7 && deviation < 1.4) return {};
-  return trf("its noise at σ = {} has deviation {}, not about 1: is what is said of the network true?", fmt::format("{:.3g}", level),
-             fmt::format("{:.2g}", deviation));
+void NetworkProbe::look(std::size_t at, const diffusion::State& x, const diffusion::State& clean, double level, std::size_t d) {
+  double sum = 0, squares = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double z = (x[i] - clean[i]) / level;
+    sum += z, squares += z * z;
+  }
+  const auto count = static_cast<double>(x.size());
+  Level& row = levels.at(at);
+  row = {level, level * std::sqrt(squares / count * static_cast<double>(d)), std::sqrt(std::max(squares / count - sum * sum / (count * count), 0.0))};
+  const bool far = at == 0 && !(row.noise > 0.7 && row.noise < 1.4), more = at > 0 && !(row.noise < 2);
+  if (!complaint.empty() || !(far || more)) return;
+  const std::string where = fmt::format("{:.3g}", level), found = fmt::format("{:.2g}", row.noise);
+  complaint = far ? trf("its noise at σ = {} has deviation {}, not about 1: is what is said of the network true?", where, found)
+                  : trf("its noise at σ = {} has deviation {}, more than twice what is there: is what is said of the network true?", where, found);
+}
+
+NetworkProbe probeNetwork(const models::PointDenoiser& network, const diffusion::State& x, double top, double bottom) {
+  constexpr int steps = 40;                // from 80 down to 0.02 each takes a fifth of the level away
+  constexpr std::size_t mostPoints = 128;  // the deviation of 256 numbers is off by 4%
+  const std::size_t d = network.dimension(), n = std::min(mostPoints, x.size() / d);
+  const auto first = x.begin();
+  diffusion::State at(std::vector<double>(first, first + static_cast<std::ptrdiff_t>(n * d)));
+  bottom = std::min(bottom, top / 100);
+  NetworkProbe probe;
+  for (int k = 0; k <= steps; ++k) {
+    const double level = top * std::pow(bottom / top, static_cast<double>(k) / steps);
+    const diffusion::State clean = network.denoise(at, level);
+    if (k % (steps / 2) == 0) probe.look(static_cast<std::size_t>(2 * k / steps), at, clean, level, d);
+    at += (std::pow(bottom / top, 1.0 / steps) - 1) * (at - clean);
+  }
+  return probe;
+}
+
+std::string NetworkProbe::summary() const {
+  const auto each = [&](double Level::*value) {
+    return fmt::format("{:.2g}, {:.2g}, {:.2g}", levels[0].*value, levels[1].*value, levels[2].*value);
+  };
+  return trf("your network at σ = {}: std ε̂ = {}, |x̂₀ − x| = {}", each(&Level::level), each(&Level::noise), each(&Level::moved));
+}
+
+std::vector<Metric> NetworkProbe::metrics() const {
+  std::vector<Metric> result;
+  const char* names[] = {"high", "middle", "low"};
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const std::string at = names[i];
+    result.push_back({"probe.level." + at, levels[i].level, ""});
+    result.push_back({"probe.noise." + at, levels[i].noise, ""});
+    result.push_back({"probe.moved." + at, levels[i].moved, ""});
+  }
+  return result;
+}
+
+std::string perceptronComplaint(const models::PointDenoiser& network, const diffusion::State& x, double level) {
+  return probeNetwork(network, x, level).complaint;
 }
 
 }  // namespace orrery::generative

@@ -8,7 +8,9 @@
 #include "core/base/philox.h"
 #include "core/labs/generative/shared/network_velocity.h"
 #include "core/modelfile/safetensors_write.h"
+#include "core/models/mlp_denoiser.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/onnx_writer.h"
 #include "tests/support/scratch.h"
 #include "tests/support/zero_perceptron.h"
 
@@ -74,5 +76,36 @@ TEST_CASE("a perceptron's field: divergence of its velocity, the same on the dev
         CHECK(std::abs(static_cast<double>(estimate[4 * i + 2]) - exact[2]) == Approx(std::abs(mixed)).margin(4 * tolerance));
       }
     }
+  }
+}
+
+TEST_CASE("a graph's field is that of the perceptron of the same weights, its divergence by central differences") {
+  const orrery::testing::Scratch folder;
+  const Tensor w1 = drawn(Shape{24, 3}, 1, 0.6), w2 = drawn(Shape{2, 24}, 3, 0.25);
+  const std::string plain = folder.path("net.safetensors"), graph = folder.write("net.onnx", orrery::testing::onnxPerceptron(w1, w2));
+  REQUIRE(modelfile::writeSafetensors(plain, std::vector<std::pair<std::string, Tensor>>{{"0.weight", w1}, {"2.weight", w2}}));
+  models::NetworkStated stated;
+  stated.prediction = diffusion::Prediction::epsilon, stated.process = "vp", stated.time = models::ToldTime::unit;
+  const auto layered = models::openPointDenoiser(plain, stated, "silu"), differenced = models::openPointDenoiser(graph, stated);
+  REQUIRE(layered);
+  REQUIRE(differenced);
+  const auto exact = networkField(*layered, {}), found = networkField(*differenced, {});
+  const auto exactProbed = networkField(*layered, 3), probed = networkField(*differenced, 3);
+  gpu::Stream stream(device());
+  const Tensor state = drawn(Shape{64, 4}, 9, 1);
+  for (const double t : {0.1, 0.5, 0.9}) {
+    const auto a = exact->onDevice(stream, state, t).toFloats(), b = found->onDevice(stream, state, t).toFloats();
+    const auto c = exactProbed->onDevice(stream, state, t).toFloats(), d = probed->onDevice(stream, state, t).toFloats();
+    double size = 1;
+    for (const float v : a) size = std::max(size, std::abs(static_cast<double>(v)));
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      INFO(t << " " << i);
+      // Velocities to f32's digits; of the divergence a difference over 0.02 leaves about 1e-7 / 0.02 and a tenth of a thousandth for the bend.
+      const double tolerance = (i % 4 == 2 ? 1e-3 : 1e-4) * size;
+      CHECK(static_cast<double>(b[i]) == Approx(static_cast<double>(a[i])).margin(tolerance));
+      CHECK(static_cast<double>(d[i]) == Approx(static_cast<double>(c[i])).margin(tolerance));
+    }
+    const auto onHost = found->onHost(t, 0.4, -0.7), expected = exact->onHost(t, 0.4, -0.7);
+    for (std::size_t k = 0; k < 3; ++k) CHECK(onHost[k] == Approx(expected[k]).epsilon(1e-6).margin(1e-6));
   }
 }
