@@ -83,10 +83,6 @@ std::pair<std::int64_t, std::int64_t> keysOfRow(const Problem& problem, std::int
   return {first, limit};
 }
 
-bool runsScalar(const gpu::Stream& stream, const AttentionOptions& options) {
-  return (options.variant.empty() ? variantFor(stream.device()) : options.variant) == "scalar" && eightLanesExchange(stream.device());
-}
-
 }  // namespace
 
 Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
@@ -120,7 +116,7 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
          problem.maskHead,
          problem.maskRow,
          0};
-  const bool scalar = runsScalar(stream, options);
+  const bool scalar = runsScalar(stream.device(), options.variant);
   if (!scalar && width4 > 64)
     throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
   if (scalar) requireIterations(stream.device(), "attention", std::int64_t{problem.keys} / 8 * (width4 > 16 ? 1 + width4 : 1));
@@ -173,7 +169,7 @@ AttentionGradients attentionGradient(gpu::Stream& stream, const Tensor& gradient
     return {fill(stream, q.shape(), 0.0f), fill(stream, k.shape(), 0.0f), fill(stream, v.shape(), 0.0f)};
   }
   const std::uint32_t width4 = tilesFor(problem.width, 4), valueWidth4 = tilesFor(problem.valueWidth, 4);
-  if (!runsScalar(stream, options) || width4 > 16 || valueWidth4 > 16) {
+  if (!runsScalar(stream.device(), options.variant) || width4 > 16 || valueWidth4 > 16) {
     return gradientsByProducts(stream, gradient, q, k, v, result.statistics, problem, options);
   }
   const std::int64_t longest = std::max<std::int64_t>(problem.keys, std::int64_t{problem.queries} * (problem.heads / problem.keyHeads));

@@ -18,7 +18,7 @@ Tensor factor(gpu::Stream& stream, const Tensor& a, std::string_view variant) {
   requireFactorisable("cholesky", n);
   Tensor result(a.shape());
   if (a.empty()) return result;
-  const bool plain = variant == "scalar" && eightLanesExchange(stream.device());
+  const bool plain = runsScalar(stream.device(), variant);
   const std::array<std::uint32_t, 2> push{static_cast<std::uint32_t>(matrices), static_cast<std::uint32_t>(n)};
   stream.dispatch(plain ? "kernels/cholesky" : "kernels/cholesky@wide",
                   {{a.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::readWrite}}, push,

@@ -224,17 +224,13 @@ void correlateTiled(gpu::Stream& stream, const Tensor& x, const Tensor& weight, 
                   {0, bias.empty() ? 0u : 1u});
 }
 
-bool runsScalar(gpu::Stream& stream, std::string_view variant) {
-  return (variant.empty() ? variantFor(stream.device()) : variant) == "scalar" && eightLanesExchange(stream.device());
-}
-
 }  // namespace
 
 void correlate(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c, Tensor& result,
                std::string_view variant) {
   requireRange(stream, result.count(), "a result");
   if (c.N * c.groups * c.rows * c.OH * c.OW == 0) return;
-  if (runsScalar(stream, variant)) {
+  if (runsScalar(stream.device(), variant)) {
     correlateScalar(stream, x, weight, bias, c, result);
   } else {
     correlateTiled(stream, x, weight, bias, c, result);
@@ -246,7 +242,7 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
   const Shape shape{c.groups * c.rows, c.channels, c.kh, c.kw};
   if (shape.count() == 0) return Tensor(shape);
   if (gradient.empty()) return fill(stream, shape, 0.0f);
-  const bool scalar = runsScalar(stream, variant), depthwise = c.channels == 1 && c.groups > 1;
+  const bool scalar = runsScalar(stream.device(), variant), depthwise = c.channels == 1 && c.groups > 1;
 
   // One part per image keeps the chains of sums short, unless the partial results become large. On CPU devices a part must also not be
   // longer than a loop may be; large images are cut into lines.

@@ -17,6 +17,10 @@ std::string_view variantFor(const gpu::Device& device) {
 
 bool eightLanesExchange(const gpu::Device& device) { return device.subgroupSize() >= 8; }
 
+bool runsScalar(const gpu::Device& device, std::string_view variant) {
+  return (variant.empty() ? variantFor(device) : variant) == "scalar" && eightLanesExchange(device);
+}
+
 std::int64_t mostIterations(const gpu::Device& device) { return device.isCpu() ? 65'000 : std::numeric_limits<std::int64_t>::max(); }
 
 void requireIterations(const gpu::Device& device, std::string_view kernel, std::int64_t iterations) {

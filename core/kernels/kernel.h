@@ -44,6 +44,9 @@ std::string_view variantFor(const gpu::Device& device);
 // AVX): kernels built on such an exchange then run their shared-memory variant.
 bool eightLanesExchange(const gpu::Device& device);
 
+// Whether a kernel asked for `variant` (empty: variantFor(device)) runs the `scalar` one that is built on that exchange.
+bool runsScalar(const gpu::Device& device, std::string_view variant);
+
 // Loop iterations one invocation may make: lavapipe ends all loops of an invocation after 65,535 without a word.
 std::int64_t mostIterations(const gpu::Device& device);
 // Throws std::length_error, "matmul: 300000 steps are more than llvmpipe runs in one loop", rather than let a result be wrong.

@@ -25,7 +25,7 @@ Lu factor(gpu::Stream& stream, const Tensor& a, std::string_view variant) {
   const Shape each(std::move(batch));
   if (a.empty()) return {Tensor(a.shape()), Tensor(Shape(rows), DType::u32), fill(stream, each, 1.0f), fill(stream, each, 0.0f)};
   Lu result{Tensor(a.shape()), Tensor(Shape(rows), DType::u32), Tensor(each), Tensor(each)};
-  const bool plain = variant == "scalar" && eightLanesExchange(stream.device());
+  const bool plain = runsScalar(stream.device(), variant);
   const std::array<std::uint32_t, 2> push{static_cast<std::uint32_t>(matrices), static_cast<std::uint32_t>(n)};
   stream.dispatch(plain ? "kernels/lu" : "kernels/lu@wide",
                   {{a.device(stream), gpu::Access::read},

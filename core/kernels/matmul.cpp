@@ -200,8 +200,7 @@ Tensor matmul(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Matmu
   if (plan.batches > 65535 || result.bytes() > stream.device().maxBufferRange()) {
     throw std::length_error("matmul: a result of " + plan.result.toString() + " is more than this device can bind at once");
   }
-  const std::string_view variant = options.variant.empty() ? variantFor(stream.device()) : options.variant;
-  if (variant == "scalar" && eightLanesExchange(stream.device())) {
+  if (runsScalar(stream.device(), options.variant)) {
     recordScalar(stream, a, b, options, plan, result);
   } else {
     recordTiled(stream, a, b, options, plan, result);
