@@ -229,6 +229,11 @@ TEST_CASE("realnvp: a mask is painted over its picture, moves what it does not c
   REQUIRE(session->set({{"masks", text("painted")}, {"mask", text("f0f0f0f00f0f0f0f")}, {"couplings-per-stage", whole(2)}, {"levels", whole(1)}}));
   const double side = 8, unit = side + 1;  // pictures(): 8 x 8 pixels, one of them between pictures
   metricsAt(*session, 1);
+  // The window sends drags only to panels that say so.
+  const Figure figure = session->picture()->figure;
+  const auto panel = std::find_if(figure.panels.begin(), figure.panels.end(), [](const Panel& p) { return p.id == "masks"; });
+  REQUIRE(panel != figure.panels.end());
+  CHECK(std::any_of(panel->handles.begin(), panel->handles.end(), [](const Handle& handle) { return handle.id == "paint"; }));
   const auto at = [&](PointerEvent::Kind kind, std::size_t picture, double row, double column, bool alternate) {
     PointerEvent event;
     event.kind = kind;

@@ -144,7 +144,10 @@ Figure RealNvpPictures::figure() const {
   place(figure, bitsPanel(), 0, 9, 3);
   place(figure, stripPanel(), 1, 0, 8);
   Panel masks = masksPanel();
-  if (imageFlow().options().painted) masks.note = tr("drag over a mask to let pixels pass; Alt: to move them");
+  if (imageFlow().options().painted) {
+    masks.note = tr("drag over a mask to let pixels pass; Alt: to move them");
+    masks.handles.push_back({"paint", 0.5, 0.5, Handle::Kind::point, masks.note});  // without it a drag moves the view
+  }
   place(figure, std::move(masks), 1, 8, 4);
   place(figure, volumesPanel(), 2, 0, 4);
   place(figure, exitsPanel(), 2, 4, 4);
