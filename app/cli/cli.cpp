@@ -182,6 +182,7 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   trainCommand->add_option("--set", trainOptions.sets, tr("A setting of the recipe, setting=value; may be given several times"))->allow_extra_args(false);
   trainCommand->add_option("--steps", trainOptions.steps, tr("Training steps (default: the recipe's)"))->check(CLI::PositiveNumber);
   trainCommand->add_option("--resume", trainOptions.resume, tr("Go on from this checkpoint"))->type_name("FILE");
+  trainCommand->add_option("--from", trainOptions.from, tr("First weights: a model of this recipe, file or folder"))->type_name("MODEL");
   trainCommand->add_option("-o,--output", trainOptions.output, tr("The model to write: .safetensors; config.json is written beside it"));
   addJson(trainCommand);
 

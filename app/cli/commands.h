@@ -89,7 +89,7 @@ struct TrainOptions {
   std::string recipe;  // empty: list them
   std::vector<std::string> sets;
   std::int64_t steps = 0;  // 0: the recipe's
-  std::string resume, output;
+  std::string resume, from, output;  // a checkpoint to go on from; a model whose weights are the first
   gpu::DeviceOptions device;
   bool json = false;
 };

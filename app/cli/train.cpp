@@ -1,5 +1,6 @@
 // orrery train: a recipe from nothing to a safetensors file. Nothing is read back per step; the loss of every step is looked at a few at a
-// time. Interrupted, it leaves a checkpoint beside the output that --resume continues to the same bits on the same device.
+// time. Interrupted, it leaves a checkpoint beside the output that --resume continues to the same bits on the same device. --from begins
+// a training of its own, with a model's weights in place of random ones.
 
 #include <atomic>
 #include <chrono>
@@ -52,8 +53,8 @@ std::string judgedText(const nlohmann::json& judged) {
 }
 
 // The command that makes this model again.
-std::string commandFor(const models::Recipe& recipe, const models::Settings& settings) {
-  std::string text = fmt::format("orrery train {}", recipe.id);
+std::string commandFor(const models::Recipe& recipe, const models::Settings& settings, bool fromModel) {
+  std::string text = fmt::format("orrery train {}{}", recipe.id, fromModel ? " --from earlier.safetensors" : "");
   const auto declared = recipe.settings();
   for (std::size_t i = 0; i < declared.size(); ++i) {
     if (const auto& s = settings.all()[i]; s.initial != declared[i].initial) text += fmt::format(" --set {}={}", s.id, s.initial);
@@ -83,6 +84,7 @@ std::vector<std::pair<std::string, Tensor>> pairs(const nn::Weights& weights) {
 struct Checkpoint {
   std::string recipe, settings;
   std::int64_t steps = 0;
+  nlohmann::json from;  // Run::from_
   nn::Weights tensors;
 };
 
@@ -101,6 +103,7 @@ Expected<Checkpoint> readCheckpoint(const std::string& path) {
     return makeError(ErrorCode::badInput, trf("{} is not a checkpoint of orrery train: its metadata names no recipe and step", path));
   }
   result.steps = std::stoll(steps);
+  if (const auto from = nlohmann::json::parse(text("orrery.from"), nullptr, false); from.is_object()) result.from = from;
   for (const auto& tensor : file->tensors()) {
     auto read = file->read(tensor.name);
     if (!read) return read.error();
@@ -119,7 +122,13 @@ class Run {
     gpu::Stream stream(device);
     if (auto prepared = training_->prepare(); !prepared) return prepared.error();
     nn::Initializer draw(stream, static_cast<std::uint64_t>(settings_.integer("seed")));
-    trainer_ = nn::Trainer(training_->initial(draw), training_->options());
+    nn::Weights first = training_->initial(draw);
+    if (!options_.from.empty()) {
+      auto taken = firstWeights(first);
+      if (!taken) return taken.error();
+      first = *std::move(taken);
+    }
+    trainer_ = nn::Trainer(std::move(first), training_->options());
     if (!options_.resume.empty()) {
       if (auto resumed = resume(); !resumed) return resumed.error();
     }
@@ -195,10 +204,12 @@ class Run {
   std::string checkpointPath() const { return options_.output + ".checkpoint"; }
 
   std::map<std::string, std::string> metadata() const {
-    return {{"orrery.recipe", std::string(recipe_.id)},
-            {"orrery.settings", settings_.text()},
-            {"orrery.steps", std::to_string(trainer_.steps())},
-            {"format", "pt"}};
+    std::map<std::string, std::string> result{{"orrery.recipe", std::string(recipe_.id)},
+                                              {"orrery.settings", settings_.text()},
+                                              {"orrery.steps", std::to_string(trainer_.steps())},
+                                              {"format", "pt"}};
+    if (!from_.is_null()) result["orrery.from"] = from_.dump();
+    return result;
   }
 
   Expected<void> save() const { return modelfile::writeSafetensors(checkpointPath(), pairs(trainer_.checkpoint()), metadata()); }
@@ -219,7 +230,21 @@ class Run {
                        trf("{} was trained with other settings: {}. Give the same ones to go on", options_.resume, checkpoint->settings));
     }
     if (auto resumed = trainer_.resume(checkpoint->steps, checkpoint->tensors); !resumed) return about(resumed.error());
+    from_ = checkpoint->from;
     return {};
+  }
+
+  // The weights of options_.from, and in from_ how that model was made.
+  Expected<nn::Weights> firstWeights(const nn::Weights& like) {
+    const auto saved = models::SavedModel::open(options_.from);
+    if (!saved) return saved.error();
+    const auto made = saved->recipe();
+    if (!made) return made.error();
+    if (*made != &recipe_) {
+      return makeError(ErrorCode::usage, trf("{} belongs to the recipe {}, not to {}", options_.from, (*made)->id, recipe_.id));
+    }
+    from_ = saved->config["orrery"];
+    return saved->weights(like);
   }
 
   Expected<nlohmann::json> finish(const std::vector<models::Judgement>& judged, double loss, double seconds) const {
@@ -234,7 +259,8 @@ class Run {
     if (auto written = modelfile::writeSafetensors(options_.output, pairs(trainer_.average()), about); !written) return written.error();
     auto config = training_->config();
     config["orrery"] = {
-        {"recipe", recipe_.id}, {"settings", settings_.text()}, {"command", commandFor(recipe_, settings_)}, {"judged", result["judged"]}};
+        {"recipe", recipe_.id}, {"settings", settings_.text()}, {"command", commandFor(recipe_, settings_, !from_.is_null())}, {"judged", result["judged"]}};
+    if (!from_.is_null()) config["orrery"]["from"] = from_;
     const auto beside = std::filesystem::path(options_.output).replace_filename("config.json").string();
     if (auto written = writeFileAtomically(beside, config.dump(2) + "\n"); !written) return written.error();
     for (const auto& [name, content] : training_->files()) {
@@ -252,6 +278,7 @@ class Run {
   models::Settings settings_;
   std::unique_ptr<models::Training> training_;
   nn::Trainer trainer_;
+  nlohmann::json from_;  // null, or what the configuration of the model it began from says of its making
 };
 
 int list(bool json) {
@@ -285,6 +312,7 @@ int train(const TrainOptions& options) {
   if (std::filesystem::path(options.output).extension() != ".safetensors") {
     return usage(trf("-o {}: a model is written as .safetensors", options.output));
   }
+  if (!options.resume.empty() && !options.from.empty()) return usage(tr("--resume goes on with a training, --from begins one: give one of them"));
   if (auto writable = checkWritable(options.output); !writable) return fail(writable.error());
   models::Settings settings(recipe->settings());
   for (const auto& assignment : options.sets) {

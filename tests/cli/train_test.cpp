@@ -86,6 +86,24 @@ TEST_CASE("train writes a model with published names, its config and how it was 
   CHECK(TemporaryFolder::read(folder.path("a.safetensors")) == TemporaryFolder::read(folder.path("b.safetensors")));
 }
 
+TEST_CASE("a training that begins from a model starts with its weights, and its own model says so") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path("a")), std::filesystem::create_directory(folder.path("b"));
+  const std::string first = folder.path("a/m.safetensors"), second = folder.path("b/m.safetensors");
+  REQUIRE(runProgram(withSmall({"train", "tiny-vit", "--steps", "12", "-o", first})).code == 0);
+  // A rate that moves nothing: the model it began from, to the bit.
+  const auto still = runProgram(
+      withSmall({"train", "tiny-vit", "--steps", "1", "--set", "learning-rate=1e-7", "--set", "warmup=1000000", "--from", first, "-o", second}));
+  INFO(still.err);
+  REQUIRE(still.code == 0);
+  const auto judged = [](const std::string& path) { return runProgram({"judge", path, "--json"}).json()["judged"]; };
+  CHECK(judged(first)["cross_entropy"]["value"].get<double>() ==
+        Catch::Approx(judged(second)["cross_entropy"]["value"].get<double>()).margin(1e-5));
+  const auto config = nlohmann::json::parse(TemporaryFolder::read(folder.path("b/config.json")))["orrery"];
+  CHECK(config["command"].get<std::string>().find("--from earlier.safetensors") != std::string::npos);
+  CHECK(config["from"] == nlohmann::json::parse(TemporaryFolder::read(folder.path("a/config.json")))["orrery"]);
+}
+
 TEST_CASE("train refuses what does not fit, with a sentence and the right exit code") {
   const TemporaryFolder folder;
   const auto refused = [&](std::vector<std::string> arguments, int code, const std::string& says) {
@@ -104,6 +122,10 @@ TEST_CASE("train refuses what does not fit, with a sentence and the right exit c
   REQUIRE(runProgram(withSmall({"train", "tiny-vit", "--steps", "4", "-o", out})).code == 0);
   refused(withSmall({"tiny-vit", "--steps", "4", "--resume", out, "-o", out}), 1, "exp_avg.");
   refused({"tiny-vit", "--resume", out, "-o", out}, 2, "other settings");
+  refused({"tiny-vit", "--resume", out, "--from", out, "-o", out}, 2, "give one of them");
+  refused({"tiny-det", "--from", out, "-o", out}, 2, "belongs to the recipe tiny-vit");
+  refused({"tiny-vit", "--set", "width=32", "--from", out, "-o", out}, 1, "vit.embeddings.cls_token");
+  refused({"tiny-vit", "--from", folder.path("none"), "-o", out}, 1, "none");
 }
 
 TEST_CASE("judge refuses what is no model of a recipe, with a sentence") {
