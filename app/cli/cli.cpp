@@ -27,8 +27,8 @@ struct Globals {
 void addGlobals(CLI::App& app, Globals& globals) {
   app.add_option("--device", globals.device, tr("Number of the Vulkan device (orrery devices lists them)"))->check(CLI::NonNegativeNumber);
   app.add_option("--lang", globals.language, tr("Language of texts: en or zh"))->check(CLI::IsMember({"en", "zh"}));
-  app.add_option("--variant", globals.variant, tr("Build of every kernel that has several: scalar (CPUs) or subgroup (GPUs)"))
-      ->check(CLI::IsMember({"scalar", "subgroup"}));
+  app.add_option("--variant", globals.variant, tr("Build of every kernel that has several: scalar (CPUs), subgroup (GPUs) or matrix (f16 products where the device has them)"))
+      ->check(CLI::IsMember({"scalar", "subgroup", "matrix"}));
   app.add_flag("--validation", globals.validation, tr("Turn the Vulkan validation layer on"));
 }
 

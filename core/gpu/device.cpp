@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "core/base/text.h"
+#include "core/gpu/matrix_support.h"
 #include "core/gpu/state.h"
 
 namespace orrery::gpu {
@@ -33,7 +34,8 @@ Expected<Candidate> choose(const std::vector<Candidate>& found, int index) {
   }
   const auto unknown = [&](const std::string& asked) {
     std::string names;
-    for (const auto& candidate : found) names += fmt::format("{}{}: {}", names.empty() ? "" : ", ", candidate.summary.index, candidate.summary.name);
+    for (const auto& candidate : found)
+      names += fmt::format("{}{}: {}", names.empty() ? "" : ", ", candidate.summary.index, candidate.summary.name);
     return makeError(ErrorCode::usage, trf("there is no device '{}'; there are {}", asked, names), "E-GP-02");
   };
   if (index < 0) {
@@ -121,7 +123,8 @@ std::vector<VkExtensionProperties> extensionsOf(VkPhysicalDevice physical) {
 }  // namespace
 
 OutOfMemory::OutOfMemory(std::uint64_t needed, std::uint64_t available)
-    : needed_(needed), available_(available),
+    : needed_(needed),
+      available_(available),
       message_(trf("needs {:.0f} MiB of device memory, {:.0f} MiB are free", inMiB(needed), inMiB(available))) {}
 
 void check(VkResult result, const char* call) {
@@ -145,7 +148,8 @@ Expected<std::shared_ptr<Device>> Device::open(const DeviceOptions& options) {
   const auto offered = extensionsOf(physical);
   std::vector<const char*> extensions;
   const auto wants = [&](const char* name) {
-    const bool there = std::any_of(offered.begin(), offered.end(), [&](const auto& entry) { return std::strcmp(entry.extensionName, name) == 0; });
+    const bool there =
+        std::any_of(offered.begin(), offered.end(), [&](const auto& entry) { return std::strcmp(entry.extensionName, name) == 0; });
     if (there) extensions.push_back(name);
     return there;
   };
@@ -154,13 +158,17 @@ Expected<std::shared_ptr<Device>> Device::open(const DeviceOptions& options) {
   const bool push = wants(VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME) && options.pushDescriptors;
   const bool atomics = wants(VK_EXT_SHADER_ATOMIC_FLOAT_EXTENSION_NAME);
   const Features features(physical, atomics);
+  MatrixSupport matrices(instance.instance, physical, offered);
+  for (const char* name : matrices.extensions()) extensions.push_back(name);
 
   const float priority = 1;
   VkDeviceQueueCreateInfo queue{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};
   queue.queueFamilyIndex = chosen->queueFamily;
   queue.queueCount = 1;
   queue.pQueuePriorities = &priority;
-  VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &features.v10};
+  VkPhysicalDeviceFeatures2 wanted = features.v10;
+  wanted.pNext = matrices.chain(wanted.pNext);
+  VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &wanted};
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue;
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
@@ -193,6 +201,8 @@ Expected<std::shared_ptr<Device>> Device::open(const DeviceOptions& options) {
   state.handles.queueFamily = chosen->queueFamily;
   state.handles.queueMutex = &state.queueMutex;
   vkGetDeviceQueue(owner->device, chosen->queueFamily, 0, &state.handles.queue);
+  state.matrices = matrices.shape();
+  state.fixesMatrixLanes = matrices.fixesSize();
   state.pushDescriptors = push;
   state.storesPairs = chosen->summary.kind == DeviceKind::cpu && features.v10.features.shaderFloat64 == VK_TRUE;
   if (push) {
@@ -216,7 +226,7 @@ Device::~Device() {
   if (state.handles.device == VK_NULL_HANDLE) return;
   {
     std::lock_guard lock(state.queueMutex);
-    vkDeviceWaitIdle(state.handles.device);   // a lost device returns at once
+    vkDeviceWaitIdle(state.handles.device);  // a lost device returns at once
   }
   state.completed.store(state.submitted.load());
   if (!state.lost.load()) state.savePipelineCache();

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "core/base/files.h"
+#include "core/gpu/matrix_support.h"
 #include "core/gpu/shader_code.h"
 #include "core/gpu/state.h"
 
@@ -42,11 +43,12 @@ std::uint32_t bindingsOf(const ShaderCode& code) {
   return result;
 }
 
-// Finds the variables of type `uniform samplerBuffer` (an image of dimension Buffer, behind a sampled image and a pointer) and their bindings.
+// Finds the variables of type `uniform samplerBuffer` (an image of dimension Buffer, behind a sampled image and a pointer) and their
+// bindings.
 TexelBindings texelBindingsOf(const ShaderCode& code) {
   constexpr std::uint32_t opTypeInt = 21, opTypeImage = 25, opTypeSampledImage = 27, opTypePointer = 32, opVariable = 59, opDecorate = 71;
   constexpr std::uint32_t bufferDimension = 5, bindingDecoration = 33;
-  std::map<std::uint32_t, bool> integers, texels;               // id -> the texels are integers
+  std::map<std::uint32_t, bool> integers, texels;  // id -> the texels are integers
   std::map<std::uint32_t, std::uint32_t> bindings;
   TexelBindings result;
   const std::size_t count = code.bytes / 4;
@@ -101,7 +103,8 @@ Device::State::Shader& Device::State::shaderLocked(std::string_view name) {
   check(vkCreateShaderModule(handles.device, &info, nullptr, &shader.module), "vkCreateShaderModule");
   shader.bindings = bindingsOf(code);
   shader.texels = texelBindingsOf(code);
-  return shaders.emplace(plain.id, std::move(shader)).first->second;   // the id lives in the registry
+  shader.matrices = usesMatrices(code);
+  return shaders.emplace(plain.id, std::move(shader)).first->second;  // the id lives in the registry
 }
 
 // All shaders with the same kinds of bindings share a layout; push constants always have their full 128 bytes.
@@ -119,7 +122,8 @@ Device::State::Layout& Device::State::layoutLocked(std::uint32_t bindings, std::
   if (pushDescriptors) set.flags = VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR;
   set.bindingCount = bindings;
   set.pBindings = entries.data();
-  if (layout.set == VK_NULL_HANDLE) check(vkCreateDescriptorSetLayout(handles.device, &set, nullptr, &layout.set), "vkCreateDescriptorSetLayout");
+  if (layout.set == VK_NULL_HANDLE)
+    check(vkCreateDescriptorSetLayout(handles.device, &set, nullptr, &layout.set), "vkCreateDescriptorSetLayout");
   VkPushConstantRange range{VK_SHADER_STAGE_COMPUTE_BIT, 0, pushBytes};
   VkPipelineLayoutCreateInfo info{VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO};
   info.setLayoutCount = 1;
@@ -167,6 +171,13 @@ const Pipeline& Device::State::pipeline(std::string_view name, std::uint32_t bin
   info.stage.module = shader.module;
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = constants.empty() ? nullptr : &specialization;
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfoEXT lanes{
+      VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO_EXT};
+  if (shader.matrices && fixesMatrixLanes) {
+    lanes.requiredSubgroupSize = matrices->lanes;
+    info.stage.pNext = &lanes;
+    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT_EXT;
+  }
   info.layout = layout.pipeline;
   Variant variant;
   variant.hash = hash;
@@ -190,7 +201,8 @@ VkDescriptorSet Device::State::descriptorSet(Recording& recording, const Pipelin
   for (;;) {
     if (recording.descriptorPoolInUse == recording.descriptorPools.size()) {
       constexpr std::uint32_t sets = 256;
-      const VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets * 6}, {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, sets * 6}};
+      const VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets * 6},
+                                            {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, sets * 6}};
       VkDescriptorPoolCreateInfo poolInfo{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
       poolInfo.maxSets = sets;
       poolInfo.poolSizeCount = 2;
@@ -247,7 +259,7 @@ void Device::State::savePipelineCache() {
   header.driverVersion = driverVersion;
   header.bytes = size;
   header.crc = crc32(std::as_bytes(std::span(content)).subspan(sizeof header));
-  if (header.crc == savedCacheCrc) return;   // nothing new since it was read or written
+  if (header.crc == savedCacheCrc) return;  // nothing new since it was read or written
   std::memcpy(content.data(), &header, sizeof header);
   // A cache that cannot be written costs time at the next start and nothing else.
   if (writeFileAtomically(cachePath(), content)) savedCacheCrc = header.crc;

@@ -9,12 +9,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "core/gpu/buffer.h"
+#include "core/gpu/cooperative_matrix.h"
 #include "core/gpu/device.h"
 #include "core/gpu/hazards.h"
 #include "core/gpu/memory.h"
@@ -79,6 +81,8 @@ struct Device::State {
   std::shared_ptr<DeviceOwner> owner;
   std::shared_ptr<Memory> memory;
   VkPhysicalDeviceLimits limits{};
+  std::optional<MatrixShape> matrices;
+  bool fixesMatrixLanes = false;                      // pipelines with matrices ask for subgroups of matrices->lanes
   float timestampPeriod = 1;
   bool hasTimestamps = false;
   std::size_t firstValidationMessage = 0;
@@ -126,6 +130,7 @@ struct Device::State {
     VkShaderModule module = VK_NULL_HANDLE;
     std::uint32_t bindings = 0;                               // highest binding of set 0, plus one
     TexelBindings texels;
+    bool matrices = false;                                    // cooperative ones
     std::deque<Variant> variants;                             // a deque: references stay valid while it grows
   };
   struct Layout {

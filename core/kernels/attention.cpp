@@ -116,21 +116,31 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
          problem.maskHead,
          problem.maskRow,
          0};
-  const bool scalar = runsScalar(stream.device(), options.variant);
+  // On matrices rows of up to 64 columns; wider ones go the way of a GPU without them.
+  const auto matrix = width4 <= 16 && valueWidth4 <= 16 ? runsMatrix(stream.device(), options.variant) : std::nullopt;
+  const bool scalar = !matrix && runsScalar(stream.device(), options.variant);
   if (!scalar && width4 > 64)
     throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
   if (scalar) requireIterations(stream.device(), "attention", std::int64_t{problem.keys} / 8 * (width4 > 16 ? 1 + width4 : 1));
   const std::uint32_t columns = std::max(std::min(valueWidth4, 16u), 1u), chunks = std::max(tilesFor(valueWidth4, 16), 1u);
   const Tensor& mask = problem.additive ? options.additive : q4;  // bound but not read without a mask
-  stream.dispatch(scalar ? "kernels/attention" : "kernels/attention_tiled",
-                  {{q4.device(stream), gpu::Access::read},
-                   {k4.device(stream), gpu::Access::read},
-                   {v4.device(stream), gpu::Access::read},
-                   {mask.device(stream), gpu::Access::read},
-                   {padded.deviceForWriting(stream), gpu::Access::write},
-                   {result.statistics.deviceForWriting(stream), gpu::Access::write}},
-                  push, {tilesFor(problem.queries, scalar ? 16 : 64), problem.heads, chunks},
-                  {scalar && width4 > 16 ? 0 : std::max(width4, 1u), columns, problem.additive ? 1u : 0u});
+  std::vector<std::uint32_t> constants{scalar && width4 > 16 ? 0 : std::max(width4, 1u), columns, problem.additive ? 1u : 0u};
+  if (matrix) constants.insert(constants.end(), {4 * matrix->lanes, matrix->m, matrix->n, matrix->k});
+  const gpu::Binding bindings[] = {{q4.device(stream), gpu::Access::read},
+                                   {k4.device(stream), gpu::Access::read},
+                                   {v4.device(stream), gpu::Access::read},
+                                   {mask.device(stream), gpu::Access::read},
+                                   {padded.deviceForWriting(stream), gpu::Access::write},
+                                   {result.statistics.deviceForWriting(stream), gpu::Access::write}};
+  stream.dispatch(matrix   ? "kernels/attention_matrix"
+                  : scalar ? "kernels/attention"
+                           : "kernels/attention_tiled",
+                  bindings, std::as_bytes(std::span(&push, 1)),
+                  {tilesFor(problem.queries, matrix   ? 32
+                                             : scalar ? 16
+                                                      : 64),
+                   problem.heads, chunks},
+                  constants);
   if (problem.valueWidth > 0) result.output = unpadRows(stream, padded, problem.valueWidth);
   return result;
 }
@@ -393,8 +403,9 @@ Inputs inputsFor(const Case& c, AttentionOptions& options) {
     }
     options.additive = Tensor::from(Shape{c.q[1], c.k[1]}, values);
   }
-  return {Tensor::from(c.q, testFloats(c.q.count(), 40, -1.7, 1.7)), Tensor::from(c.k, testFloats(c.k.count(), 41, -1.7, 1.7)),
-          Tensor::from(c.v, testFloats(c.v.count(), 42, -1, 1))};
+  return {Tensor::from(c.q, testFloats(c.q.count(), 40, -1.7, 1.7, options.variant)),
+          Tensor::from(c.k, testFloats(c.k.count(), 41, -1.7, 1.7, options.variant)),
+          Tensor::from(c.v, testFloats(c.v.count(), 42, -1, 1, options.variant))};
 }
 
 std::vector<double> interleaved(const std::vector<double>& a, const std::vector<double>& b) {
@@ -403,13 +414,15 @@ std::vector<double> interleaved(const std::vector<double>& a, const std::vector<
   return result;
 }
 
-std::vector<CheckCase> checks(gpu::Device&) {
+std::vector<CheckCase> checks(gpu::Device& device) {
   std::vector<CheckCase> cases;
-  for (const char* variant : {"scalar", "subgroup"}) {
+  for (const std::string_view variant : variantsWithMatrix(device)) {
     for (const Case& c : caseList()) {
+      // Weights rounded to f16, by 2^-12 of each on average, are what separates matrices here: their inputs are eighths, exact in f16.
+      const double tolerance = variant == "matrix" ? 5e-4 : 1e-5;
       // exp2 may be off by (3 + 2 |x|) ulp (specification, precision of SPIR-V instructions) and scores reach 10 here: 3e-6 of a weight;
       // weighted means cancel most of it. The statistics carry the same error and are of order 1 to 10.
-      cases.push_back({std::string(variant) + " " + c.name, 1e-5, [c, variant](gpu::Stream& stream) {
+      cases.push_back({std::string(variant) + " " + c.name, tolerance, [c, variant](gpu::Stream& stream) {
                          AttentionOptions options = c.options;
                          options.variant = variant;
                          const Inputs in = inputsFor(c, options);
@@ -473,7 +486,7 @@ std::vector<CheckCase> gradientChecks(gpu::Device&) {
 
 std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
-  const std::string variant(variantFor(device));
+  const std::string variant(variantWithMatrix(device));
   for (const std::int64_t n : {197, 512, 1024}) {
     constexpr std::int64_t H = 12, d = 64;
     BenchCase bench;

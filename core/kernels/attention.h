@@ -28,7 +28,7 @@ struct AttentionOptions {
   std::int64_t validKeys = -1;     // keys from here on are hidden; -1 = all are valid
   std::int64_t validQueries = -1;  // rows from here on see nothing; -1 = all are valid
   Tensor additive;                 // optional, f32 [n, m] or [H, n, m], added to the scaled scores; -1e30 and below hides a pair
-  std::string_view variant{};      // "scalar", "subgroup"; empty = variantFor(device)
+  std::string_view variant{};      // "scalar", "subgroup", "matrix"; empty = variantWithMatrix(device)
 };
 
 struct Attention {

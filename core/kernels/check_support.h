@@ -5,10 +5,12 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/philox.h"
 #include "core/base/registry.h"
+#include "core/gpu/cooperative_matrix.h"
 #include "core/gpu/stream.h"
 #include "core/tensor/tensor.h"
 
@@ -27,6 +29,22 @@ inline std::vector<float> testFloats(std::int64_t count, std::uint32_t seed, dou
     values[i] = static_cast<float>(low + (high - low) * static_cast<double>(philoxUniform(block[i % 4])));
   }
   return values;
+}
+
+// The same, as eighths for a variant on cooperative matrices: f16 holds those exactly, so that its products are as good as any.
+inline std::vector<float> testFloats(std::int64_t count, std::uint32_t seed, double low, double high, std::string_view variant) {
+  std::vector<float> values = testFloats(count, seed, low, high);
+  if (variant == "matrix") {
+    for (float& v : values) v = std::round(8 * v) / 8;
+  }
+  return values;
+}
+
+// The variants of a kernel that has all three; all but the last run on every device.
+inline std::vector<std::string_view> variantsWithMatrix(gpu::Device& device) {
+  std::vector<std::string_view> result{"scalar", "subgroup"};
+  if (gpu::matrixShape(device)) result.push_back("matrix");
+  return result;
 }
 
 inline std::vector<std::uint32_t> testWords(std::int64_t count, std::uint32_t seed) {

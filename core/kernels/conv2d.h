@@ -13,7 +13,7 @@ namespace orrery::kernels {
 struct Conv2dOptions {
   std::array<std::int64_t, 2> stride{1, 1}, padding{0, 0}, dilation{1, 1};  // along y, along x
   std::int64_t groups = 1;                                                  // groups == C: depthwise
-  std::string_view variant{};                                               // "scalar", "subgroup"; empty = variantFor(device)
+  std::string_view variant{};                                               // "scalar", "subgroup", "matrix"; empty = variantWithMatrix(device)
 };
 
 // Extents of one convolution, checked: OH = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1.

@@ -44,7 +44,7 @@ const std::vector<Case>& cases() {
   return list;
 }
 
-std::string nameOf(const Case& c, const char* variant) {
+std::string nameOf(const Case& c, std::string_view variant) {
   const auto pair = [](const auto& values) { return std::to_string(values[0]) + "," + std::to_string(values[1]); };
   return std::string(variant) + " " + c.input.toString() + " " + c.weight.toString() + " stride " + pair(c.stride) + " padding " +
          pair(c.padding) + " dilation " + pair(c.dilation) + " groups " + std::to_string(c.groups);
@@ -52,47 +52,52 @@ std::string nameOf(const Case& c, const char* variant) {
 
 Conv2dOptions optionsOf(const Case& c, std::string_view variant) { return {c.stride, c.padding, c.dilation, c.groups, variant}; }
 
-Tensor random(const Shape& shape, std::uint32_t seed) { return Tensor::from(shape, testFloats(shape.count(), seed, -1, 1)); }
+Tensor random(const Shape& shape, std::uint32_t seed, std::string_view variant = {}) {
+  return Tensor::from(shape, testFloats(shape.count(), seed, -1, 1, variant));
+}
 
 // A sum of K products in [-1, 1] reaches about sqrt(K)/3; each of its K roundings is 6e-8 of the running sum and they add like a random
 // walk: about 6e-8 sqrt(K) of the scale, below 2e-6 for the 1000 terms at hand.
 constexpr double tolerance = 5e-6;
 
-std::vector<CheckCase> eachCase(Difference (*run)(gpu::Stream&, const Case&, const Conv2dOptions&)) {
+std::vector<CheckCase> eachCase(gpu::Device& device, Difference (*run)(gpu::Stream&, const Case&, const Conv2dOptions&)) {
   std::vector<CheckCase> result;
-  for (const char* variant : {"scalar", "subgroup"}) {
+  for (const std::string_view variant : variantsWithMatrix(device)) {
     for (const Case& c : cases())
       result.push_back({nameOf(c, variant), tolerance, [=](gpu::Stream& stream) { return run(stream, c, optionsOf(c, variant)); }});
   }
   return result;
 }
 
-std::vector<CheckCase> forwardChecks(gpu::Device&) {
-  return eachCase([](gpu::Stream& stream, const Case& c, const Conv2dOptions& options) {
-    const Tensor x = random(c.input, 201), weight = random(c.weight, 202), bias = random(Shape{c.weight[0]}, 203);
+std::vector<CheckCase> forwardChecks(gpu::Device& device) {
+  return eachCase(device, [](gpu::Stream& stream, const Case& c, const Conv2dOptions& options) {
+    const Tensor x = random(c.input, 201, options.variant), weight = random(c.weight, 202, options.variant),
+                 bias = random(Shape{c.weight[0]}, 203);
     const Doubles dx(x), dw(weight), db(bias);
     return worse(compare(conv2d(stream, x, weight, bias, options), conv2dReference(dx, dw, db, options).values),
                  compare(conv2d(stream, x, weight, {}, options), conv2dReference(dx, dw, {}, options).values));
   });
 }
 
-std::vector<CheckCase> inputGradientChecks(gpu::Device&) {
-  return eachCase([](gpu::Stream& stream, const Case& c, const Conv2dOptions& options) {
-    const Tensor gradient = random(convGeometry(c.input, c.weight, options).outputShape(), 204), weight = random(c.weight, 205);
+std::vector<CheckCase> inputGradientChecks(gpu::Device& device) {
+  return eachCase(device, [](gpu::Stream& stream, const Case& c, const Conv2dOptions& options) {
+    const Tensor gradient = random(convGeometry(c.input, c.weight, options).outputShape(), 204, options.variant),
+                 weight = random(c.weight, 205, options.variant);
     return compare(conv2dInputGradient(stream, gradient, weight, c.input, options),
                    conv2dInputGradientReference(Doubles(gradient), Doubles(weight), c.input, options).values);
   });
 }
 
-std::vector<CheckCase> weightGradientChecks(gpu::Device&) {
-  return eachCase([](gpu::Stream& stream, const Case& c, const Conv2dOptions& options) {
-    const Tensor gradient = random(convGeometry(c.input, c.weight, options).outputShape(), 206), x = random(c.input, 207);
+std::vector<CheckCase> weightGradientChecks(gpu::Device& device) {
+  return eachCase(device, [](gpu::Stream& stream, const Case& c, const Conv2dOptions& options) {
+    const Tensor gradient = random(convGeometry(c.input, c.weight, options).outputShape(), 206, options.variant),
+                 x = random(c.input, 207, options.variant);
     return compare(conv2dWeightGradient(stream, gradient, x, c.weight, options),
                    conv2dWeightGradientReference(Doubles(gradient), Doubles(x), c.weight, options).values);
   });
 }
 
-std::vector<CheckCase> transposeChecks(gpu::Device&) {
+std::vector<CheckCase> transposeChecks(gpu::Device& device) {
   const struct {
     Shape input, weight;
     std::array<std::int64_t, 2> stride, padding, dilation, outputPadding;
@@ -106,14 +111,14 @@ std::vector<CheckCase> transposeChecks(gpu::Device&) {
       {Shape{2, 5, 3, 4}, Shape{5, 3, 2, 2}, {2, 2}, {0, 0}, {1, 1}, {0, 0}, 1},
   };
   std::vector<CheckCase> result;
-  for (const char* variant : {"scalar", "subgroup"}) {
+  for (const std::string_view variant : variantsWithMatrix(device)) {
     for (const auto& c : list) {
       ConvTranspose2dOptions options;
       options.stride = c.stride, options.padding = c.padding, options.dilation = c.dilation, options.groups = c.groups;
       options.outputPadding = c.outputPadding, options.variant = variant;
       const Shape input = c.input, weightShape = c.weight;
       result.push_back({std::string(variant) + " " + input.toString() + " " + weightShape.toString(), tolerance, [=](gpu::Stream& stream) {
-                          const Tensor x = random(input, 208), weight = random(weightShape, 209),
+                          const Tensor x = random(input, 208, options.variant), weight = random(weightShape, 209, options.variant),
                                        bias = random(Shape{weightShape[1] * options.groups}, 210);
                           return compare(convTranspose2d(stream, x, weight, bias, options),
                                          convTranspose2dReference(Doubles(x), Doubles(weight), Doubles(bias), options).values);
@@ -139,7 +144,7 @@ std::vector<BenchCase> benchesOf(gpu::Device& device, const Call& call) {
     bench.shape = std::to_string(g.N) + "x" + std::to_string(g.C) + "x" + std::to_string(g.H) + "x" + std::to_string(g.W) + " to " +
                   std::to_string(g.O) + ", " + std::to_string(g.kh) + "x" + std::to_string(g.kw) + " stride " +
                   std::to_string(g.stride[0]) + (g.groups > 1 ? " depthwise" : "");
-    bench.variant = std::string(variantFor(device));
+    bench.variant = std::string(variantWithMatrix(device));
     bench.flops = 2.0 * static_cast<double>(g.outputShape().count() * g.channels() * g.kh * g.kw);
     bench.bytes = 4.0 * static_cast<double>(c.input.count() + c.weight.count() + g.outputShape().count());
     bench.computeBound = g.groups == 1;

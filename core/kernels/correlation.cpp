@@ -1,11 +1,14 @@
 // Correlation of images with small kernels and the gradient to its weights. On CPU devices an implicit matrix product over packed images,
-// lanes along the pixels (conv2d.comp) or the channels (conv2d_weight_gradient.comp); on GPUs shared-memory tiles (conv2d_tiled.comp). It
-// is checked through conv2d and its gradients.
+// lanes along the pixels (conv2d.comp) or the channels (conv2d_weight_gradient.comp); on GPUs shared-memory tiles (conv2d_tiled.comp), on
+// request multiplied on cooperative matrices (conv2d_matrix.comp). It is checked through conv2d and its gradients.
 
 #include "core/kernels/correlation.h"
 
 #include <algorithm>
+#include <optional>
+#include <span>
 #include <stdexcept>
+#include <vector>
 
 #include "core/kernels/fill.h"
 #include "core/kernels/kernel.h"
@@ -210,18 +213,31 @@ TiledPush tiledPush(const Correlation& c, std::int64_t images, std::int64_t tile
   return push;
 }
 
-void correlateTiled(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c, Tensor& result) {
+// An implicit product of `batches` matrices, `tileRows` of its tiles along the second axis of the dispatch; what `mode` says of columns and
+// depth is in convolution.glsl.
+void dispatchTiled(gpu::Stream& stream, std::span<const gpu::Binding> bindings, const TiledPush& push, std::int64_t rows,
+                   std::uint32_t tileRows, std::uint32_t batches, std::uint32_t mode, bool biased,
+                   const std::optional<gpu::MatrixShape>& matrix) {
+  const std::uint32_t bias = biased ? 1 : 0;
+  const std::vector<std::uint32_t> constants =
+      matrix ? std::vector<std::uint32_t>{mode, bias, 0, 4 * matrix->lanes, matrix->m, matrix->n, matrix->k}
+             : std::vector<std::uint32_t>{mode, bias};
+  stream.dispatch(matrix ? "kernels/conv2d_matrix" : "kernels/conv2d_tiled", bindings, std::as_bytes(std::span(&push, 1)),
+                  {word(blocks(rows, matrix ? 4 * matrix->m : 64)), tileRows, batches}, constants);
+}
+
+void correlateTiled(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c, Tensor& result,
+                    const std::optional<gpu::MatrixShape>& matrix) {
   requireIterations(stream.device(), "conv2d", c.channels * c.kh * c.kw / 16 * 28);
-  const std::int64_t tiles = blocks(c.N * c.OH * c.OW, 64), tileRows = std::min<std::int64_t>(tiles, 32768),
-                     layers = blocks(tiles, tileRows);
+  const std::int64_t width = matrix ? 4 * matrix->n : 64, tiles = blocks(c.N * c.OH * c.OW, width),
+                     tileRows = std::min<std::int64_t>(tiles, 32768), layers = blocks(tiles, tileRows);
   if (layers * c.groups > 65535) throw std::length_error("conv2d: more groups than one dispatch holds");
-  stream.dispatch("kernels/conv2d_tiled",
-                  {{weight.device(stream), gpu::Access::read},
-                   {x.device(stream), gpu::Access::read},
-                   {(bias.empty() ? weight : bias).device(stream), gpu::Access::read},
-                   {result.deviceForWriting(stream), gpu::Access::readWrite}},
-                  tiledPush(c, 0, tileRows, result.shape()), {word(blocks(c.rows, 64)), word(tileRows), word(layers * c.groups)},
-                  {0, bias.empty() ? 0u : 1u});
+  const gpu::Binding bindings[] = {{weight.device(stream), gpu::Access::read},
+                                   {x.device(stream), gpu::Access::read},
+                                   {(bias.empty() ? weight : bias).device(stream), gpu::Access::read},
+                                   {result.deviceForWriting(stream), gpu::Access::readWrite}};
+  dispatchTiled(stream, bindings, tiledPush(c, 0, tileRows, result.shape()), c.rows, word(tileRows), word(layers * c.groups), 0,
+                !bias.empty(), matrix);
 }
 
 }  // namespace
@@ -230,10 +246,11 @@ void correlate(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const
                std::string_view variant) {
   requireRange(stream, result.count(), "a result");
   if (c.N * c.groups * c.rows * c.OH * c.OW == 0) return;
-  if (runsScalar(stream.device(), variant)) {
+  const auto matrix = runsMatrix(stream.device(), variant);
+  if (!matrix && runsScalar(stream.device(), variant)) {
     correlateScalar(stream, x, weight, bias, c, result);
   } else {
-    correlateTiled(stream, x, weight, bias, c, result);
+    correlateTiled(stream, x, weight, bias, c, result, matrix);
   }
 }
 
@@ -242,7 +259,8 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
   const Shape shape{c.groups * c.rows, c.channels, c.kh, c.kw};
   if (shape.count() == 0) return Tensor(shape);
   if (gradient.empty()) return fill(stream, shape, 0.0f);
-  const bool scalar = runsScalar(stream.device(), variant), depthwise = c.channels == 1 && c.groups > 1;
+  const auto matrix = runsMatrix(stream.device(), variant);
+  const bool scalar = !matrix && runsScalar(stream.device(), variant), depthwise = c.channels == 1 && c.groups > 1;
 
   // One part per image keeps the chains of sums short, unless the partial results become large. On CPU devices a part must also not be
   // longer than a loop may be; large images are cut into lines.
@@ -280,12 +298,12 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
   } else {
     TiledPush push = tiledPush(c, images, 1, {});
     push.planeHeight = word(lines), push.planeWidth = word(lineParts);
-    stream.dispatch("kernels/conv2d_tiled",
-                    {{gradient.device(stream), gpu::Access::read},
-                     {x.device(stream), gpu::Access::read},
-                     {x.device(stream), gpu::Access::read},
-                     {partial.deviceForWriting(stream), gpu::Access::write}},
-                    push, {word(blocks(c.rows, 64)), word(blocks(c.channels * c.kh * c.kw, 64)), word(parts * c.groups)}, {1, 0});
+    const gpu::Binding bindings[] = {{gradient.device(stream), gpu::Access::read},
+                                     {x.device(stream), gpu::Access::read},
+                                     {x.device(stream), gpu::Access::read},
+                                     {partial.deviceForWriting(stream), gpu::Access::write}};
+    dispatchTiled(stream, bindings, push, c.rows, word(blocks(c.channels * c.kh * c.kw, matrix ? 4 * matrix->n : 64)),
+                  word(parts * c.groups), 1, false, matrix);
   }
   return (parts == 1 ? partial : reduce(stream, partial, 0, Reduction::sum)).reshaped(shape);
 }

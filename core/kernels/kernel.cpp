@@ -10,15 +10,33 @@
 
 namespace orrery::kernels {
 
+namespace {
+
+std::string_view asked() {
+  const char* wanted = std::getenv("ORRERY_VARIANT");
+  return wanted == nullptr ? "" : wanted;
+}
+
+}  // namespace
+
 std::string_view variantFor(const gpu::Device& device) {
-  if (const char* wanted = std::getenv("ORRERY_VARIANT"); wanted != nullptr && *wanted != '\0') return wanted;
+  if (!asked().empty() && asked() != "matrix") return asked();
   return device.isCpu() || device.subgroupSize() < 2 ? "scalar" : "subgroup";
+}
+
+std::string_view variantWithMatrix(gpu::Device& device, std::string_view variant) {
+  if ((variant.empty() ? asked() : variant) == "matrix" && gpu::matrixShape(device)) return "matrix";
+  return variant.empty() || variant == "matrix" ? variantFor(device) : variant;
+}
+
+std::optional<gpu::MatrixShape> runsMatrix(gpu::Device& device, std::string_view variant) {
+  return variantWithMatrix(device, variant) == "matrix" ? gpu::matrixShape(device) : std::nullopt;
 }
 
 bool eightLanesExchange(const gpu::Device& device) { return device.subgroupSize() >= 8; }
 
 bool runsScalar(const gpu::Device& device, std::string_view variant) {
-  return (variant.empty() ? variantFor(device) : variant) == "scalar" && eightLanesExchange(device);
+  return (variant.empty() || variant == "matrix" ? variantFor(device) : variant) == "scalar" && eightLanesExchange(device);
 }
 
 std::int64_t mostIterations(const gpu::Device& device) { return device.isCpu() ? 65'000 : std::numeric_limits<std::int64_t>::max(); }

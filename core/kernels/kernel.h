@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/gpu/cooperative_matrix.h"
 #include "core/gpu/stream.h"
 #include "core/tensor/tensor.h"
 
@@ -15,33 +17,41 @@ namespace orrery::kernels {
 
 // One comparison of a device result with the double-precision reference.
 struct CheckCase {
-  std::string name;                                            // "axis 1 of [3, 65, 7]"
-  double tolerance = 0;                                        // relative to max(1, |reference|_inf); 0 = bit-equal. Its reason stands beside it.
+  std::string name;      // "axis 1 of [3, 65, 7]"
+  double tolerance = 0;  // relative to max(1, |reference|_inf); 0 = bit-equal. Its reason stands beside it.
   std::function<Difference(gpu::Stream&)> run;
 };
 
 // One timed run. `flops` and `bytes` describe the work of a single call, so that a fraction of the ceiling can be stated.
 struct BenchCase {
-  std::string shape;                                           // "1024x1024x1024"
-  std::string variant;                                         // "scalar", "subgroup", or ""
+  std::string shape;    // "1024x1024x1024"
+  std::string variant;  // "scalar", "subgroup", "matrix", or ""
   double flops = 0;
-  double bytes = 0;                                            // read + written
-  bool computeBound = false;                                   // which ceiling counts
-  std::function<std::function<void(gpu::Stream&)>(gpu::Stream&)> prepare;   // makes inputs, returns the call to time
+  double bytes = 0;                                                        // read + written
+  bool computeBound = false;                                               // which ceiling counts
+  std::function<std::function<void(gpu::Stream&)>(gpu::Stream&)> prepare;  // makes inputs, returns the call to time
 };
 
 struct Kernel {
-  std::string_view id;                                         // "softmax"
-  std::string_view summary;                                    // one line, English
+  std::string_view id;       // "softmax"
+  std::string_view summary;  // one line, English
   std::vector<CheckCase> (*checks)(gpu::Device&);
-  std::vector<BenchCase> (*benches)(gpu::Device&);             // may be null
+  std::vector<BenchCase> (*benches)(gpu::Device&);  // may be null
 };
 
-// Which variant a kernel with several runs on this device: "scalar" on CPU devices, "subgroup" on GPUs; ORRERY_VARIANT overrides.
+// Which variant a kernel with several runs on this device: "scalar" on CPU devices, "subgroup" on GPUs; ORRERY_VARIANT overrides. "matrix",
+// which few kernels have, leaves the others as they are.
 std::string_view variantFor(const gpu::Device& device);
 
-// Whether a workgroup of 8 lies in one subgroup, so that its lanes can exchange values by shuffles. False for lavapipe with 128-bit vectors (no
-// AVX): kernels built on such an exchange then run their shared-memory variant.
+// The variant of a kernel that has "matrix" as well: that one where it was asked for, by `variant` or ORRERY_VARIANT, and the device has
+// cooperative matrices. It is never taken unasked, since it rounds what it multiplies to f16 (11 bits; beyond 65,504 infinite).
+std::string_view variantWithMatrix(gpu::Device& device, std::string_view variant = {});
+
+// The matrices that such a kernel runs on; none when it runs another variant.
+std::optional<gpu::MatrixShape> runsMatrix(gpu::Device& device, std::string_view variant);
+
+// Whether a workgroup of 8 lies in one subgroup, so that its lanes can exchange values by shuffles. False for lavapipe with 128-bit vectors
+// (no AVX): kernels built on such an exchange then run their shared-memory variant.
 bool eightLanesExchange(const gpu::Device& device);
 
 // Whether a kernel asked for `variant` (empty: variantFor(device)) runs the `scalar` one that is built on that exchange.

@@ -1,5 +1,5 @@
 // Batched matrix product C[i, j] = sum_k A[i, k] B[k, j]. On CPU devices packed panels, one lane per block of columns and no shared memory
-// (matmul.comp); on GPUs shared-memory tiles (matmul_tiled.comp).
+// (matmul.comp); on GPUs shared-memory tiles (matmul_tiled.comp), on request multiplied on cooperative matrices (matmul_matrix.comp).
 
 #include "core/kernels/matmul.h"
 
@@ -149,7 +149,9 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
                   plain ? std::span<const std::uint32_t>() : std::span<const std::uint32_t>(constants));
 }
 
-void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result) {
+// Tiles in shared memory; with `matrix` multiplied on cooperative matrices of that shape.
+void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result,
+                 const std::optional<gpu::MatrixShape>& matrix) {
   const std::uint32_t M = plan.M, N = plan.N, K = plan.K;
   struct {
     std::uint32_t M, N, K, rowA, columnA, rowB, columnB, extent1, extent2;
@@ -171,10 +173,17 @@ void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Ma
                                    {result.deviceForWriting(stream), gpu::Access::write},
                                    {(options.bias.empty() ? a : options.bias).device(stream), gpu::Access::read},
                                    {(options.residual.empty() ? a : options.residual).device(stream), gpu::Access::read}};
-  const auto constants = epilogue(options);
-  const bool plain = constants == std::array<std::uint32_t, 3>{};
-  stream.dispatch("kernels/matmul_tiled", bindings, std::as_bytes(std::span(&push, 1)),
-                  {tilesFor(M, 64), tilesFor(N, 64), static_cast<std::uint32_t>(plan.batches)},
+  const auto batches = static_cast<std::uint32_t>(plan.batches);
+  const auto [biased, added, activation] = epilogue(options);
+  if (matrix) {
+    const std::uint32_t constants[] = {biased, added, activation, 4 * matrix->lanes, matrix->m, matrix->n, matrix->k};
+    stream.dispatch("kernels/matmul_matrix", bindings, std::as_bytes(std::span(&push, 1)),
+                    {tilesFor(M, 4 * matrix->m), tilesFor(N, 4 * matrix->n), batches}, constants);
+    return;
+  }
+  const std::uint32_t constants[] = {biased, added, activation};
+  const bool plain = epilogue(options) == std::array<std::uint32_t, 3>{};
+  stream.dispatch("kernels/matmul_tiled", bindings, std::as_bytes(std::span(&push, 1)), {tilesFor(M, 64), tilesFor(N, 64), batches},
                   plain ? std::span<const std::uint32_t>() : std::span<const std::uint32_t>(constants));
 }
 
@@ -200,10 +209,11 @@ Tensor matmul(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Matmu
   if (plan.batches > 65535 || result.bytes() > stream.device().maxBufferRange()) {
     throw std::length_error("matmul: a result of " + plan.result.toString() + " is more than this device can bind at once");
   }
-  if (runsScalar(stream.device(), options.variant)) {
+  const auto matrix = runsMatrix(stream.device(), options.variant);
+  if (!matrix && runsScalar(stream.device(), options.variant)) {
     recordScalar(stream, a, b, options, plan, result);
   } else {
-    recordTiled(stream, a, b, options, plan, result);
+    recordTiled(stream, a, b, options, plan, result, matrix);
   }
   return result;
 }
@@ -243,7 +253,7 @@ std::vector<double> matmulReference(const Tensor& a, const Tensor& b, const Matm
 
 namespace {
 
-std::vector<CheckCase> checks(gpu::Device&) {
+std::vector<CheckCase> checks(gpu::Device& device) {
   struct Case {
     Shape a, b;
     bool transposeA = false, transposeB = false, biased = false;
@@ -294,7 +304,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
       {Shape{130, 8}, Shape{8, 2048}},
   };
   std::vector<CheckCase> cases;
-  for (const char* variant : {"scalar", "subgroup"}) {
+  for (const std::string_view variant : variantsWithMatrix(device)) {
     for (const Case& c : list) {
       MatmulOptions options{c.transposeA, c.transposeB, {}, variant};
       const std::string name = std::string(variant) + " " + c.a.toString() + (c.transposeA ? "ᵀ " : " ") + c.b.toString() +
@@ -304,24 +314,32 @@ std::vector<CheckCase> checks(gpu::Device&) {
       cases.push_back({name, 5e-6, [c, options](gpu::Stream& stream) mutable {
                          const std::int64_t columns = c.b[c.transposeB ? -2 : -1];
                          if (c.biased) options.bias = Tensor::from(Shape{columns}, testFloats(columns, 35, -1, 1));
-                         const Tensor a = Tensor::from(c.a, testFloats(c.a.count(), 31, -1, 1)),
-                                      b = Tensor::from(c.b, testFloats(c.b.count(), 32, -1, 1));
+                         const Tensor a = Tensor::from(c.a, testFloats(c.a.count(), 31, -1, 1, options.variant)),
+                                      b = Tensor::from(c.b, testFloats(c.b.count(), 32, -1, 1, options.variant));
                          return compare(matmul(stream, a, b, options), matmulReference(a, b, options));
                        }});
     }
   }
+  // Numbers that f16 rounds, by 2^-12 of them on average: a sum of K products is off by about sqrt(K) times a third of that.
+  if (gpu::matrixShape(device)) {
+    cases.push_back({"matrix [65, 130] [130, 67], rounded to f16", 3e-3, [](gpu::Stream& stream) {
+                       const Tensor a = Tensor::from(Shape{65, 130}, testFloats(65 * 130, 31, -1, 1)),
+                                    b = Tensor::from(Shape{130, 67}, testFloats(130 * 67, 32, -1, 1));
+                       return compare(matmul(stream, a, b, {.variant = "matrix"}), matmulReference(a, b, {}));
+                     }});
+  }
   // Epilogues, on whole texels and ragged rows, wide and narrow tiles, and where there is nothing to sum.
-  for (const char* variant : {"scalar", "subgroup"}) {
+  for (const std::string_view variant : variantsWithMatrix(device)) {
     for (const auto& [K, N] : {std::pair<std::int64_t, std::int64_t>{12, 64}, {7, 33}, {20, 68}, {5, 2}, {0, 5}}) {
       for (const auto activation : {std::optional<Unary>(), std::optional(Unary::relu), std::optional(Unary::gelu)}) {
         const std::string name = fmt::format("{} [33, {}] [{}, {}] + bias, {}, + residual", variant, K, K, N,
                                              activation ? *activation == Unary::relu ? "relu" : "gelu" : "nothing");
         // Sums of a few products of numbers up to 1 and erf to 1.5e-7.
-        cases.push_back({name, 5e-6, [=, k = K, n = N, of = activation, v = std::string_view(variant)](gpu::Stream& stream) {
-                           const Tensor a = Tensor::from(Shape{33, k}, testFloats(33 * k, 36, -1, 1)),
-                                        b = Tensor::from(Shape{k, n}, testFloats(k * n, 37, -1, 1));
+        cases.push_back({name, 5e-6, [=, k = K, n = N, of = activation](gpu::Stream& stream) {
+                           const Tensor a = Tensor::from(Shape{33, k}, testFloats(33 * k, 36, -1, 1, variant)),
+                                        b = Tensor::from(Shape{k, n}, testFloats(k * n, 37, -1, 1, variant));
                            MatmulOptions options;
-                           options.variant = v;
+                           options.variant = variant;
                            options.bias = Tensor::from(Shape{n}, testFloats(n, 38, -1, 1));
                            options.activation = of;
                            options.residual = Tensor::from(Shape{33, n}, testFloats(33 * n, 39, -1, 1));
@@ -335,7 +353,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
 
 std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
-  const std::string variant(variantFor(device));
+  const std::string variant(variantWithMatrix(device));
   for (const std::int64_t n : {256, 512, 1024}) {
     BenchCase bench;
     bench.shape = std::to_string(n) + "x" + std::to_string(n) + "x" + std::to_string(n);

@@ -14,7 +14,7 @@ struct MatmulOptions {
   bool transposeA = false;     // A is stored [..., K, M]
   bool transposeB = false;     // B is stored [..., N, K]
   Tensor bias{};               // optional f32 [N], added to every row of the product
-  std::string_view variant{};  // "scalar", "subgroup"; empty = variantFor(device)
+  std::string_view variant{};  // "scalar", "subgroup", "matrix"; empty = variantWithMatrix(device)
   std::optional<Unary> activation{};  // f
   Tensor residual{};                  // optional f32 of the shape of the result
 };
