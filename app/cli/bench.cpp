@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -15,6 +16,7 @@
 #include "core/figure/fonts.h"
 #include "core/kernels/benchmark.h"
 #include "core/kernels/kernel.h"
+#include "core/kernels/variant_choice.h"
 #include "core/render/renderer.h"
 #include "core/session/find_lab.h"
 #include "core/session/nearest.h"
@@ -206,9 +208,45 @@ nlohmann::json comparison(const nlohmann::json& then, const nlohmann::json& now)
   return list;
 }
 
+// Times every kernel that has both a scalar and a subgroup build with each of them, and keeps the faster one for this device.
+Expected<nlohmann::json> chooseVariants(const std::shared_ptr<gpu::Device>& device, const std::vector<std::string>& kernelIds, Table& table) {
+  ProgressLine line;
+  kernels::VariantChoice choice;
+  auto list = nlohmann::json::array();
+  auto ceilings = kernels::measureCeilings(device);
+  for (const auto& kernel : registered<kernels::Kernel>()) {
+    const std::string id(kernel.id);
+    if (!kernelIds.empty() && std::find(kernelIds.begin(), kernelIds.end(), id) == kernelIds.end()) continue;
+    if (kernel.benches == nullptr) continue;
+    const auto cases = kernel.benches(*device);
+    if (cases.empty() || cases.front().variant.empty()) continue;
+    std::map<std::string, std::vector<kernels::Measurement>> measured;
+    for (const char* variant : {"scalar", "subgroup"}) {
+      line.show(trf("measuring {}", fmt::format("{}, {}", id, variant)));
+      ::setenv("ORRERY_VARIANT", variant, 1);
+      measured[variant] = kernels::measureKernels(device, ceilings, std::vector{id}, [](std::string_view) {});
+    }
+    ::unsetenv("ORRERY_VARIANT");
+    // Over all shapes: how many times longer the other one takes, as a geometric mean.
+    double log = 0;
+    const auto &scalar = measured["scalar"], &subgroup = measured["subgroup"];
+    for (std::size_t i = 0; i < scalar.size(); ++i) log += std::log(subgroup[i].milliseconds / scalar[i].milliseconds);
+    const double ratio = std::exp(log / static_cast<double>(scalar.size()));
+    choice[id] = ratio >= 1 ? "scalar" : "subgroup";
+    const double gain = std::max(ratio, 1 / ratio);
+    list.push_back({{"id", id}, {"variant", choice[id]}, {"gain", gain}});
+    table.row({id, choice[id], trf("{:.2f} times as fast as {}", gain, ratio >= 1 ? "subgroup" : "scalar")});
+  }
+  if (auto kept = kernels::keepChoice(*device, choice); !kept) return kept.error();
+  return nlohmann::json{{"device", device->summary().name}, {"kernels", list}};
+}
+
 }  // namespace
 
 int bench(const BenchOptions& options) {
+  if (options.choose && std::getenv("ORRERY_VARIANT") != nullptr) {
+    return usage(tr("--choose times the variants itself: leave --variant and ORRERY_VARIANT out"));
+  }
   nlohmann::json earlier;
   if (!options.against.empty()) {
     const auto text = readWholeFile(options.against);
@@ -220,6 +258,7 @@ int bench(const BenchOptions& options) {
   }
   std::vector<std::string> kernelIds, labIds, jobIds;
   if (auto sorted = sortNames(options.names, kernelIds, labIds, jobIds); !sorted) return fail(sorted.error());
+  if (options.choose && !(labIds.empty() && jobIds.empty())) return usage(tr("--choose takes kernels only"));
   const bool all = options.names.empty();
   if (all) {
     for (const auto& lab : registered<LabEntry>()) labIds.push_back(lab.id);
@@ -243,6 +282,12 @@ int bench(const BenchOptions& options) {
   std::string text = (*device)->summary().name + "\n";
   int code = 0;
   try {
+    if (options.choose) {
+      Table table;
+      const auto chosen = chooseVariants(*device, kernelIds, table);
+      if (!chosen) return fail(chosen.error());
+      return options.json ? printJson(*chosen) : print(text + table.text(2));
+    }
     ProgressLine line;
     line.show(tr("measuring the ceilings"));
     auto ceilings = kernels::measureCeilings(*device);

@@ -219,6 +219,7 @@ int run(int& argc, char** argv, const OpenWindow& openWindow) {
   auto* benchCommand = command("bench", tr("Measure the device, the kernels, the labs and the registered jobs"));
   benchCommand->add_option("names", benchOptions.names, tr("Kernels, labs or jobs (default: all)"))->type_name("NAME");
   benchCommand->add_option("--against", benchOptions.against, tr("Compare with an earlier run's --json"))->type_name("FILE");
+  benchCommand->add_flag("--choose", benchOptions.choose, tr("Time the scalar and the subgroup build of every kernel and use the faster one on this device from now on"));
   benchCommand->add_option("--set", benchOptions.sets, tr("A parameter's value for the labs that have it"))
       ->type_name("ID=VALUE")
       ->allow_extra_args(false);

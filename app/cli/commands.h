@@ -80,6 +80,7 @@ struct BenchOptions {
   std::vector<std::string> names;
   std::vector<std::string> sets;
   std::string against;  // an earlier run's --json to compare with
+  bool choose = false;  // time the variants of every kernel and keep the fastest for this device
   gpu::DeviceOptions device;
   bool json = false;
 };

@@ -117,8 +117,8 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
          problem.maskRow,
          0};
   // On matrices rows of up to 64 columns; wider ones go the way of a GPU without them.
-  const auto matrix = width4 <= 16 && valueWidth4 <= 16 ? runsMatrix(stream.device(), options.variant) : std::nullopt;
-  const bool scalar = !matrix && runsScalar(stream.device(), options.variant);
+  const auto matrix = width4 <= 16 && valueWidth4 <= 16 ? runsMatrix(stream.device(), "attention", options.variant) : std::nullopt;
+  const bool scalar = !matrix && runsScalar(stream.device(), "attention", options.variant);
   if (!scalar && width4 > 64)
     throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
   if (scalar) requireIterations(stream.device(), "attention", std::int64_t{problem.keys} / 8 * (width4 > 16 ? 1 + width4 : 1));
@@ -179,7 +179,7 @@ AttentionGradients attentionGradient(gpu::Stream& stream, const Tensor& gradient
     return {fill(stream, q.shape(), 0.0f), fill(stream, k.shape(), 0.0f), fill(stream, v.shape(), 0.0f)};
   }
   const std::uint32_t width4 = tilesFor(problem.width, 4), valueWidth4 = tilesFor(problem.valueWidth, 4);
-  if (!runsScalar(stream.device(), options.variant) || width4 > 16 || valueWidth4 > 16) {
+  if (!runsScalar(stream.device(), "attention_gradient", options.variant) || width4 > 16 || valueWidth4 > 16) {
     return gradientsByProducts(stream, gradient, q, k, v, result.statistics, problem, options);
   }
   const std::int64_t longest = std::max<std::int64_t>(problem.keys, std::int64_t{problem.queries} * (problem.heads / problem.keyHeads));
@@ -486,7 +486,7 @@ std::vector<CheckCase> gradientChecks(gpu::Device&) {
 
 std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
-  const std::string variant(variantWithMatrix(device));
+  const std::string variant(variantWithMatrix(device, "attention"));
   for (const std::int64_t n : {197, 512, 1024}) {
     constexpr std::int64_t H = 12, d = 64;
     BenchCase bench;
@@ -515,7 +515,7 @@ std::vector<BenchCase> gradientBenches(gpu::Device& device) {
   for (const auto& [heads, n, d] : {Size{256, 64, 32}, Size{12, 197, 64}, Size{12, 512, 64}}) {
     BenchCase bench;
     bench.shape = std::to_string(heads) + " heads, n " + std::to_string(n) + ", d " + std::to_string(d);
-    bench.variant = std::string(variantFor(device));
+    bench.variant = std::string(variantFor(device, "attention_gradient"));
     bench.flops = 14.0 * static_cast<double>(heads * n * n * d);  // seven products: the scores and their gradients twice
     bench.bytes = 28.0 * static_cast<double>(heads * n * d);
     bench.computeBound = true;

@@ -18,7 +18,7 @@ Tensor factor(gpu::Stream& stream, const Tensor& a, std::string_view variant) {
   requireFactorisable("cholesky", n);
   Tensor result(a.shape());
   if (a.empty()) return result;
-  const bool plain = runsScalar(stream.device(), variant);
+  const bool plain = runsScalar(stream.device(), "cholesky", variant);
   const std::array<std::uint32_t, 2> push{static_cast<std::uint32_t>(matrices), static_cast<std::uint32_t>(n)};
   stream.dispatch(plain ? "kernels/cholesky" : "kernels/cholesky@wide",
                   {{a.device(stream), gpu::Access::read}, {result.deviceForWriting(stream), gpu::Access::readWrite}}, push,
@@ -28,7 +28,7 @@ Tensor factor(gpu::Stream& stream, const Tensor& a, std::string_view variant) {
 
 }  // namespace
 
-Tensor cholesky(gpu::Stream& stream, const Tensor& a) { return factor(stream, a, variantFor(stream.device())); }
+Tensor cholesky(gpu::Stream& stream, const Tensor& a) { return factor(stream, a, variantFor(stream.device(), "cholesky")); }
 
 Doubles choleskyReference(const Doubles& a) {
   Doubles result(a.shape);
@@ -119,7 +119,7 @@ std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
   for (const auto& [matrices, n] : {std::pair<std::int64_t, std::int64_t>{512, 8}, {64, 32}, {4, 128}}) {
     const Shape shape{matrices, n, n};
-    cases.push_back({shape.toString(), std::string(variantFor(device)), static_cast<double>(matrices * n * n * n) / 3,
+    cases.push_back({shape.toString(), std::string(variantFor(device, "cholesky")), static_cast<double>(matrices * n * n * n) / 3,
                      8.0 * static_cast<double>(shape.count()), true, [shape](gpu::Stream& stream) {
                        const Tensor a = positiveDefinite(shape, 41);
                        a.device(stream);

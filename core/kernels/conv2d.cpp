@@ -7,6 +7,7 @@
 #include "core/kernels/correlation.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/fill.h"
+#include "core/kernels/kernel.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/permute.h"
 #include "core/kernels/reduce.h"
@@ -73,6 +74,7 @@ Correlation phaseOf(const ConvGeometry& g, const std::array<std::int64_t, 2>& r)
 // dL/dx of a convolution, or with a bias a transposed convolution.
 Tensor correlateBack(gpu::Stream& stream, const Tensor& gradient, const Tensor& weight, const Tensor& bias, const ConvGeometry& g,
                      std::string_view variant) {
+  variant = variantWithMatrix(stream.device(), "conv2d_input_gradient", variant);
   const auto [sy, sx] = g.stride;
   const bool phases = sy * sx > 1 && g.dilation[0] == 1 && g.dilation[1] == 1 && sy <= g.kh && sx <= g.kw;  // every pixel has a tap
   Tensor result(g.inputShape());

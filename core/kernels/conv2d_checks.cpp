@@ -130,7 +130,7 @@ std::vector<CheckCase> transposeChecks(gpu::Device& device) {
 
 using Call = std::function<void(gpu::Stream&, const Tensor& x, const Tensor& weight, const Tensor& gradient, const Conv2dOptions&)>;
 
-std::vector<BenchCase> benchesOf(gpu::Device& device, const Call& call) {
+std::vector<BenchCase> benchesOf(gpu::Device& device, std::string_view kernel, const Call& call) {
   const std::vector<Case> list{
       {Shape{8, 32, 32, 32}, Shape{32, 32, 3, 3}, {1, 1}, {1, 1}},  {Shape{8, 64, 64, 64}, Shape{64, 64, 3, 3}, {1, 1}, {1, 1}},
       {Shape{8, 64, 64, 64}, Shape{128, 64, 3, 3}, {2, 2}, {1, 1}}, {Shape{8, 64, 64, 64}, Shape{64, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 64},
@@ -144,7 +144,7 @@ std::vector<BenchCase> benchesOf(gpu::Device& device, const Call& call) {
     bench.shape = std::to_string(g.N) + "x" + std::to_string(g.C) + "x" + std::to_string(g.H) + "x" + std::to_string(g.W) + " to " +
                   std::to_string(g.O) + ", " + std::to_string(g.kh) + "x" + std::to_string(g.kw) + " stride " +
                   std::to_string(g.stride[0]) + (g.groups > 1 ? " depthwise" : "");
-    bench.variant = std::string(variantWithMatrix(device));
+    bench.variant = std::string(variantWithMatrix(device, kernel));
     bench.flops = 2.0 * static_cast<double>(g.outputShape().count() * g.channels() * g.kh * g.kw);
     bench.bytes = 4.0 * static_cast<double>(c.input.count() + c.weight.count() + g.outputShape().count());
     bench.computeBound = g.groups == 1;
@@ -158,17 +158,22 @@ std::vector<BenchCase> benchesOf(gpu::Device& device, const Call& call) {
 }
 
 std::vector<BenchCase> forwardBenches(gpu::Device& device) {
-  return benchesOf(device, [](gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor&, const Conv2dOptions& options) {
-    conv2d(stream, x, weight, {}, options);
-  });
+  return benchesOf(device, "conv2d",
+                   [](gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor&, const Conv2dOptions& options) {
+                     conv2d(stream, x, weight, {}, options);
+                   });
 }
 std::vector<BenchCase> inputGradientBenches(gpu::Device& device) {
-  return benchesOf(device, [](gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& gradient,
-                              const Conv2dOptions& options) { conv2dInputGradient(stream, gradient, weight, x.shape(), options); });
+  return benchesOf(device, "conv2d_input_gradient",
+                   [](gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& gradient, const Conv2dOptions& options) {
+                     conv2dInputGradient(stream, gradient, weight, x.shape(), options);
+                   });
 }
 std::vector<BenchCase> weightGradientBenches(gpu::Device& device) {
-  return benchesOf(device, [](gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& gradient,
-                              const Conv2dOptions& options) { conv2dWeightGradient(stream, gradient, x, weight.shape(), options); });
+  return benchesOf(device, "conv2d_weight_gradient",
+                   [](gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& gradient, const Conv2dOptions& options) {
+                     conv2dWeightGradient(stream, gradient, x, weight.shape(), options);
+                   });
 }
 
 const Registration<Kernel> forward{

@@ -246,8 +246,8 @@ void correlate(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const
                std::string_view variant) {
   requireRange(stream, result.count(), "a result");
   if (c.N * c.groups * c.rows * c.OH * c.OW == 0) return;
-  const auto matrix = runsMatrix(stream.device(), variant);
-  if (!matrix && runsScalar(stream.device(), variant)) {
+  const auto matrix = runsMatrix(stream.device(), "conv2d", variant);
+  if (!matrix && runsScalar(stream.device(), "conv2d", variant)) {
     correlateScalar(stream, x, weight, bias, c, result);
   } else {
     correlateTiled(stream, x, weight, bias, c, result, matrix);
@@ -259,8 +259,9 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
   const Shape shape{c.groups * c.rows, c.channels, c.kh, c.kw};
   if (shape.count() == 0) return Tensor(shape);
   if (gradient.empty()) return fill(stream, shape, 0.0f);
-  const auto matrix = runsMatrix(stream.device(), variant);
-  const bool scalar = !matrix && runsScalar(stream.device(), variant), depthwise = c.channels == 1 && c.groups > 1;
+  const auto matrix = runsMatrix(stream.device(), "conv2d_weight_gradient", variant);
+  const bool scalar = !matrix && runsScalar(stream.device(), "conv2d_weight_gradient", variant),
+             depthwise = c.channels == 1 && c.groups > 1;
 
   // One part per image keeps the chains of sums short, unless the partial results become large. On CPU devices a part must also not be
   // longer than a loop may be; large images are cut into lines.

@@ -46,8 +46,9 @@ std::uint32_t channelMode(const NormRows& r) { return r.width == 1 && r.groups =
 
 // dx, and gradient * xHat when there is a gain.
 std::pair<Tensor, Tensor> runGradient(gpu::Stream& stream, const char* name, const Tensor& gradient, const Tensor& x, const Tensor& gain,
-                                      const NormRows& r, std::string_view variant) {
+                                      const NormRows& r, std::string_view kernel, std::string_view variant) {
   Tensor dx(x.shape()), product(gain.empty() ? Shape{1} : x.shape());
+  if (variant.empty()) variant = variantFor(stream.device(), kernel);
   const RowPlan plan = planRows(stream.device(), "norm_gradient", variant, r.rows, r.n, false);
   requireIterations(stream.device(), name, plan.iterations / 7 * 8);  // one walk more than the plan counts
   stream.dispatch(
@@ -115,7 +116,9 @@ NormGradients groupNormGradient(gpu::Stream& stream, const Tensor& gradient, con
   };
   Tensor product(x.shape());
   result.input = product;
-  if (!x.empty()) std::tie(result.input, product) = runGradient(stream, "groupNormGradient", gradient, x, options.gain, r, options.variant);
+  if (!x.empty())
+    std::tie(result.input, product) =
+        runGradient(stream, "groupNormGradient", gradient, x, options.gain, r, "group_norm_gradient", options.variant);
   if (!options.gain.empty()) result.gain = overChannels(product);
   if (!options.shift.empty()) result.shift = overChannels(gradient);
   return result;
@@ -129,7 +132,9 @@ NormGradients layerNormGradient(gpu::Stream& stream, const Tensor& gradient, con
   const Shape rows{r.rows, r.n};
   Tensor product(x.shape());
   result.input = product;
-  if (!x.empty()) std::tie(result.input, product) = runGradient(stream, "layerNormGradient", gradient, x, options.gain, r, options.variant);
+  if (!x.empty())
+    std::tie(result.input, product) =
+        runGradient(stream, "layerNormGradient", gradient, x, options.gain, r, "layer_norm_gradient", options.variant);
   if (!options.gain.empty()) result.gain = reduce(stream, product.reshaped(rows), 0, Reduction::sum, options.variant);
   if (!options.shift.empty()) result.shift = reduce(stream, gradient.reshaped(rows), 0, Reduction::sum, options.variant);
   return result;
@@ -259,8 +264,8 @@ std::vector<CheckCase> groupGradientChecks(gpu::Device&) {
 std::vector<CheckCase> layerGradientChecks(gpu::Device&) {
   std::vector<CheckCase> cases;
   for (const char* variant : {"scalar", "subgroup"}) {
-    for (const Shape& shape : {Shape{5, 33}, Shape{1, 1}, Shape{2, 3, 64}, Shape{9, 1023}, Shape{4, 2048}, Shape{0, 4},
-                               Shape{70, 8}, Shape{130, 96}, Shape{129, 99}}) {
+    for (const Shape& shape : {Shape{5, 33}, Shape{1, 1}, Shape{2, 3, 64}, Shape{9, 1023}, Shape{4, 2048}, Shape{0, 4}, Shape{70, 8},
+                               Shape{130, 96}, Shape{129, 99}}) {
       for (const bool rms : {false, true}) {
         cases.push_back(
             {std::string(variant) + (rms ? " root mean square " : " ") + shape.toString(), gradientTolerance, [=](gpu::Stream& s) {
@@ -283,8 +288,8 @@ std::vector<BenchCase> groupBenches(gpu::Device& device, bool gradient) {
   std::vector<BenchCase> cases;
   for (const Shape& shape : {Shape{8, 32, 16, 16}, Shape{8, 64, 32, 32}, Shape{8, 64, 64, 64}}) {
     const double count = static_cast<double>(shape.count());
-    cases.push_back({shape.toString() + " groups 8", std::string(variantFor(device)), 8 * count, (gradient ? 16 : 8) * count, false,
-                     [shape, gradient](gpu::Stream&) {
+    cases.push_back({shape.toString() + " groups 8", std::string(variantFor(device, gradient ? "group_norm_gradient" : "group_norm")),
+                     8 * count, (gradient ? 16 : 8) * count, false, [shape, gradient](gpu::Stream&) {
                        const Tensor x = random(shape, 242, -1, 1), g = random(shape, 243, -1, 1);
                        GroupNormOptions options;
                        options.gain = random(Shape{shape[1]}, 244, 0.5, 2), options.shift = random(Shape{shape[1]}, 245, -1, 1);
@@ -305,12 +310,13 @@ std::vector<BenchCase> layerGradientBenches(gpu::Device& device) {
   std::vector<BenchCase> cases;
   for (const Shape& shape : {Shape{64, 256}, Shape{1024, 768}, Shape{4096, 1024}}) {
     const double count = static_cast<double>(shape.count());
-    cases.push_back({shape.toString(), std::string(variantFor(device)), 12 * count, 16 * count, false, [shape](gpu::Stream&) {
-                       const Tensor x = random(shape, 246, -1, 1), g = random(shape, 247, -1, 1);
-                       LayerNormOptions options;
-                       options.gain = random(Shape{shape[-1]}, 248, 0.5, 2), options.shift = random(Shape{shape[-1]}, 249, -1, 1);
-                       return [=](gpu::Stream& s) { layerNormGradient(s, g, x, options); };
-                     }});
+    cases.push_back(
+        {shape.toString(), std::string(variantFor(device, "layer_norm_gradient")), 12 * count, 16 * count, false, [shape](gpu::Stream&) {
+           const Tensor x = random(shape, 246, -1, 1), g = random(shape, 247, -1, 1);
+           LayerNormOptions options;
+           options.gain = random(Shape{shape[-1]}, 248, 0.5, 2), options.shift = random(Shape{shape[-1]}, 249, -1, 1);
+           return [=](gpu::Stream& s) { layerNormGradient(s, g, x, options); };
+         }});
   }
   return cases;
 }

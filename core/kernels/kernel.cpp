@@ -8,6 +8,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/kernels/variant_choice.h"
+
 namespace orrery::kernels {
 
 namespace {
@@ -19,24 +21,25 @@ std::string_view asked() {
 
 }  // namespace
 
-std::string_view variantFor(const gpu::Device& device) {
+std::string_view variantFor(const gpu::Device& device, std::string_view kernel) {
   if (!asked().empty() && asked() != "matrix") return asked();
+  if (const std::string_view chosen = chosenVariant(device, kernel); !chosen.empty()) return chosen;
   return device.isCpu() || device.subgroupSize() < 2 ? "scalar" : "subgroup";
 }
 
-std::string_view variantWithMatrix(gpu::Device& device, std::string_view variant) {
+std::string_view variantWithMatrix(gpu::Device& device, std::string_view kernel, std::string_view variant) {
   if ((variant.empty() ? asked() : variant) == "matrix" && gpu::matrixShape(device)) return "matrix";
-  return variant.empty() || variant == "matrix" ? variantFor(device) : variant;
+  return variant.empty() || variant == "matrix" ? variantFor(device, kernel) : variant;
 }
 
-std::optional<gpu::MatrixShape> runsMatrix(gpu::Device& device, std::string_view variant) {
-  return variantWithMatrix(device, variant) == "matrix" ? gpu::matrixShape(device) : std::nullopt;
+std::optional<gpu::MatrixShape> runsMatrix(gpu::Device& device, std::string_view kernel, std::string_view variant) {
+  return variantWithMatrix(device, kernel, variant) == "matrix" ? gpu::matrixShape(device) : std::nullopt;
 }
 
 bool eightLanesExchange(const gpu::Device& device) { return device.subgroupSize() >= 8; }
 
-bool runsScalar(const gpu::Device& device, std::string_view variant) {
-  return (variant.empty() || variant == "matrix" ? variantFor(device) : variant) == "scalar" && eightLanesExchange(device);
+bool runsScalar(const gpu::Device& device, std::string_view kernel, std::string_view variant) {
+  return (variant.empty() || variant == "matrix" ? variantFor(device, kernel) : variant) == "scalar" && eightLanesExchange(device);
 }
 
 std::int64_t mostIterations(const gpu::Device& device) { return device.isCpu() ? 65'000 : std::numeric_limits<std::int64_t>::max(); }

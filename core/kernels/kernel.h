@@ -39,23 +39,23 @@ struct Kernel {
   std::vector<BenchCase> (*benches)(gpu::Device&);  // may be null
 };
 
-// Which variant a kernel with several runs on this device: "scalar" on CPU devices, "subgroup" on GPUs; ORRERY_VARIANT overrides. "matrix",
-// which few kernels have, leaves the others as they are.
-std::string_view variantFor(const gpu::Device& device);
+// Which variant of a kernel with several runs on this device: the one that ORRERY_VARIANT asks for, else the one that was timed and chosen
+// (variant_choice.h), else "scalar" on CPU devices and "subgroup" on GPUs. "matrix", which few kernels have, leaves the others as they are.
+std::string_view variantFor(const gpu::Device& device, std::string_view kernel);
 
 // The variant of a kernel that has "matrix" as well: that one where it was asked for, by `variant` or ORRERY_VARIANT, and the device has
 // cooperative matrices. It is never taken unasked, since it rounds what it multiplies to f16 (11 bits; beyond 65,504 infinite).
-std::string_view variantWithMatrix(gpu::Device& device, std::string_view variant = {});
+std::string_view variantWithMatrix(gpu::Device& device, std::string_view kernel, std::string_view variant = {});
 
 // The matrices that such a kernel runs on; none when it runs another variant.
-std::optional<gpu::MatrixShape> runsMatrix(gpu::Device& device, std::string_view variant);
+std::optional<gpu::MatrixShape> runsMatrix(gpu::Device& device, std::string_view kernel, std::string_view variant);
 
 // Whether a workgroup of 8 lies in one subgroup, so that its lanes can exchange values by shuffles. False for lavapipe with 128-bit vectors
 // (no AVX): kernels built on such an exchange then run their shared-memory variant.
 bool eightLanesExchange(const gpu::Device& device);
 
-// Whether a kernel asked for `variant` (empty: variantFor(device)) runs the `scalar` one that is built on that exchange.
-bool runsScalar(const gpu::Device& device, std::string_view variant);
+// Whether a kernel asked for `variant` (empty: variantFor) runs the `scalar` one that is built on that exchange.
+bool runsScalar(const gpu::Device& device, std::string_view kernel, std::string_view variant);
 
 // Loop iterations one invocation may make: lavapipe ends all loops of an invocation after 65,535 without a word.
 std::int64_t mostIterations(const gpu::Device& device);

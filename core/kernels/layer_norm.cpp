@@ -95,7 +95,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
 
 std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
-  const std::string variant(variantFor(device));
+  const std::string variant(variantFor(device, "layer_norm"));
   for (const auto& [rows, n] : {std::pair<std::int64_t, std::int64_t>{64, 256}, {1024, 768}, {4096, 1024}}) {
     BenchCase bench;
     bench.shape = std::to_string(rows) + "x" + std::to_string(n);

@@ -25,7 +25,7 @@ Lu factor(gpu::Stream& stream, const Tensor& a, std::string_view variant) {
   const Shape each(std::move(batch));
   if (a.empty()) return {Tensor(a.shape()), Tensor(Shape(rows), DType::u32), fill(stream, each, 1.0f), fill(stream, each, 0.0f)};
   Lu result{Tensor(a.shape()), Tensor(Shape(rows), DType::u32), Tensor(each), Tensor(each)};
-  const bool plain = runsScalar(stream.device(), variant);
+  const bool plain = runsScalar(stream.device(), "lu", variant);
   const std::array<std::uint32_t, 2> push{static_cast<std::uint32_t>(matrices), static_cast<std::uint32_t>(n)};
   stream.dispatch(plain ? "kernels/lu" : "kernels/lu@wide",
                   {{a.device(stream), gpu::Access::read},
@@ -39,7 +39,7 @@ Lu factor(gpu::Stream& stream, const Tensor& a, std::string_view variant) {
 
 }  // namespace
 
-Lu lu(gpu::Stream& stream, const Tensor& a) { return factor(stream, a, variantFor(stream.device())); }
+Lu lu(gpu::Stream& stream, const Tensor& a) { return factor(stream, a, variantFor(stream.device(), "lu")); }
 
 namespace {
 
@@ -218,7 +218,7 @@ std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
   for (const auto& [matrices, n] : {std::pair<std::int64_t, std::int64_t>{512, 8}, {64, 32}, {4, 128}}) {
     const Shape shape{matrices, n, n};
-    cases.push_back({shape.toString(), std::string(variantFor(device)), 2 * static_cast<double>(matrices * n * n * n) / 3,
+    cases.push_back({shape.toString(), std::string(variantFor(device, "lu")), 2 * static_cast<double>(matrices * n * n * n) / 3,
                      8.0 * static_cast<double>(shape.count()), true, [shape](gpu::Stream& stream) {
                        const Tensor a = shuffledDiagonal(shape, 51);
                        a.device(stream);

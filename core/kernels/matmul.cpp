@@ -209,8 +209,8 @@ Tensor matmul(gpu::Stream& stream, const Tensor& a, const Tensor& b, const Matmu
   if (plan.batches > 65535 || result.bytes() > stream.device().maxBufferRange()) {
     throw std::length_error("matmul: a result of " + plan.result.toString() + " is more than this device can bind at once");
   }
-  const auto matrix = runsMatrix(stream.device(), options.variant);
-  if (!matrix && runsScalar(stream.device(), options.variant)) {
+  const auto matrix = runsMatrix(stream.device(), "matmul", options.variant);
+  if (!matrix && runsScalar(stream.device(), "matmul", options.variant)) {
     recordScalar(stream, a, b, options, plan, result);
   } else {
     recordTiled(stream, a, b, options, plan, result, matrix);
@@ -353,7 +353,7 @@ std::vector<CheckCase> checks(gpu::Device& device) {
 
 std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
-  const std::string variant(variantWithMatrix(device));
+  const std::string variant(variantWithMatrix(device, "matmul"));
   for (const std::int64_t n : {256, 512, 1024}) {
     BenchCase bench;
     bench.shape = std::to_string(n) + "x" + std::to_string(n) + "x" + std::to_string(n);

@@ -146,7 +146,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
 
 std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
-  const std::string variant(variantFor(device));
+  const std::string variant(variantFor(device, "reduce"));
   for (const std::int64_t n : {std::int64_t{1} << 16, std::int64_t{1} << 20, std::int64_t{1} << 22}) {
     BenchCase bench;
     bench.shape = std::to_string(n) + " sum";

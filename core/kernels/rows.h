@@ -23,7 +23,7 @@ struct RowPlan {
 // `rows` rows of `n` elements (mode column: `rows` counts columns). Short rows are walked by one invocation each, long ones by a group.
 inline RowPlan planRows(const gpu::Device& device, std::string_view kernel, std::string_view variant, std::int64_t rows, std::int64_t n,
                         bool columns) {
-  const bool scalar = runsScalar(device, variant);
+  const bool scalar = runsScalar(device, kernel, variant);
   const std::int64_t lanes = scalar ? 8 : 256;
   RowPlan plan;
   plan.shader = "kernels/" + std::string(kernel) + (scalar ? "" : "@wide");

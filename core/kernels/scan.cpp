@@ -13,7 +13,7 @@ Tensor scan(gpu::Stream& stream, const Tensor& x, ScanKind kind, std::string_vie
   assert(x.dtype() == DType::f32 || x.dtype() == DType::u32);
   Tensor result(x.shape(), x.dtype());
   if (x.empty()) return result;
-  const bool subgroup = (variant.empty() ? variantFor(stream.device()) : variant) == "subgroup";
+  const bool subgroup = (variant.empty() ? variantFor(stream.device(), "scan") : variant) == "subgroup";
   const auto n = static_cast<std::uint32_t>(x.shape().rank() == 0 ? 1 : x.shape()[-1]);
   const auto rows = static_cast<std::uint32_t>(x.count() / n);
   // A lane adds up at most 16384 block sums: lavapipe silently ends loops after 65535 iterations.
@@ -89,7 +89,7 @@ std::vector<BenchCase> benches(gpu::Device& device) {
   for (const std::int64_t count : {std::int64_t{1} << 14, std::int64_t{1} << 18, std::int64_t{1} << 22}) {
     // Reads twice, writes once.
     cases.push_back(
-        {std::to_string(count), std::string(variantFor(device)), 0, 12.0 * static_cast<double>(count), false, [count](gpu::Stream& stream) {
+        {std::to_string(count), std::string(variantFor(device, "scan")), 0, 12.0 * static_cast<double>(count), false, [count](gpu::Stream& stream) {
            const Tensor x = Tensor::from(Shape{count}, testFloats(count, 1, -1, 1));
            x.device(stream);
            return [x](gpu::Stream& s) { scan(s, x, ScanKind::inclusive); };

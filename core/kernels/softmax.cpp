@@ -161,7 +161,7 @@ std::vector<CheckCase> checks(gpu::Device&) {
 
 std::vector<BenchCase> benches(gpu::Device& device) {
   std::vector<BenchCase> cases;
-  const std::string variant(variantFor(device));
+  const std::string variant(variantFor(device, "softmax"));
   for (const std::int64_t n : {256, 1024, 2048}) {
     BenchCase bench;
     bench.shape = std::to_string(n) + "x" + std::to_string(n);

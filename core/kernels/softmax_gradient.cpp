@@ -80,7 +80,7 @@ std::vector<BenchCase> benches(gpu::Device& device) {
   for (const std::int64_t n : {256, 1024, 2048}) {
     const double count = static_cast<double>(n * n);
     cases.push_back(
-        {std::to_string(n) + "x" + std::to_string(n), std::string(variantFor(device)), 5 * count, 12 * count, false, [n](gpu::Stream&) {
+        {std::to_string(n) + "x" + std::to_string(n), std::string(variantFor(device, "softmax_gradient")), 5 * count, 12 * count, false, [n](gpu::Stream&) {
            const Tensor y = Tensor::from(Shape{n, n}, testFloats(n * n, 223, 0, 1)),
                         g = Tensor::from(Shape{n, n}, testFloats(n * n, 224, -1, 1));
            return [y, g](gpu::Stream& s) { softmaxGradient(s, g, y); };

@@ -21,7 +21,7 @@ Sorted run(gpu::Stream& stream, const Tensor& keys, const Tensor* payload, std::
   assert(payload == nullptr || (payload->dtype() == DType::u32 && payload->shape() == keys.shape()));
   Sorted result{Tensor(keys.shape(), keys.dtype()), Tensor(keys.shape(), DType::u32)};
   if (keys.empty()) return result;
-  if (variant.empty()) variant = variantFor(stream.device());
+  if (variant.empty()) variant = variantFor(stream.device(), "sort");
   const bool subgroup = variant == "subgroup";
   const auto n = static_cast<std::uint32_t>(keys.shape().rank() == 0 ? 1 : keys.shape()[-1]);
   const auto rows = static_cast<std::uint32_t>(keys.count() / n);
@@ -149,8 +149,8 @@ std::vector<BenchCase> benches(gpu::Device& device) {
   for (const auto& [rows, n] : {std::pair<std::int64_t, std::int64_t>{64, 4096}, {1, 1 << 18}, {1, 1 << 21}}) {
     const Shape shape{rows, n};
     // Four digits, each reads the keys twice and the payload once and writes both.
-    cases.push_back({shape.toString() + " f32", std::string(variantFor(device)), 0, 4 * 20.0 * static_cast<double>(shape.count()), false,
-                     [shape](gpu::Stream& stream) {
+    cases.push_back({shape.toString() + " f32", std::string(variantFor(device, "sort")), 0, 4 * 20.0 * static_cast<double>(shape.count()),
+                     false, [shape](gpu::Stream& stream) {
                        const Tensor keys = Tensor::from(shape, testFloats(shape.count(), 1, -1, 1));
                        keys.device(stream);
                        return [keys](gpu::Stream& s) { sort(s, keys); };

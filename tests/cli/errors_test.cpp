@@ -39,6 +39,8 @@ TEST_CASE("Wrong use ends with 2 and one sentence that says what would be right"
   checkRefused(runProgram({"render", lab, "--nonsense", "-o", out}), 2, {"--nonsense"});
   checkRefused(runProgram({"bench", "no-such-kernel"}), 2, {"no-such-kernel"});
   checkRefused(runProgram({"bench", "--set", "nothing=1"}), 2, {"nothing"});
+  checkRefused(runProgram({"bench", "--choose", "ddpm"}), 2, {"--choose takes kernels only"});
+  checkRefused(runProgram({"bench", "--choose", "--variant", "scalar"}), 2, {"--choose times the variants itself"});
   checkRefused(runProgram({"labz"}), 2, {"'labz'", "'labs'"});
   checkRefused(runProgram({"--lang", "xx", "labs"}), 2, {"--lang"});
   checkRefused(runProgram({"--device", "-3", "labs"}), 2, {"--device"});

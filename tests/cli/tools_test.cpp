@@ -140,6 +140,21 @@ TEST_CASE("bench compares with an earlier run, and refuses a file that is none")
   checkRefused(runProgram({"bench", "fill", "--against", folder.path("none.json")}), 1, {"none.json"});
 }
 
+TEST_CASE("bench --choose times both builds of a kernel and says which is used from now on") {
+  const auto ran = runProgram({"bench", "--choose", "lu", "--json"});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  const auto kernels = ran.json()["kernels"];
+  REQUIRE(kernels.size() == 1);
+  CHECK(kernels[0]["id"] == "lu");
+  const std::string chosen = kernels[0]["variant"];
+  CHECK((chosen == "scalar" || chosen == "subgroup"));
+  CHECK(kernels[0]["gain"].get<double>() >= 1);
+  const auto again = runProgram({"bench", "lu", "--json"});
+  REQUIRE(again.code == 0);
+  for (const auto& one : again.json()["kernels"]) CHECK(one["variant"] == chosen);
+}
+
 TEST_CASE("bench measures a lab's response and frame rate") {
   const auto ran = runProgram({"bench", "sde-vs-ode", "--json"});
   INFO(ran.err);
