@@ -16,6 +16,7 @@ namespace orrery::app {
 namespace {
 
 constexpr qint64 headBytes = 4096;
+constexpr int asSet = 1'000'000;  // who takes all files goes before who would keep the last of them
 
 QByteArray headOf(const QString& path) {
   QFile file(path);
@@ -37,18 +38,6 @@ std::optional<Expected<SessionFile>> sceneIn(const QString& path) {
     return SessionFile{json["lab"].get<std::string>(), *recipe};
   }
   return std::nullopt;
-}
-
-const Acceptance* bestAcceptance(const LabEntry& lab, const FileReport& report, int* score) {
-  const Acceptance* best = nullptr;
-  *score = 0;
-  for (const Acceptance& acceptance : lab.accepts) {
-    const int value = acceptance.score ? acceptance.score(report) : 0;
-    if (value <= *score) continue;
-    *score = value;
-    best = &acceptance;
-  }
-  return best;
 }
 
 }  // namespace
@@ -77,13 +66,19 @@ DropPlan planFor(const QStringList& paths) {
       return plan;
     }
   }
-  // A lab takes the files when it takes each of them.
+  // A lab takes the files when it takes them as a set, or each of them.
   for (const LabEntry& lab : registered<LabEntry>()) {
     DropTarget target{&lab, nullptr, 0};
+    if (plan.reports.size() > 1) target.acceptance = lab.takesTogether(plan.reports, &target.score);
+    if (target.acceptance) {
+      target.score += asSet;
+      plan.targets.push_back(target);
+      continue;
+    }
     bool all = !plan.reports.empty();
     for (const FileReport& report : plan.reports) {
       int score = 0;
-      const Acceptance* acceptance = bestAcceptance(lab, report, &score);
+      const Acceptance* acceptance = lab.takes(report, &score);
       all = all && acceptance;
       target.score += score;
       if (!target.acceptance) target.acceptance = acceptance;

@@ -110,10 +110,15 @@ void MainWindow::giveFiles(const DropPlan& plan, const DropTarget& target) {
     addLab(std::move(session));
     pane = currentPane();
   }
-  for (std::size_t i = 0; i < plan.reports.size(); ++i) {
-    const QString path = plan.paths[static_cast<qsizetype>(i)];
-    if (auto taken = pane->session().drop(plan.reports[i], path.toStdString()); !taken) return showError(QFileInfo(path).fileName(), taken.error());
-    for (const std::string& note : plan.reports[i].notes) status_->say(QString::fromStdString(note));
+  std::vector<std::string> paths;
+  for (const QString& path : plan.paths) paths.push_back(path.toStdString());
+  if (auto taken = pane->session().drop(plan.reports, paths); !taken) {
+    QStringList names;
+    for (const QString& path : plan.paths) names << QFileInfo(path).fileName();
+    return showError(names.join(", "), taken.error());
+  }
+  for (const FileReport& report : plan.reports) {
+    for (const std::string& note : report.notes) status_->say(QString::fromStdString(note));
   }
   inspector_->refresh();
   refreshActions();

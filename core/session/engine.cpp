@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/stop.h"
 #include "core/base/text.h"
 
 namespace orrery {
@@ -134,7 +135,10 @@ Expected<FilesWritten> Engine::writeFiles(const Values& values, const std::strin
     auto writer = FolderWriter::open(folder);
     if (!writer) return writer.error();
     Context context(*this, values, monitor);
-    if (auto wrote = lab_->writeFiles(context, *writer); !wrote) return wrote.error();
+    StopScope stop([&] { return monitor.cancelled(); });
+    auto wrote = lab_->writeFiles(context, *writer);
+    if (stop.stopped()) wrote = cancelledError();
+    if (!wrote) return wrote.error();
     auto committed = writer->commit();
     if (!committed) return committed.error();
     written = *committed;
@@ -224,8 +228,10 @@ Expected<void> Engine::update(const Values& values, Monitor& monitor) {
   restarting_ = !current_ || !applied_;
   const bool stays = !restarting_ && timeline_.frames > 1 && lab_->keepsTime(context);
   current_ = false;
+  StopScope stop([&] { return monitor.cancelled(); });
   auto done = lab_->update(context);
-  if (done && monitor.cancelled()) done = cancelledError();
+  // Of work that was told to stop nothing is shown, whatever the lab made of its answers.
+  if (stop.stopped() || (done && monitor.cancelled())) done = cancelledError();
   if (!done) {
     // What the failed attempt changed may have left traces in the lab, so it counts as changed until an update succeeds.
     for (const auto& [id, value] : values) {
@@ -249,7 +255,9 @@ Expected<void> Engine::update(const Values& values, Monitor& monitor) {
 
 Expected<bool> Engine::advance(Monitor& monitor) {
   Context context(*this, *applied_, monitor);
+  StopScope stop([&] { return monitor.cancelled(); });
   auto moved = lab_->advance(context);
+  if (stop.stopped()) moved = cancelledError();
   if (!moved) {
     // An advance that failed half way leaves no frame to stand on.
     current_ = false;
@@ -279,9 +287,15 @@ Expected<void> Engine::moveTo(std::int64_t target, Monitor& monitor) {
     if (auto done = update(values, monitor); !done) return done;
   }
 
-  // Replay forward; the same steps from the same state give the same bits.
+  // Replay forward; the same steps from the same state give the same bits. What the update said of itself no longer holds.
   const auto from = frame_;
   int inFlight = 0;
+  const auto say = [&] {
+    if (target - from < 2) return;
+    monitor.progress(static_cast<double>(frame_ - from) / static_cast<double>(target - from),
+                     timeline_.training ? trf("Training up to frame {}", target) : trf("Going to frame {}", target));
+  };
+  say();
   while (frame_ < target) {
     if (monitor.cancelled()) {
       stream_->finish();
@@ -290,10 +304,8 @@ Expected<void> Engine::moveTo(std::int64_t target, Monitor& monitor) {
     const auto moved = advance(monitor);
     if (!moved) return moved.error().code == ErrorCode::cancelled ? cancelledError() : moved.error();
     if (!*moved) break;
-    if (++inFlight % advancesInFlight == 0) {
-      stream_->wait();
-      monitor.progress(static_cast<double>(frame_ - from) / static_cast<double>(target - from), {});
-    }
+    if (++inFlight % advancesInFlight == 0) stream_->wait();
+    say();
     const auto wanted = std::clamp<std::int64_t>(monitor.wantedFrame(target), 0, last);
     if (wanted < frame_) break;
     target = wanted;

@@ -45,6 +45,33 @@ const Parameter* LabEntry::find(std::string_view parameter) const {
   return nullptr;
 }
 
+const Acceptance* LabEntry::takes(const FileReport& report, int* score) const {
+  const Acceptance* best = nullptr;
+  int bestScore = 0;
+  for (const Acceptance& acceptance : accepts) {
+    const int value = acceptance.score ? acceptance.score(report) : 0;
+    if (value > bestScore) best = &acceptance, bestScore = value;
+  }
+  if (score) *score = bestScore;
+  return best;
+}
+
+const Acceptance* LabEntry::takesTogether(std::span<const FileReport> reports, int* score) const {
+  const Acceptance* best = nullptr;
+  int bestScore = 0;
+  for (const Acceptance& acceptance : accepts) {
+    if (acceptance.names.empty() || !acceptance.score) continue;
+    int sum = 0;
+    for (const FileReport& report : reports) {
+      const int value = acceptance.score(report);
+      sum = value > 0 && sum >= 0 ? sum + value : -1;
+    }
+    if (sum > bestScore) best = &acceptance, bestScore = sum;
+  }
+  if (score) *score = bestScore;
+  return best;
+}
+
 Expected<const LabEntry*> findLab(std::string_view id) {
   if (const auto* entry = findRegistered<LabEntry>(id)) return entry;
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,6 +71,7 @@ struct Timeline {
   std::int64_t frames = 0;                  // positions 0..frames-1; 0 or 1 = the lab does not run in time
   std::string unit;                         // "step", "frame"
   double framesPerSecond = 30;              // at speed 1
+  bool training = false;                    // whether to advance is to learn: a long way to a frame is told as training
 };
 
 class Lab {
@@ -120,6 +122,9 @@ struct Acceptance {
   std::string parameter;                    // id of a FileWell parameter
   std::function<int(const FileReport&)> score;
   Values also;                              // parameters set along with it (e.g. source = file)
+  // Id of a Text parameter. Several files of one folder that come together are taken as a set: `parameter` gets their folder, this one
+  // their names, one per line. Empty: one file at a time.
+  std::string names = {};
 };
 
 struct LabEntry {
@@ -136,6 +141,10 @@ struct LabEntry {
 
   std::string wing() const { return id.substr(0, id.find('/')); }
   const Parameter* find(std::string_view parameter) const;
+  // What takes this file, and what takes these files as one set; null: nothing here does. `score` becomes the acceptance's own, of several
+  // files their sum.
+  const Acceptance* takes(const FileReport& report, int* score = nullptr) const;
+  const Acceptance* takesTogether(std::span<const FileReport> reports, int* score = nullptr) const;
 };
 
 // Entry for registration: `static LabEntry T::describe()`.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <filesystem>
 #include <utility>
 
 #include "core/base/text.h"
@@ -186,20 +187,47 @@ std::string Session::redoText() const {
 
 Expected<void> Session::drop(const FileReport& report, const std::string& path) {
   const std::scoped_lock lock(state_->mutex);
-  const Acceptance* best = nullptr;
-  int bestScore = 0;
-  std::string kinds;
-  for (const auto& acceptance : state_->entry.accepts) {
-    kinds += (kinds.empty() ? "" : "; ") + tr(acceptance.kinds);
-    if (const int score = acceptance.score(report); score > bestScore) best = &acceptance, bestScore = score;
-  }
+  const Acceptance* best = state_->entry.takes(report);
   if (!best) {
+    std::string kinds;
+    for (const auto& acceptance : state_->entry.accepts) kinds += (kinds.empty() ? "" : "; ") + tr(acceptance.kinds);
     if (kinds.empty()) return makeError(ErrorCode::unsupported, trf("The lab '{}' takes no files", tr(state_->entry.title)));
     return makeError(ErrorCode::unsupported, trf("This is {}; the lab '{}' takes: {}", report.title, tr(state_->entry.title), kinds));
   }
   Changes changes(best->also.begin(), best->also.end());
   changes.emplace_back(best->parameter, Asset{path, {}});
+  // What was said of other files before does not hold of this one.
+  if (!best->names.empty()) changes.emplace_back(best->names, std::string());
   return state_->change(changes, tr("Open file"), {});
+}
+
+Expected<void> Session::drop(std::span<const FileReport> reports, std::span<const std::string> paths) {
+  namespace fs = std::filesystem;
+  const Acceptance* set = reports.size() > 1 ? state_->entry.takesTogether(reports) : nullptr;
+  if (!set) {
+    for (std::size_t i = 0; i < reports.size(); ++i) {
+      if (auto taken = drop(reports[i], paths[i]); !taken) return taken;
+    }
+    return {};
+  }
+  const fs::path folder = fs::absolute(paths.front()).parent_path();
+  std::string names;
+  for (const std::string& path : paths) {
+    const fs::path file = fs::absolute(path);
+    if (file.parent_path() != folder) {
+      return makeError(ErrorCode::usage, trf("Files taken as a set lie in one folder: expected all of them in {}, found {}; put them together first",
+                                             folder.string(), file.string()));
+    }
+    if (file.filename().string().find('\n') != std::string::npos) {
+      return makeError(ErrorCode::usage, tr("A file's name with a line break cannot stand in a list of names: rename it, or take its folder"));
+    }
+    names += (names.empty() ? "" : "\n") + file.filename().string();
+  }
+  Changes changes(set->also.begin(), set->also.end());
+  changes.emplace_back(set->parameter, Asset{folder.string(), {}});
+  changes.emplace_back(set->names, names);
+  const std::scoped_lock lock(state_->mutex);
+  return state_->change(changes, tr("Open files"), {});
 }
 
 void Session::pointer(PointerEvent event) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,6 +78,8 @@ class Session {
 
   // Files: gives the file to the lab's best acceptance. Error when this lab does not take it.
   Expected<void> drop(const FileReport& report, const std::string& path);
+  // Several at once, one path per report: as one set where the lab takes them as one, otherwise one after another.
+  Expected<void> drop(std::span<const FileReport> reports, std::span<const std::string> paths);
 
   // Pointer actions in the picture; become parameter changes (one undo step per press..release).
   void pointer(PointerEvent event);

@@ -18,6 +18,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto supersedeAfter = std::chrono::milliseconds(100);
 // Under a steady stream of newer values, a picture at least this often.
 constexpr auto longestWithoutPicture = std::chrono::seconds(1);
+// Work that takes longer than this gives way all the same: no picture of it could keep up with a hand, and the newest values are waiting.
+constexpr auto longestHeldOn = std::chrono::seconds(3);
 // The observer hears of progress at most this often.
 constexpr auto progressInterval = std::chrono::milliseconds(50);
 // No screen shows more; beyond, several steps are taken per picture.
@@ -37,9 +39,11 @@ class Session::State::Watch : public Monitor {
   bool cancelled() override {
     if (state_.cancelled) return true;
     const auto now = Clock::now();
-    if (now - began_ < supersedeAfter || now - state_.lastPicture > longestWithoutPicture) return false;
+    if (superseded_) return true;
+    const bool due = now - state_.lastPicture > longestWithoutPicture && now - began_ < longestHeldOn;
+    if (now - began_ < supersedeAfter || due) return false;
     const std::scoped_lock lock(state_.mutex);
-    superseded_ = superseded_ || state_.wanted != state_.attempted;
+    superseded_ = state_.wanted != state_.attempted;
     return superseded_;
   }
 

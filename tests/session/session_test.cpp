@@ -107,6 +107,40 @@ TEST_CASE("A long update is given up for newer values, but pictures keep coming"
   CHECK(test::metric(*session, "steps") == static_cast<double>(value - 1));
 }
 
+TEST_CASE("Work of many seconds gives way to newer values however old the picture is") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  switchboard().updateMilliseconds = 60000;
+  const auto began = std::chrono::steady_clock::now();
+  REQUIRE(session->set("rate", 2.0));
+  REQUIRE(test::eventually([&] { return session->progress().busy && session->progress().what == "counting"; }));
+  // By now a picture is overdue, for which shorter work would be left to finish.
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  switchboard().updateMilliseconds = 0;
+  REQUIRE(session->set("rate", 3.0));
+  REQUIRE(session->wait());
+  CHECK(test::metric(*session, "rate") == 3.0);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(20));
+}
+
+TEST_CASE("A long way to a frame is told as what it is, with its share") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->set("steps", std::int64_t{200}));
+  REQUIRE(session->wait());
+  switchboard().advanceMilliseconds = 10;
+  session->seek(150);
+  REQUIRE(test::eventually([&] {
+    const Progress progress = session->progress();
+    return progress.what == "Going to frame 150" && progress.fraction > 0.05 && progress.fraction < 1;
+  }));
+  switchboard().advanceMilliseconds = 0;
+  REQUIRE(session->wait());
+  // Another frame is on the way when the hand moves on.
+  CHECK(session->picture()->frame == 150);
+}
+
 TEST_CASE("cancel() stops the running update soon and keeps the picture") {
   switchboard().reset();
   auto session = test::openFake();
