@@ -13,7 +13,7 @@ namespace orrery::modelfile {
 namespace {
 
 constexpr int deepest = 32;
-constexpr std::size_t mostNodes = 5'000'000, mostTensors = 1 << 20, mostListed = 1 << 26;
+constexpr std::size_t mostNodes = 5'000'000, mostTensors = 1 << 20, mostListed = 1 << 26, mostProperties = 1024;
 
 Error bad(const char* id, std::string message) { return makeError(ErrorCode::badInput, std::move(message), id); }
 
@@ -59,6 +59,9 @@ class OnnxReader {
         case 8:
           readOpset(message.message());
           break;
+        case 14:
+          readProperty(message.message());
+          break;
         case 25:
           readFunction(message.message());
           break;
@@ -88,6 +91,15 @@ class OnnxReader {
     }
     if (domain == "ai.onnx") domain.clear();  // its long name
     model_.opsets[domain] = version;
+  }
+
+  void readProperty(ProtoMessage message) {
+    std::string key, value;
+    while (message.next()) {
+      if (message.field() == 1) key = message.text();
+      if (message.field() == 2) value = message.text();
+    }
+    if (model_.metadata.size() < mostProperties) model_.metadata.emplace(std::move(key), std::move(value));
   }
 
   // `outermost`: what is inside of branches and loops is walked, so that damage there is seen, and not kept.

@@ -72,6 +72,7 @@ struct OnnxModel {
   std::vector<OnnxPort> inputs, outputs;  // inputs that are no weights
   std::vector<std::string> functions;     // "domain.name" of operators that the model brings itself
   std::vector<std::string> notes;
+  std::map<std::string, std::string> metadata;  // metadata_props, as the exporter wrote them
 
   // Error: not ONNX, damaged, truncated, a name made twice or never, a cycle; says where and what. A weight that cannot be read is no error
   // here, see OnnxTensor::problem.

@@ -74,6 +74,14 @@ inline std::string onnxInteger(const std::string& name, std::int64_t value) {
     p.add_int32(20, 2);
   });
 }
+// Attribute "pads" of a 2-D operator: so many on every side. AttributeProto: name = 1, ints = 8, type = 20 (7: INTS).
+inline std::string onnxPads(std::int64_t pad) {
+  return message([&](Proto& p) {
+    p.add_string(1, "pads");
+    for (int i = 0; i < 4; ++i) p.add_int64(8, pad);
+    p.add_int32(20, 7);
+  });
+}
 
 // ValueInfoProto of a tensor: an extent below 0 is the batch, by name.
 inline std::string onnxPort(const std::string& name, const std::vector<std::int64_t>& shape, std::int32_t type = 1) {
@@ -110,15 +118,55 @@ inline std::string onnxGraph(const OnnxParts& parts) {
     for (const auto& o : parts.outputs) p.add_message(12, o);
   });
 }
-// ModelProto: ir_version = 1, producer_name = 2, graph = 7, opset_import = 8, functions = 25.
-inline std::string onnxModel(const OnnxParts& parts, std::int64_t opset = 17, const std::vector<std::string>& functions = {}) {
+// ModelProto: ir_version = 1, producer_name = 2, graph = 7, opset_import = 8, metadata_props = 14, functions = 25.
+inline std::string onnxModel(const OnnxParts& parts, std::int64_t opset = 17, const std::vector<std::string>& functions = {},
+                             const std::vector<std::pair<std::string, std::string>>& properties = {}) {
   return message([&](Proto& p) {
     p.add_int64(1, 8);
     p.add_string(2, "test");
     p.add_message(7, onnxGraph(parts));
     if (opset != 0) p.add_message(8, message([&](Proto& set) { set.add_int64(2, opset); }));
+    for (const auto& [key, value] : properties) {
+      p.add_message(14, message([&](Proto& entry) {
+                      entry.add_string(1, key);
+                      entry.add_string(2, value);
+                    }));
+    }
     for (const auto& f : functions) p.add_message(25, f);
   });
+}
+
+inline std::string onnxWholes(const std::string& name, const std::vector<std::int64_t>& values) {
+  return onnxTensor(name, {static_cast<std::int64_t>(values.size())},
+                    std::string(reinterpret_cast<const char*>(values.data()), 8 * values.size()), 7);
+}
+
+// A denoiser of grey pictures of side 8 that knows one picture per class, whatever x and the time: y = table[class], [classes, 64]. `label`:
+// its third input, class numbers or one-hot rows [.., K].
+inline std::string onnxClassPictures(const std::vector<float>& table, const std::string& x, const std::string& time, const std::string& label,
+                                     const std::vector<std::pair<std::string, std::string>>& properties = {}, const char* timeName = "t",
+                                     const char* labelName = "label", bool oneHot = false) {
+  std::vector<std::string> nodes;
+  if (oneHot) {
+    nodes.push_back(onnxNode("MatMul", {labelName, "table"}, {"rows"}));
+  } else {
+    nodes.push_back(onnxNode("Reshape", {labelName, "flat"}, {"numbers"}));
+    nodes.push_back(onnxNode("Gather", {"table", "numbers"}, {"rows"}, "lookup"));
+  }
+  nodes.push_back(onnxNode("Reshape", {"rows", "picture"}, {"known"}));
+  nodes.push_back(onnxNode("Mul", {"x", "zero"}, {"none"}));
+  nodes.push_back(onnxNode("Cast", {timeName}, {"real"}, "", {onnxInteger("to", 1)}));
+  nodes.push_back(onnxNode("Reshape", {"real", "tall"}, {"times"}));
+  nodes.push_back(onnxNode("Mul", {"times", "zero"}, {"never"}));
+  nodes.push_back(onnxNode("Add", {"known", "none"}, {"sum"}));
+  nodes.push_back(onnxNode("Add", {"sum", "never"}, {"out"}));
+  return onnxModel({nodes,
+                    {onnxTensor("table", {static_cast<std::int64_t>(table.size()) / 64, 64}, rawFloats(table)),
+                     onnxTensor("zero", {}, rawFloats({0})), onnxWholes("flat", {-1}), onnxWholes("picture", {-1, 1, 8, 8}),
+                     onnxWholes("tall", {-1, 1, 1, 1})},
+                    {x, time, label},
+                    {onnxPort("out", {-1, 1, 8, 8})}},
+                   17, {}, properties);
 }
 
 // y = W [x, t] + b by Gemm over a Concat: the smallest denoiser of points. W [d, d + 1] row by row.

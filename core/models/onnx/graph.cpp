@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "core/base/stop.h"
 #include "core/base/text.h"
 #include "core/models/onnx/operators.h"
 
@@ -20,6 +21,8 @@ namespace {
 constexpr std::uint64_t mostWeights = 1 << 27;  // numbers: half a GiB on the device
 constexpr std::int64_t mostFolded = 1 << 22;    // numbers of a value that is kept from the opening on
 constexpr std::uint64_t mostAlive = 1 << 26;    // numbers of all values of one run at once
+
+constexpr double mostRecorded = 1e9;            // multiply-adds in one submission: 30 ms of a slow device
 
 Error unsupported(std::string message) { return makeError(ErrorCode::unsupported, std::move(message), "E-OX-20"); }
 
@@ -41,6 +44,18 @@ Expected<Value> valueOf(const OnnxModel& model, const OnnxTensor& tensor) {
   auto numbers = model.values(tensor);
   if (!numbers) return numbers.error();
   return Value(Shape(tensor.shape), *std::move(numbers), kindOf(tensor.type));
+}
+
+// Multiply-adds of a node, as far as it matters where to cut: per number that comes out, those a weight's column has.
+double workOf(const OnnxNode& node, const std::vector<const Value*>& operands, const std::vector<Value>& values,
+              const std::vector<std::size_t>& to) {
+  double made = 0;
+  for (const std::size_t slot : to) made += slot < values.size() ? static_cast<double>(values[slot].count()) : 0;
+  const bool product = node.op == "MatMul" || node.op == "Gemm" || node.op == "Conv" || node.op == "ConvTranspose";
+  if (!product || operands.size() < 2 || operands[1] == nullptr || operands[1]->shape.rank() < 2) return made;
+  const Shape& weight = operands[1]->shape;
+  const std::int64_t columns = node.op == "MatMul" ? weight[-1] : node.op == "ConvTranspose" ? weight[1] : weight[0];
+  return made * static_cast<double>(weight.count()) / static_cast<double>(std::max<std::int64_t>(columns, 1));
 }
 
 }  // namespace
@@ -104,6 +119,7 @@ Expected<Graph> Graph::open(const std::string& path) {
   graph.inputs_ = model->inputs;
   graph.outputs_ = model->outputs;
   graph.notes_ = model->notes;
+  graph.metadata_ = model->metadata;
   if (const std::int64_t version = graph.versionFor(""); version < 7 || version > 1000) {
     return unsupported(trf("{} is written for version {} of ONNX's operators; 7 and later are run", shown(path), version));
   }
@@ -181,6 +197,7 @@ Expected<void> Graph::fold() {
       left.push_back(std::move(step));
       continue;
     }
+    if (stopRequested()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
     auto made = runStep(nullptr, step, operands);
     if (!made) return made.error();
     const bool small = std::all_of(made->begin(), made->end(), [](const Value& v) { return v.count() <= mostFolded; });
@@ -214,6 +231,24 @@ Expected<void> Graph::fold() {
     }
   }
   return {};
+}
+
+std::optional<std::int64_t> Graph::rowsTakenBy(std::size_t input) const {
+  // The input under other names: what passes its numbers on as they are.
+  std::vector<std::size_t> same{inputSlots_[input]};
+  const auto isSame = [&](std::size_t slot) { return std::find(same.begin(), same.end(), slot) != same.end(); };
+  static constexpr std::string_view passing[] = {"Cast", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Flatten"};
+  for (const Step& step : steps_) {
+    if (step.from.empty()) continue;
+    if (step.node.op == "Gather" && step.from.size() > 1 && isSame(step.from[1]) && step.from[0] != nowhere && known_[step.from[0]]) {
+      const auto* axis = step.node.attribute("axis");
+      const Shape& table = constants_[step.from[0]].shape;
+      if (table.rank() > 0 && (axis == nullptr || axis->integer == 0)) return table[0];
+    }
+    const bool passes = std::find(std::begin(passing), std::end(passing), step.node.op) != std::end(passing);
+    if (passes && isSame(step.from[0]) && !step.to.empty()) same.push_back(step.to[0]);
+  }
+  return std::nullopt;
 }
 
 // A value goes after the last node that takes it.
@@ -256,7 +291,9 @@ Expected<std::vector<Value>> Graph::run(gpu::Stream* stream, const std::vector<V
   std::vector<Value> values(constants_.size());
   for (std::size_t i = 0; i < inputs.size() && i < inputSlots_.size(); ++i) values[inputSlots_[i]] = inputs[i];
   std::uint64_t alive = 0;
+  double recorded = 0;
   for (const Step& step : steps_) {
+    if (stopRequested()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
     std::vector<const Value*> operands;
     for (const std::size_t slot : step.from)
       operands.push_back(slot == nowhere ? nullptr : known_[slot] ? &constants_[slot] : &values[slot]);
@@ -270,6 +307,13 @@ Expected<std::vector<Value>> Graph::run(gpu::Stream* stream, const std::vector<V
     if (alive > mostAlive) {
       return unsupported(trf("{}: at {} more than {} numbers would be kept at once, which is more than is run here", shown(path_),
                              step.node.shownName(), mostAlive));
+    }
+    // Long work goes to the device in pieces, one recorded while another runs: between them it can be given up.
+    if (stream != nullptr) recorded += workOf(step.node, operands, values, step.to);
+    if (recorded > mostRecorded) {
+      stream->wait();
+      stream->submit();
+      recorded = 0;
     }
     for (const std::size_t slot : step.done) {
       const bool made_here = std::find(inputSlots_.begin(), inputSlots_.end(), slot) == inputSlots_.end();

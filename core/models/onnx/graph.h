@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,14 @@ class Graph {
   const std::vector<modelfile::OnnxPort>& outputs() const { return outputs_; }
   std::size_t parameters() const { return parameters_; }
   const std::vector<std::string>& notes() const { return notes_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  // How many rows the table has from which the numbers of an input take theirs (an embedding of classes): those beyond do not exist. None
+  // where no table can be told.
+  std::optional<std::int64_t> rowsTakenBy(std::size_t input) const;
 
   // The outputs for these inputs, in the order of inputs(). `stream` null: everything on the host. May be called from several threads at
-  // once, with a stream each. Error: shapes that do not fit (the node's name), values too large.
+  // once, with a stream each. Between nodes it asks stopRequested() (core/base/stop.h); what takes long is submitted in pieces, so that the
+  // device is never far ahead of that. Error: shapes that do not fit (the node's name), values too large, cancelled.
   Expected<std::vector<Value>> run(gpu::Stream* stream, const std::vector<Value>& inputs) const;
 
  private:
@@ -48,6 +54,7 @@ class Graph {
   std::map<std::string, std::int64_t> opsets_;
   std::vector<modelfile::OnnxPort> inputs_, outputs_;
   std::vector<std::string> notes_;
+  std::map<std::string, std::string> metadata_;
   std::vector<Step> steps_;
   std::vector<Value> constants_;  // by slot; without elements and shape [0] where a run makes the value
   std::vector<bool> known_;
