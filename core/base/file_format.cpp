@@ -132,7 +132,7 @@ Expected<FileReport> inspectFile(const std::string& path, const InspectOptions& 
 
   if (!isFolder && head.empty()) return bad("E-IN-03", trf("'{}' is empty (0 bytes): the copy or download did not finish", shown(path)));
   if (isFolder) {
-    return bad("E-IN-15", trf("'{}' is a folder without detection files: expected VOC Annotations/*.xml, YOLO labels/*.txt or results", shown(path)));
+    return bad("E-IN-15", trf("'{}' is a folder without pictures or detection files: expected PNG, JPEG, VOC Annotations/*.xml, YOLO labels/*.txt or results", shown(path)));
   }
   const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
   if (text[0] == '{' && (text.find("\"error\"") != std::string_view::npos || text.find("\"message\"") != std::string_view::npos)) {

@@ -2,12 +2,14 @@
 
 #include <QTemporaryDir>
 #include <QTextBlock>
+#include <algorithm>
 #include <fstream>
 
 #include "app/inspector/number_row.h"
 #include "app/shell/drop_controller.h"
 #include "app/shell/journal_keeper.h"
 #include "app/shell/notes_dock.h"
+#include "core/data/image.h"
 #include "tests/gui/window_fixture.h"
 
 using namespace orrery;
@@ -132,4 +134,33 @@ TEST_CASE("A damaged or unknown scene is refused with a sentence") {
   plan = planFor({folder.filePath("absent")});
   CHECK_FALSE(plan.possible());
   CHECK(plan.error.has_value());
+}
+
+TEST_CASE("A folder of pictures and several pictures together are offered to the labs that take them as a set") {
+  QTemporaryDir folder;
+  QStringList paths;
+  const std::string picture = encodeRgbPng(std::vector<std::uint8_t>(3 * 12 * 12, 77), 12, 12);
+  for (const char* name : {"a.png", "b.png", "c.png"}) {
+    paths << folder.filePath(name);
+    std::ofstream(paths.back().toStdString(), std::ios::binary) << picture;
+  }
+  const DropPlan whole = planFor({folder.path()});
+  REQUIRE(whole.possible());
+  CHECK(whole.reports.front().counts.at("pictures") == 3);
+  const DropPlan several = planFor(paths);
+  REQUIRE(several.possible());
+  for (const DropPlan* plan : {&whole, &several}) {
+    const auto ddpm = std::find_if(plan->targets.begin(), plan->targets.end(), [](const DropTarget& target) { return target.lab->id == "generative/ddpm"; });
+    REQUIRE(ddpm != plan->targets.end());
+    CHECK(ddpm->acceptance->parameter == "folder");
+    CHECK(plan->sentence("generative/ddpm").contains("a folder of pictures"));
+    // Whoever takes only one of them comes after.
+    CHECK(plan->targets.front().acceptance->names == "files");
+  }
+  // Nothing but text: what it is, and what was expected.
+  QTemporaryDir empty;
+  std::ofstream(empty.filePath("notes.txt").toStdString()) << "words";
+  const DropPlan nothing = planFor({empty.path()});
+  CHECK_FALSE(nothing.possible());
+  CHECK(nothing.error->message.find("without pictures") != std::string::npos);
 }

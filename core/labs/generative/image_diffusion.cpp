@@ -51,10 +51,15 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
     const std::string& set = context.text("set");
     const std::int64_t count = context.integer("memory"), side = context.integer("side");
     const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
-    Expected<KnownPictures> known = set == "patches"  ? patchesKnown(context.file("image").path, side, count, mostColumns, seed)
-                                    : set == "folder" ? folderKnown(context.file("folder").path, side, count, mostColumns)
-                                                      : shapeWorldKnown(static_cast<std::uint32_t>(count), mostColumns,
-                                                                        static_cast<std::uint32_t>(seed % 1000));
+    const Watch watch = [&](double done) {
+      context.progress(done, tr("Reading the pictures"));
+      return !context.cancelled();
+    };
+    Expected<KnownPictures> known =
+        set == "patches"  ? patchesKnown(context.file("image").path, side, count, mostColumns, seed)
+        : set == "folder" ? folderKnown(context.file("folder").path, context.text("files"), side, count, mostColumns, watch)
+        : set == "array"  ? arrayKnown(context.file("array").path, side, count, mostColumns, watch)
+                          : shapeWorldKnown(static_cast<std::uint32_t>(count), mostColumns, static_cast<std::uint32_t>(seed % 1000));
     if (!known) return known.error();
     LocalWindow window;
     if (kind == "local") window = {context.integer("window-far"), context.integer("window-near")};
@@ -67,7 +72,8 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
                                           "from pictures and a time, or choose perfect or local memory as the denoiser"));
   }
   const models::DitStated stated{statedNetwork(context), context.integer("heads")};
-  auto opened = networkDenoiser(context.stream(), path, stated);
+  const std::int64_t none = context.integer("null-class");
+  auto opened = networkDenoiser(context.stream(), path, stated, none >= 0 ? std::optional(none) : std::nullopt);
   if (!opened) return opened.error();
   denoiser_ = *std::move(opened);
   return {};
@@ -98,6 +104,13 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
   const std::int64_t label = context.integer("label");
   if (file && classes > 0 && label >= static_cast<std::int64_t>(classes)) {
     return makeError(ErrorCode::usage, trf("Class number {} is beyond the network's {} classes (0 to {})", label, classes, classes - 1));
+  }
+  if (file && label < 0 && denoiser_->alwaysClass) {
+    return makeError(ErrorCode::usage, tr("This network must be told a class and which one means none is not known: choose a class number from 0, "
+                                          "or state its null class"));
+  }
+  if (experiment_ == "guidance" && !denoiser_->noGuidance.empty()) {
+    return makeError(ErrorCode::usage, trf("Rows of guidance scales would all be the same: {}", denoiser_->noGuidance));
   }
   std::uint32_t wanted = none;
   if (file && classes > 0 && label >= 0) wanted = static_cast<std::uint32_t>(label);
@@ -194,7 +207,7 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
       return makeError(ErrorCode::usage,
                        trf("There and back needs a denoiser of colour pictures, this one has {} channel", denoiser_->channels));
     }
-    row.labels.assign(columns, none);
+    row.labels.assign(columns, denoiser_->alwaysClass ? wanted : none);
     row.start = picturesTaken(context, between ? 2 : columns);
     rows.push_back(row);
     if (between) {
@@ -307,14 +320,14 @@ Expected<void> ImageDiffusion::walk(LabContext& context, std::vector<Row>& rows)
   return {};
 }
 
-// What the network says at the first, the middle and the last noise level of a row, without guidance.
+// What the network says at the first, the middle and the last noise level of a row, guided as the row is: elsewhere its path is none of its own.
 NetworkProbe ImageDiffusion::probed(LabContext& context, const Row& row) const {
   std::size_t last = row.looks.size() - 1;
   while (last > 0 && row.looks[last].level <= 0) --last;
   NetworkProbe probe;
   for (const std::size_t i : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
     const Look& look = row.looks[row.id == "there" ? last - i * last / 2 : i * last / 2];
-    probe.look(i, look.x, denoiser_->denoise(context.stream(), look.x, look.level, row.labels, 1), look.level, denoiser_->values());
+    probe.look(i, look.x, denoiser_->denoise(context.stream(), look.x, look.level, row.labels, row.guidance), look.level, denoiser_->values());
   }
   return probe;
 }
@@ -327,8 +340,8 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
   }
   if (keepsTime(context)) return {};
   if (denoiser_ == nullptr || context.restarting() ||
-      context.anyChanged({"denoiser", "network", "prediction", "schedule", "told-time", "heads", "memory", "set", "image", "folder",
-                          "side", "window-far", "window-near", "seed"})) {
+      context.anyChanged({"denoiser", "network", "prediction", "schedule", "told-time", "null-class", "heads", "memory", "set", "image", "folder", "files",
+                          "array", "side", "window-far", "window-near", "seed"})) {
     auto before = std::move(denoiser_);
     if (auto opened = openDenoiser(context); !opened) {
       denoiser_ = std::move(before);
@@ -342,6 +355,10 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
   experiment_ = context.text("experiment");
   auto rows = plan(context);
   if (!rows) return rows.error();
+  for (const Row& row : *rows) {
+    if (auto known = denoiser_->knows(context.stream(), row.labels.front()); !known) return known.error();
+  }
+  guidanceMissing_ = context.number("guidance") != 1 ? denoiser_->noGuidance : std::string();
   try {
     if (experiment_ == "inversion") {
       if (auto inverted = invert(context, *rows); !inverted) return inverted;

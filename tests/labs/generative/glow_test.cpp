@@ -263,7 +263,7 @@ TEST_CASE("glow: every choice and preset runs") {
   Changes changes = small(10, 10);
   changes.push_back({"batch", whole(4)});
   auto session = openLab("generative/glow", changes);
-  orrery::testing::tryEveryChoice(*session, "bits.held-out", {"patches", "folder", "two-pictures", "folders"});
+  orrery::testing::tryEveryChoice(*session, "bits.held-out", {"patches", "folder", "array", "two-pictures", "folders"});
   changes.erase(changes.begin());  // not the side: the preset's levels belong to it
   orrery::testing::tryEveryPreset(*session, changes);
 }

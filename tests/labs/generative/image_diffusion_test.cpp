@@ -1,10 +1,12 @@
 // generative/image-diffusion: with a denoiser that is known exactly (a set of pictures) every sampler must end in that set; experiments,
 // the timeline, a dropped network, and what is refused.
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "core/base/philox.h"
 #include "core/data/image.h"
@@ -374,6 +376,132 @@ TEST_CASE("an ONNX graph of pictures drives the samplers") {
   // Without classes rows of classes are one row of anything.
   REQUIRE(session->set("experiment", text("classes")));
   CHECK(metricsAt(*session, 1000).count("evaluations.any") == 1);
+}
+
+TEST_CASE("an ONNX graph with classes: rows are of their class, and guidance is the formula") {
+  using namespace orrery::testing;
+  const Scratch folder;
+  std::vector<float> table;
+  for (int i = 0; i < 4 * 64; ++i) table.push_back(static_cast<float>(0.8 * std::sin(0.37 * i + i / 64)));
+  const std::string x = onnxPort("x", {-1, 1, 8, 8}), time = onnxPort("t", {-1}), label = onnxPort("label", {-1}, 7);
+  const std::string plain = folder.write("plain.onnx", onnxClassPictures(table, x, time, label));
+  const std::string known = folder.write("known.onnx", onnxClassPictures(table, x, time, label, {{"null_class", "3"}}));
+  const auto report = inspectFile(plain);
+  REQUIRE(report);
+  CHECK(findRegistered<LabEntry>("generative/image-diffusion")->accepts.front().score(*report) > 0);
+
+  gpu::Stream stream(device());
+  const models::DitStated stated{{diffusion::Prediction::data, models::ToldTime::unit, "vp", {}}, 0};
+  const auto guided = generative::networkDenoiser(stream, known, stated);
+  REQUIRE(guided);
+  CHECK((*guided)->classNames.size() == 3);
+  CHECK((*guided)->noGuidance.empty());
+  const diffusion::State noisy(std::vector<double>(2 * 64, 0.3));
+  for (const double w : {0.0, 1.0, 2.5}) {
+    const auto clean = (*guided)->denoise(stream, noisy, 0.7, {2, 0}, w);
+    for (std::size_t i = 0; i < 64; ++i) {
+      const auto of = [&](std::size_t c) { return static_cast<double>(table[64 * c + i]); };
+      CHECK(clean[i] == Approx(of(3) + w * (of(2) - of(3))).margin(1e-5));  // f32
+      CHECK(clean[64 + i] == Approx(of(3) + w * (of(0) - of(3))).margin(1e-5));
+    }
+  }
+  // Label 3, beyond the classes, is none.
+  CHECK((*guided)->denoise(stream, noisy, 0.7, {3, 3}, 2)[7] == Approx(static_cast<double>(table[3 * 64 + 7])).margin(1e-6));
+  const auto unguided = generative::networkDenoiser(stream, plain, stated);
+  REQUIRE(unguided);
+  CHECK((*unguided)->alwaysClass);
+  CHECK_FALSE((*unguided)->noGuidance.empty());
+  CHECK((*unguided)->denoise(stream, noisy, 0.7, {2, 0}, 4)[7] == Approx(static_cast<double>(table[2 * 64 + 7])).margin(1e-6));
+  CHECK(generative::networkDenoiser(stream, plain, stated, 1).value()->noGuidance.empty());
+
+  // In the lab: rows of classes end in the pictures of the classes, from the number on that is chosen.
+  const auto open = [&](const std::string& path) {
+    return orrery::testing::openLab("generative/image-diffusion", {{"denoiser", text("file")},
+                                                                   {"network", Asset{path, ""}},
+                                                                   {"prediction", text("x0")},
+                                                                   {"schedule", text("vp")},
+                                                                   {"told-time", text("unit")},
+                                                                   {"columns", whole(2)},
+                                                                   {"nfe", whole(8)},
+                                                                   {"label", whole(1)}});
+  };
+  auto session = open(known);
+  const auto m = metricsAt(*session, 1000);
+  CHECK(m.count("evaluations.1") == 1);
+  CHECK(m.count("evaluations.2") == 1);
+  CHECK(m.count("evaluations.3") == 0);
+  // Two pictures that are known, root mean square apart.
+  double squares = 0;
+  for (std::size_t i = 0; i < 64; ++i) squares += std::pow(static_cast<double>(table[64 + i]) - static_cast<double>(table[128 + i]), 2);
+  CHECK(m.at("apart.2") == Approx(std::sqrt(squares / 64)).epsilon(1e-3));
+  REQUIRE(session->set({{"label", whole(-1)}, {"experiment", text("seeds")}}));
+  CHECK(metricsAt(*session, 1000).count("evaluations.0") == 1);
+  REQUIRE(session->set({{"label", whole(0)}, {"experiment", text("guidance")}}));
+  CHECK(metricsAt(*session, 1000).at("apart.4") > 0.1);
+  refused(*session, {{"experiment", text("seeds")}, {"label", whole(3)}}, "beyond the network's 3 classes");
+  auto other = open(plain);
+  metricsAt(*other, 1000);
+  refused(*other, {{"experiment", text("guidance")}}, "which class means none is not known");
+  refused(*other, {{"experiment", text("seeds")}, {"label", whole(-1)}}, "choose a class number from 0");
+  REQUIRE(other->set({{"null-class", whole(0)}, {"experiment", text("guidance")}, {"label", whole(2)}}));
+  CHECK(metricsAt(*other, 1000).at("apart.4") > 0.1);
+  refused(*other, {{"null-class", whole(9)}}, "null_class 9");
+}
+
+TEST_CASE("a run of a large ONNX graph is given up between its nodes") {
+  using namespace orrery::testing;
+  const Scratch folder;
+  // Convolutions that pass 24 channels on, one after another: a second of work, four evaluations with the probe.
+  std::vector<std::string> nodes{onnxNode("Mul", {"t", "zero"}, {"never"}), onnxNode("Add", {"x", "never"}, {"x0"}),
+                                 onnxNode("Conv", {"x0", "in"}, {"h0"})};
+  const int layers = 40;
+  for (int i = 0; i < layers; ++i)
+    nodes.push_back(onnxNode("Conv", {"h" + std::to_string(i), "w"}, {"h" + std::to_string(i + 1)}, "", {onnxPads(1)}));
+  nodes.push_back(onnxNode("Conv", {"h" + std::to_string(layers), "out"}, {"y"}));
+  std::vector<float> pass(24 * 24 * 9, 0.0f);
+  for (std::size_t c = 0; c < 24; ++c) pass[(c * 24 + c) * 9 + 4] = 1;
+  const std::string path = folder.write(
+      "net.onnx", onnxModel({nodes,
+                             {onnxTensor("zero", {}, rawFloats({0})), onnxTensor("in", {24, 1, 1, 1}, rawFloats(std::vector<float>(24, 1.0f / 24))),
+                              onnxTensor("w", {24, 24, 3, 3}, rawFloats(pass)), onnxTensor("out", {1, 24, 1, 1}, rawFloats(std::vector<float>(24, 1.0f)))},
+                             {onnxPort("x", {-1, 1, 64, 64}), onnxPort("t", {})},
+                             {onnxPort("y", {-1, 1, 64, 64})}}));
+  auto session = orrery::testing::openLab("generative/image-diffusion", {{"denoiser", text("file")},
+                                                                         {"network", Asset{path, ""}},
+                                                                         {"prediction", text("x0")},
+                                                                         {"schedule", text("edm")},
+                                                                         {"told-time", text("level")},
+                                                                         {"columns", whole(4)},
+                                                                         {"sampler", text("euler")},
+                                                                         {"nfe", whole(1)},
+                                                                         {"experiment", text("budget")},
+                                                                         {"budgets", text("1")}});
+  REQUIRE(session->wait());
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point from) { return std::chrono::duration<double>(Clock::now() - from).count(); };
+  // How long the whole takes, and how long it goes on once it is cancelled: the pictures before stand.
+  auto began = Clock::now();
+  REQUIRE(session->set("seed", whole(8)));
+  REQUIRE(session->wait());
+  const double whole8 = since(began);
+  const auto before = session->picture();
+  REQUIRE(session->set("seed", whole(9)));
+  while (session->progress().what.find("Denoising") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::this_thread::sleep_for(std::chrono::duration<double>(0.1 * whole8));
+  began = Clock::now();
+  session->cancel();
+  const auto done = session->wait();
+  const double after = since(began);
+  REQUIRE_FALSE(done);
+  CHECK(done.error().code == ErrorCode::cancelled);
+  CHECK(session->picture() == before);
+  INFO("the whole takes " << whole8 << " s, " << after << " s after it was cancelled");
+  // Two submissions of thirty milliseconds are under way at most; half of the whole is generous for a busy machine.
+  CHECK(after < 0.5 * whole8);
+  // Asked again it is whole.
+  REQUIRE(session->set("seed", whole(8)));
+  REQUIRE(session->wait());
+  CHECK(session->picture()->metrics.size() == before->metrics.size());
 }
 
 TEST_CASE("what the lab refuses, it refuses in a sentence") {

@@ -160,7 +160,7 @@ TEST_CASE("realnvp: every scene, choice and preset runs") {
   Changes changes{{"steps", whole(10)},      {"steps-per-frame", whole(5)}, {"batch", whole(64)}, {"raster", whole(32)},
                   {"particles", whole(256)}, {"width", whole(16)},          {"noise", 0.05}};
   auto session = openLab("generative/realnvp", changes);
-  orrery::testing::tryEveryChoice(*session, "nll", {"dropped", "drawn", "single", "scene", "dense", "patches", "folder"});
+  orrery::testing::tryEveryChoice(*session, "nll", {"dropped", "drawn", "single", "scene", "dense", "patches", "folder", "array"});
   orrery::testing::tryEveryPreset(*session, {{"steps", whole(10)},
                                              {"steps-per-frame", whole(5)},
                                              {"batch", whole(64)},

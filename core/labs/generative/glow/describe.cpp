@@ -29,15 +29,6 @@ LabEntry Glow::describe() {
   entry.summary = "Actnorm, invertible 1×1 convolutions, several scales";
   entry.parameters = {
       {"data", "Pictures", "What the flow learns.", "Data", "single"s, pictureChoice()},
-      {"image", "Your picture", "PNG or JPEG: the flow learns its patches.", "Data", Asset{}, FileWell{{"image"}, false}, "",
-       [](const Values& v) { return is(v, "data", "patches"); }},
-      {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Data", Asset{}, FileWell{{}, true}, "",
-       [](const Values& v) { return is(v, "data", "folder"); }},
-      {"side", "Side of a picture", "Pictures are side × side pixels in colour.", "Data", whole(16), Integer{8, 64}, "px"},
-      {"pictures", "Training pictures", "How many there are to learn from; 32 others are held out.", "Data", whole(1024),
-       Integer{64, 8192, true}},
-      {"bits", "Bits per value n", "Colours keep this many bits; fewer bits leave the flow less to learn.", "Data", whole(5),
-       Integer{2, 8}},
       {"weights", "Your flow",
        "A tensor file with Glow's names: actnorm, invconv, coupling. It sets the shape of the flow; training goes on "
        "from it.",
@@ -88,6 +79,8 @@ LabEntry Glow::describe() {
       {"without-folder", "Folder without it", "Pictures that lack it.", "Picture", Asset{}, FileWell{{}, true}, "", twoFolders},
       {"seed", "Seed", "Batches, first weights and latents follow from it.", "Randomness", whole(20261121), Seed{}},
   };
+  const auto data = pictureDataParameters(nullptr);
+  entry.parameters.insert(entry.parameters.begin() + 1, data.begin(), data.end());
   entry.presets = {
       {"mixings",
        "Shuffle, rotation or learned mixing",
@@ -142,7 +135,8 @@ LabEntry Glow::describe() {
     }
     return 0;
   };
-  entry.accepts = {pictureAcceptance(), weights};
+  entry.accepts = pictureAcceptances();
+  entry.accepts.push_back(weights);
   entry.files = "safetensors";
   entry.make = [] { return std::make_unique<Glow>(); };
   return entry;

@@ -1,6 +1,8 @@
 #include "core/labs/generative/image_diffusion/denoiser.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include "core/base/text.h"
 #include "core/data/shapeworld.h"
@@ -40,22 +42,61 @@ class GraphDenoiser : public PictureDenoiser {
   explicit GraphDenoiser(models::OnnxDenoiser network) : network_(std::move(network)) {
     channels = network_.pointShape()[0], side = network_.pointShape()[1];
     deviation = network_.meaning().dataDeviation;
+    const auto& classes = network_.classes();
+    if (!classes) {
+      noGuidance = tr("no guidance: the graph takes no class");
+      return;
+    }
+    const std::int64_t count = std::min(classes->count.value_or(mostClasses), mostClasses);
+    for (std::int64_t c = 0; c < count; ++c) classNames.push_back(trf("class {}", c));
+    alwaysClass = !classes->none;
+    if (alwaysClass) noGuidance = tr("no guidance: which class means none is not known, state it as the null class");
   }
 
-  // Without classes there is nothing that guidance could lead away from.
-  State denoise(gpu::Stream& stream, const State& x, double level, const std::vector<std::uint32_t>& labels, double) const override {
-    const std::vector<float> floats(x.begin(), x.end());
-    const auto batch = static_cast<std::int64_t>(labels.size());
-    const auto found = network_.denoise(stream, Tensor::from(Shape{batch, static_cast<std::int64_t>(values())}, floats), level).toFloats();
-    return State(std::vector<double>(found.begin(), found.end()));
+  State denoise(gpu::Stream& stream, const State& x, double level, const std::vector<std::uint32_t>& labels, double guidance) const override {
+    State clean = asked(stream, x, level, numbersOf(labels));
+    const bool any = std::any_of(labels.begin(), labels.end(), [&](std::uint32_t label) { return label < classNames.size(); });
+    if (guidance == 1 || !noGuidance.empty() || !any) return clean;
+    const std::vector<std::uint32_t> nothing(labels.size(), static_cast<std::uint32_t>(classNames.size()));
+    return guidance * clean + (1 - guidance) * asked(stream, x, level, numbersOf(nothing));
+  }
+
+  // Where the table of classes is not known the graph itself is asked.
+  Expected<void> knows(gpu::Stream& stream, std::uint32_t label) const override {
+    if (!network_.classes() || network_.classes()->count) return {};
+    const Tensor one = Tensor::from(Shape{1, static_cast<std::int64_t>(values())}, std::vector<float>(values(), 0.0f));
+    const auto said = network_.denoise(stream, one, 1, numbersOf({label}));
+    return said ? Expected<void>() : said.error();
   }
 
  private:
+  static constexpr std::int64_t mostClasses = 10'000;  // that can be chosen
+
+  std::vector<std::int64_t> numbersOf(const std::vector<std::uint32_t>& labels) const {
+    std::vector<std::int64_t> numbers;
+    if (!network_.classes()) return numbers;
+    for (const std::uint32_t label : labels) {
+      numbers.push_back(label < classNames.size() ? static_cast<std::int64_t>(label) : network_.classes()->none.value_or(0));
+    }
+    return numbers;
+  }
+
+  // Where it no longer answers, or the work is given up, the pictures are lost.
+  State asked(gpu::Stream& stream, const State& x, double level, const std::vector<std::int64_t>& numbers) const {
+    const std::vector<float> floats(x.begin(), x.end());
+    const auto batch = static_cast<std::int64_t>(x.size() / values());
+    const auto clean = network_.denoise(stream, Tensor::from(Shape{batch, static_cast<std::int64_t>(values())}, floats), level, numbers);
+    if (!clean) return State(std::vector<double>(x.size(), std::numeric_limits<double>::quiet_NaN()));
+    const auto found = clean->toFloats();
+    return State(std::vector<double>(found.begin(), found.end()));
+  }
+
   models::OnnxDenoiser network_;
 };
 
-Expected<std::unique_ptr<PictureDenoiser>> graphDenoiser(gpu::Stream& stream, const std::string& path, const models::NetworkStated& stated) {
-  auto network = models::OnnxDenoiser::openForPictures(stream, path, stated);
+Expected<std::unique_ptr<PictureDenoiser>> graphDenoiser(gpu::Stream& stream, const std::string& path, const models::NetworkStated& stated,
+                                                         std::optional<std::int64_t> nullClass) {
+  auto network = models::OnnxDenoiser::openForPictures(stream, path, stated, nullClass);
   if (!network) return network.error();
   const auto& shape = network->pointShape();
   if ((shape[0] != 1 && shape[0] != 3) || shape[1] != shape[2] || shape[1] < 4 || shape[1] > 256) {
@@ -67,12 +108,13 @@ Expected<std::unique_ptr<PictureDenoiser>> graphDenoiser(gpu::Stream& stream, co
 
 }  // namespace
 
-Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated) {
+Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated,
+                                                           std::optional<std::int64_t> nullClass) {
   std::error_code ignored;
   if (std::filesystem::is_regular_file(path, ignored)) {
     const auto file = modelfile::TensorFile::open(path);
     if (!file) return file.error();
-    if (file->format() == "onnx") return graphDenoiser(stream, path, stated);
+    if (file->format() == "onnx") return graphDenoiser(stream, path, stated, nullClass);
   }
   auto network = models::TrainedDit::open(stream, path, stated);
   if (!network) return network.error();

@@ -20,11 +20,15 @@ class PictureDenoiser {
   std::int64_t side = 32, channels = 3;
   double deviation = 0.5;               // of the data: noisy pictures are shown divided by sqrt(deviation^2 + level^2) / deviation
   std::vector<std::string> classNames;  // a label of classNames.size() is none of them
+  bool alwaysClass = false;             // it cannot be asked without a class: there is no label for none
+  std::string noGuidance;               // why there is no guidance; empty: there is
 
   std::size_t values() const { return static_cast<std::size_t>(channels * side * side); }
   // D for every picture of x, the labels one per picture. With guidance w: D_none + w (D_class - D_none).
   virtual diffusion::State denoise(gpu::Stream& stream, const diffusion::State& x, double level, const std::vector<std::uint32_t>& labels,
                                    double guidance) const = 0;
+  // Whether it knows this class. Error: what it says of it.
+  virtual Expected<void> knows(gpu::Stream&, std::uint32_t) const { return {}; }
 
   // The known picture that the picture `index` of x is most like, and their root mean square distance. None: a network keeps no pictures.
   struct Likeness {
@@ -38,9 +42,10 @@ class PictureDenoiser {
   virtual diffusion::State heldOutPicture(std::size_t index) const;
 };
 
-// A diffusion transformer, or an ONNX graph (core/models/onnx_denoiser.h), which knows no classes; by content. Error: theirs, or pictures
-// that are not square or have neither one nor three channels.
-Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated);
+// A diffusion transformer, or an ONNX graph (core/models/onnx_denoiser.h); by content. `nullClass`: the number of a graph's class that means
+// none; left out, what the file says. Error: theirs, or pictures that are not square or have neither one nor three channels.
+Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, const std::string& path, const models::DitStated& stated,
+                                                           std::optional<std::int64_t> nullClass = {});
 
 // ShapeWorld singles of a split from `first` on as one State, and their classes.
 struct Pictures {

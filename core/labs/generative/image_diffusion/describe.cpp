@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/labs/generative/image_diffusion/lab.h"
+#include "core/labs/generative/shared/picture_choice.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
 #include "core/models/onnx_denoiser.h"
@@ -32,17 +33,26 @@ LabEntry ImageDiffusion::describe() {
       {"denoiser", "Denoiser", "The ideal one of a set of pictures, which knows them by heart; the ideal one that looks at a window "
        "around each pixel only; or your own network.",
        "Denoiser", "memory"s, Choice{{{"memory", "Perfect memory"}, {"local", "Local memory"}, {"file", "Your network"}}}},
-      {"network", "Network file", "A safetensors file with the tensors of the authors' DiT, or an ONNX graph from pictures and a time; a config.json "
+      {"network", "Network file", "A safetensors file with the tensors of the authors' DiT, or an ONNX graph from pictures, a time and perhaps a class; a config.json "
        "beside it is read.", "Denoiser", Asset{}, FileWell{{"safetensors", "onnx"}, false}, "", dropped},
       {"heads", "Its heads", "Attention heads; 0 is what config.json says, or one per 64 of the width.", "Denoiser", whole(0),
        Integer{0, 64}, "", dropped},
+      {"null-class", "Null class", "The class number of an ONNX graph that means no class, for guidance; −1 is what its metadata or config.json "
+       "says. After the last of K one-hot classes, K is a row of zeros.", "Denoiser", whole(-1), Integer{-1, 10000}, "", dropped},
       {"set", "Pictures known", "Which pictures the ideal denoiser knows.", "Denoiser", "shapeworld"s,
-       Choice{{{"shapeworld", "ShapeWorld: one shape"}, {"patches", "Patches of your picture"}, {"folder", "A folder of pictures"}}}, "",
+       Choice{{{"shapeworld", "ShapeWorld: one shape"},
+               {"patches", "Patches of your picture"},
+               {"folder", "A folder of pictures"},
+               {"array", "An array of pictures"}}}, "",
        memory},
       {"image", "Your picture", "PNG or JPEG: its patches are what is known.", "Denoiser", Asset{}, FileWell{{"image"}, false}, "",
        [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"patches"}); }},
-      {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Denoiser", Asset{}, FileWell{{}, true}, "",
+      {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Denoiser", Asset{}, FileWell{{"pictures"}, true}, "",
        [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"folder"}); }},
+      {"files", "Only these files", "Names of files of the folder, one per line; empty takes all its pictures.", "Denoiser", ""s,
+       Text{true, 1 << 20}, "", [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"folder"}); }},
+      {"array", "Your array", "npy or npz: N×H×W, N×H×W×C or N×C×H×W; bytes, or floats in 0 … 1 or −1 … 1.", "Denoiser", Asset{},
+       FileWell{{"npy", "npz"}, false}, "", [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"array"}); }},
       {"side", "Side of a picture", "Your pictures become side × side pixels in colour.", "Denoiser", whole(32), Integer{8, 64}, "px",
        [](const Values& v) { return !is(v, "denoiser", {"file"}) && !is(v, "set", {"shapeworld"}); }},
       {"memory", "Pictures in memory", "How many pictures the ideal denoiser knows.", "Denoiser", whole(512), Integer{4, 4096, true}, "",
@@ -151,7 +161,7 @@ LabEntry ImageDiffusion::describe() {
                             {"sigma-min", 0.1}}});
   entry.views = {{"noisy", "Noisy pictures"}, {"clean", "Denoised pictures"}, {"nearest", "Nearest known pictures"}, {"settling", "When it is decided"}, {"strip", "Film strip"}};
   Acceptance network;
-  network.kinds = "a diffusion transformer (DiT) as safetensors, or an ONNX graph from pictures and a time";
+  network.kinds = "a diffusion transformer (DiT) as safetensors, or an ONNX graph from pictures, a time and perhaps a class";
   network.parameter = "network";
   network.also = {{"denoiser", "file"s}};
   network.score = [](const FileReport& report) {
@@ -161,12 +171,9 @@ LabEntry ImageDiffusion::describe() {
     if (report.kind == "onnx") return models::OnnxDenoiser::fits(report.inputs, report.outputs, 4) ? 95 : 0;
     return report.kind == "safetensors" && has("x_embedder.proj.weight") && has("final_layer.linear.weight") ? 95 : 0;
   };
-  Acceptance picture;
-  picture.kinds = "a picture (PNG or JPEG): its patches";
-  picture.parameter = "image";
-  picture.also = {{"denoiser", "local"s}, {"set", "patches"s}, {"experiment", "seeds"s}};
-  picture.score = [](const FileReport& report) { return !report.error && report.kind == "image" ? 42 : 0; };
-  entry.accepts = {network, picture};
+  const auto known = [](const char* set) { return Values{{"denoiser", "local"s}, {"set", std::string(set)}, {"experiment", "seeds"s}}; };
+  entry.accepts = {network, pictureAcceptance(known("patches")), pictureFolderAcceptance(known("folder")),
+                   pictureArrayAcceptance(known("array"))};
   entry.make = [] { return std::make_unique<ImageDiffusion>(); };
   return entry;
 }

@@ -69,6 +69,7 @@ Panel ImageDiffusion::mosaicPanel(bool clean) const {
   panel.title = clean ? tr("What the denoiser expects: x̂₀") : tr("The state: xₜ");
   const Look& first = lookAt(rows_.front(), frame_);
   panel.note = clean ? trf("{} evaluations", first.evaluations) : trf("σ = {}", levelText(first.level));
+  if (clean && !guidanceMissing_.empty()) panel.note = guidanceMissing_;
   // Names stand left of the pictures, in the state's panel only: the rows are the same.
   panel.x.range = Range{clean ? 0 : -namesWidth(), static_cast<double>(columns)};
   panel.y.range = Range{0, static_cast<double>(rows_.size())};
@@ -168,7 +169,7 @@ Panel ImageDiffusion::settlingPanel() const {
   panel.x.scale = ScaleKind::log;
   panel.x.reversed = true;
   panel.y.label = tr("x̂₀ from the end (root mean square)");
-  double largest = smallestLevel, smallest = 1e9;
+  double largest = smallestLevel, smallest = 1e9, farthest = 0;
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     const Row& row = rows_[r];
     if (row.id == "there") continue;
@@ -177,6 +178,7 @@ Panel ImageDiffusion::settlingPanel() const {
       if (look.level < smallestLevel) continue;
       x.push_back(look.level);
       y.push_back(apart(look.clean, row.looks.back().x));
+      farthest = std::max(farthest, y.back());
       largest = std::max(largest, look.level), smallest = std::min(smallest, look.level);
     }
     auto mark = curveOf("row-" + row.id, x, y, rowPaint(r), row.name);
@@ -185,6 +187,8 @@ Panel ImageDiffusion::settlingPanel() const {
     mark->xName = tr("σ"), mark->yName = tr("distance");
     panel.marks.push_back(std::move(mark));
   }
+  // Decided from the first step on: a distance has no room below 0.
+  if (farthest == 0) panel.y.range = Range{0, 1};
   auto rule = std::make_shared<RuleMark>("now");
   rule->at = std::max(lookAt(rows_.back(), frame_).level, smallest);
   rule->paint = Paint::of(Role::accent);

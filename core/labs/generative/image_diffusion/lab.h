@@ -78,6 +78,7 @@ class ImageDiffusion : public Lab {
   std::optional<NetworkProbe> probe_;  // of a network
   std::vector<std::string> columnNames_;
   std::string experiment_, beside_;
+  std::string guidanceMissing_;  // why the guidance that is wanted is not there
   const diffusion::Grid* grid_ = nullptr;
   diffusion::GridRequest request_;
   bool finalZero_ = true;

@@ -7,7 +7,7 @@
 
 #include "core/base/parallel.h"
 #include "core/data/shapeworld.h"
-#include "core/labs/generative/shared/picture_set.h"
+#include "core/labs/generative/shared/picture_array.h"
 
 namespace orrery::generative {
 
@@ -168,8 +168,15 @@ Expected<KnownPictures> patchesKnown(const std::string& path, std::int64_t side,
   return knownFrom(*set);
 }
 
-Expected<KnownPictures> folderKnown(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t others) {
-  const auto set = folderOf(path, side, count, others);
+Expected<KnownPictures> folderKnown(const std::string& path, const std::string& names, std::int64_t side, std::int64_t count,
+                                    std::int64_t others, const Watch& watch) {
+  const auto set = folderOf(path, side, count, others, leastPictures, names, watch);
+  if (!set) return set.error();
+  return knownFrom(*set);
+}
+
+Expected<KnownPictures> arrayKnown(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t others, const Watch& watch) {
+  const auto set = arrayOf(path, side, count, others, leastPictures, watch);
   if (!set) return set.error();
   return knownFrom(*set);
 }

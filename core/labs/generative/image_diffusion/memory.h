@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/labs/generative/image_diffusion/denoiser.h"
+#include "core/labs/generative/shared/picture_set.h"
 
 namespace orrery::generative {
 
@@ -30,9 +31,11 @@ struct KnownPictures {
 
 // ShapeWorld singles at 32 x 32: the first `count` of the split train; others from val, from number `first` on.
 KnownPictures shapeWorldKnown(std::uint32_t count, std::uint32_t others, std::uint32_t first);
-// From patches of a picture, or a folder (shared/picture_set.h). Error: theirs.
+// From patches of a picture, a folder or some of its files (shared/picture_set.h), or an array (shared/picture_array.h). Error: theirs.
 Expected<KnownPictures> patchesKnown(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t others, std::uint64_t seed);
-Expected<KnownPictures> folderKnown(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t others);
+Expected<KnownPictures> folderKnown(const std::string& path, const std::string& names, std::int64_t side, std::int64_t count,
+                                    std::int64_t others, const Watch& watch = {});
+Expected<KnownPictures> arrayKnown(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t others, const Watch& watch = {});
 
 struct LocalWindow {
   std::int64_t far = 0, near = 0;         // side of the window in pixels, odd; 0: the whole picture

@@ -57,49 +57,6 @@ std::string kindName(flows::PictureFlow::Kind kind) {
 
 }  // namespace
 
-Choice pictureChoice() {
-  return {{{"single", "ShapeWorld: one shape"},
-           {"scene", "ShapeWorld: scenes"},
-           {"dense", "ShapeWorld: many shapes"},
-           {"patches", "Patches of your picture"},
-           {"folder", "A folder of pictures"}}};
-}
-
-std::vector<Parameter> pictureDataParameters(bool (*shown)(const Values&)) {
-  const auto whole = [](std::int64_t v) { return Value(v); };
-  return {
-      {"image", "Your picture", "PNG or JPEG: the flow learns its patches.", "Data", Asset{}, FileWell{{"image"}, false}, "",
-       [](const Values& v) { return std::get<std::string>(v.at("data")) == "patches"; }},
-      {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Data", Asset{}, FileWell{{}, true}, "",
-       [](const Values& v) { return std::get<std::string>(v.at("data")) == "folder"; }},
-      {"side", "Side of a picture", "Pictures are side × side pixels in colour.", "Data", whole(16), Integer{8, 64}, "px", shown},
-      {"pictures", "Training pictures", "How many there are to learn from; 32 others are held out.", "Data", whole(1024),
-       Integer{64, 8192, true}, "", shown},
-      {"bits", "Bits per value n", "Colours keep this many bits; fewer bits leave the flow less to learn.", "Data", whole(5), Integer{2, 8},
-       "", shown},
-  };
-}
-
-Expected<PictureSet> chosenPictures(LabContext& context, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::int64_t least) {
-  const std::string& data = context.text("data");
-  const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
-  if (data == "patches") return patchesOf(context.file("image").path, side, count, heldOut, seed);
-  if (data == "folder") return folderOf(context.file("folder").path, side, count, heldOut, least);
-  const auto profile = data == "scene"   ? shapeworld::Profile::scene
-                       : data == "dense" ? shapeworld::Profile::dense
-                                         : shapeworld::Profile::single;
-  return shapeWorldSet(context.stream(), profile, side, count, heldOut);
-}
-
-Acceptance pictureAcceptance() {
-  Acceptance picture;
-  picture.kinds = "a picture (PNG or JPEG): its patches";
-  picture.parameter = "image";
-  picture.also = {{"data", std::string("patches")}};
-  picture.score = [](const FileReport& report) { return !report.error && report.kind == "image" ? 45 : 0; };
-  return picture;
-}
-
 Expected<void> affordable(double operations, double bytes) {
   constexpr double mostOperations = 2e12, mostBytes = 8e9;
   if (operations <= mostOperations && bytes <= mostBytes) return {};
@@ -138,7 +95,6 @@ Expected<void> PictureFlowLab::update(LabContext& context) {
 
 Expected<void> PictureFlowLab::begin(LabContext& context) {
   const std::int64_t side = context.integer("side"), count = context.integer("pictures");
-  context.progress(0, tr("Reading the pictures"));
   auto set = chosenPictures(context, side, count, heldOutPictures);
   if (!set) return set.error();
   // An error leaves the lab as it was.
@@ -289,7 +245,7 @@ void PictureFlowLab::evaluate(gpu::Stream& stream) {
   evaluateOwn(stream, tape, weights);
 }
 
-Timeline PictureFlowLab::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30}; }
+Timeline PictureFlowLab::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30, true}; }
 
 std::vector<Tensor> PictureFlowLab::capture() const {
   std::vector<Tensor> state;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/figure/marks/marks.h"
+#include "core/labs/generative/shared/picture_choice.h"
 #include "core/labs/generative/shared/picture_mosaic.h"
 #include "core/labs/generative/shared/picture_set.h"
 #include "core/models/flow_file.h"
@@ -155,15 +156,6 @@ class PictureFlowLab : public Lab, protected PictureFlowState {
   void evaluateForward(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights);
   void evaluateInverse(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights);
 };
-
-// What the choice "data" offers: ShapeWorld three times, "patches", "folder".
-Choice pictureChoice();
-// The parameters "image", "folder", "side", "pictures" and "bits", the last three shown where `shown` says.
-std::vector<Parameter> pictureDataParameters(bool (*shown)(const Values&));
-// The pictures that "data", "image" and "folder" name; the seed places patches. Error: of picture_set.h, fewer than `least` in a folder.
-Expected<PictureSet> chosenPictures(LabContext& context, std::int64_t side, std::int64_t count, std::int64_t heldOut,
-                                    std::int64_t least = leastPictures);
-Acceptance pictureAcceptance();
 
 constexpr std::int64_t rowColumns = 6;  // pictures in a row of small ones
 

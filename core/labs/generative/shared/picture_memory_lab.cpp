@@ -7,7 +7,7 @@
 #include "core/base/parallel.h"
 #include "core/base/text.h"
 #include "core/diffusion/noise.h"
-#include "core/labs/generative/shared/picture_flow_lab.h"
+#include "core/labs/generative/shared/picture_choice.h"
 #include "core/labs/generative/shared/plane_or_pictures.h"
 
 namespace orrery::generative {
@@ -56,7 +56,6 @@ State PictureMemory::denoise(const State& x, double alpha, double sigma) const {
 
 Expected<PictureMemory> pictureMemory(LabContext& context) {
   const std::int64_t side = context.integer("side"), count = context.integer("memory");
-  context.progress(-1, tr("Reading the pictures"));
   Expected<PictureSet> set = chosenPictures(context, side, count, 0, 2);
   if (!set) return set.error();
   PictureMemory memory;
@@ -86,16 +85,12 @@ std::vector<Parameter> PictureMemoryLab::dataParameters() {
   const auto whole = [](std::int64_t v) { return Value(v); };
   Parameter data = planeOrPicturesParameter();
   data.help = "Points of the plane, whose density is known; or pictures, under the ideal denoiser of a set of them.";
-  return {
-      data,
-      {"image", "Your picture", "PNG or JPEG: its patches are what is known.", "Data", Asset{}, FileWell{{"image"}, false}, "",
-       [](const Values& v) { return std::get<std::string>(v.at("data")) == "patches"; }},
-      {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Data", Asset{}, FileWell{{}, true}, "",
-       [](const Values& v) { return std::get<std::string>(v.at("data")) == "folder"; }},
-      {"side", "Side of a picture", "Pictures are side × side pixels in colour.", "Data", whole(16), Integer{8, 32}, "px", onPictures},
-      {"memory", "Pictures in memory", "How many pictures the ideal denoiser knows.", "Data", whole(512), Integer{2, 4096, true}, "",
-       onPictures},
-  };
+  std::vector<Parameter> parameters = pictureFileParameters("PNG or JPEG: its patches are what is known.");
+  parameters.insert(parameters.begin(), std::move(data));
+  parameters.push_back({"side", "Side of a picture", "Pictures are side × side pixels in colour.", "Data", whole(16), Integer{8, 32}, "px", onPictures});
+  parameters.push_back({"memory", "Pictures in memory", "How many pictures the ideal denoiser knows.", "Data", whole(512), Integer{2, 4096, true},
+                        "", onPictures});
+  return parameters;
 }
 
 std::vector<Parameter> PictureMemoryLab::pictureParameters() {
@@ -128,9 +123,7 @@ bool PictureMemoryLab::keepsTime(const LabContext& context) const {
 Expected<void> PictureMemoryLab::update(LabContext& context) {
   if (!keepsTime(context)) {
     Expected<PictureMemory> memory = memory_;
-    const bool known = course_ != nullptr && !context.restarting() &&
-                       !context.anyChanged({"data", "image", "folder", "side", "memory"}) &&
-                       !(context.text("data") == "patches" && context.changed("seed"));
+    const bool known = course_ != nullptr && !context.restarting() && !picturesChanged(context) && !context.changed("memory");
     if (!known) memory = pictureMemory(context);
     if (!memory) return memory.error();
     auto course = plan_(context, *memory);

@@ -31,7 +31,7 @@ struct PictureMemory {
   std::vector<diffusion::PointSet::Answer> ask(const diffusion::State& x, double alpha, double sigma) const;
   diffusion::State denoise(const diffusion::State& x, double alpha, double sigma) const;
 };
-// Those that "data", "image", "folder", "side" and "memory" name. Error: of shared/picture_set.h, or fewer than two pictures.
+// Those that "data" and its files, "side" and "memory" name. Error: of shared/picture_choice.h, or fewer than two pictures.
 Expected<PictureMemory> pictureMemory(LabContext& context);
 
 // A way from noise to pictures.

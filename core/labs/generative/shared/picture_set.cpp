@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <filesystem>
+#include <sstream>
 
 #include "core/base/philox.h"
 #include "core/base/text.h"
@@ -16,19 +17,10 @@ namespace {
 
 constexpr std::uint32_t placeStream = 0x621;
 
-// A picture over white, planar, values 0 ... 255.
-struct Planar {
-  std::int64_t width = 0, height = 0;
-  std::vector<std::uint8_t> values;
-  double at(std::int64_t channel, std::int64_t row, std::int64_t column) const {
-    return values[static_cast<std::size_t>((channel * height + row) * width + column)];
-  }
-};
-
-Expected<Planar> readPlanar(const std::string& path) {
+Expected<PlanarPicture> readPlanar(const std::string& path) {
   const auto image = readImage(path);
   if (!image) return image.error();
-  Planar planar{image->width, image->height, {}};
+  PlanarPicture planar{image->width, image->height, {}};
   const auto rgba = image->rgba.as<std::uint8_t>();
   const auto pixels = static_cast<std::size_t>(planar.width * planar.height);
   planar.values.resize(3 * pixels);
@@ -43,9 +35,12 @@ Expected<Planar> readPlanar(const std::string& path) {
 }
 
 // A square of `extent` pixels from (left, top) as side x side means of what each new pixel covers.
-void resized(const Planar& from, std::int64_t left, std::int64_t top, std::int64_t extent, std::int64_t side,
+void resized(const PlanarPicture& from, std::int64_t left, std::int64_t top, std::int64_t extent, std::int64_t side,
              std::vector<std::uint8_t>& to) {
   const double scale = static_cast<double>(extent) / static_cast<double>(side);
+  const auto at = [&](std::int64_t channel, std::int64_t row, std::int64_t column) {
+    return static_cast<double>(from.values[static_cast<std::size_t>((channel * from.height + row) * from.width + column)]);
+  };
   // Shares of the pixels under [i scale, (i + 1) scale).
   const auto covered = [&](std::int64_t i, auto&& add) {
     const double low = static_cast<double>(i) * scale, high = low + scale;
@@ -58,7 +53,7 @@ void resized(const Planar& from, std::int64_t left, std::int64_t top, std::int64
       for (std::int64_t x = 0; x < side; ++x) {
         double sum = 0;
         covered(y, [&](std::int64_t row, double down) {
-          covered(x, [&](std::int64_t column, double across) { sum += down * across * from.at(c, top + row, left + column); });
+          covered(x, [&](std::int64_t column, double across) { sum += down * across * at(c, top + row, left + column); });
         });
         to.push_back(static_cast<std::uint8_t>(std::lround(std::clamp(sum / (scale * scale), 0.0, 255.0))));
       }
@@ -86,10 +81,44 @@ std::vector<std::uint8_t> drawnBytes(gpu::Stream& stream, const std::vector<shap
     const auto each = static_cast<std::size_t>(3 * size * size);
     for (std::size_t i = 0; i < part.size(); ++i) {
       const auto from = values.begin() + static_cast<std::ptrdiff_t>(i * each);
-      resized(Planar{size, size, {from, from + static_cast<std::ptrdiff_t>(each)}}, 0, 0, size, side, bytes);
+      resized(PlanarPicture{size, size, {from, from + static_cast<std::ptrdiff_t>(each)}}, 0, 0, size, side, bytes);
     }
   }
   return bytes;
+}
+
+namespace fs = std::filesystem;
+
+Expected<std::vector<fs::path>> filesIn(const std::string& folder) {
+  std::vector<fs::path> files;
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(folder, failure)) {
+    std::error_code ignored;
+    if (entry.is_regular_file(ignored)) files.push_back(entry.path());
+  }
+  if (failure) return makeError(ErrorCode::io, trf("The folder {} cannot be read: {}", folder, failure.message()));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// In the order of the list, so that the same list is the same set whatever else the folder holds.
+Expected<std::vector<fs::path>> filesNamed(const std::string& folder, const std::string& names) {
+  std::vector<fs::path> files;
+  std::istringstream lines(names);
+  for (std::string name; std::getline(lines, name);) {
+    if (name.empty()) continue;
+    // A list of names reaches nothing outside its folder.
+    if (name == "." || name == ".." || name.find('/') != std::string::npos) {
+      return makeError(ErrorCode::badInput, trf("'{}' is not the name of a file in the folder: give names without a path, one per line", name));
+    }
+    std::error_code ignored;
+    const fs::path file = fs::path(folder) / name;
+    if (!fs::is_regular_file(file, ignored)) {
+      return makeError(ErrorCode::notFound, trf("The folder {} has no file '{}': put it back, or clear the list of files to take all of them", folder, name));
+    }
+    files.push_back(file);
+  }
+  return files;
 }
 
 }  // namespace
@@ -133,40 +162,39 @@ Expected<PictureSet> patchesOf(const std::string& path, std::int64_t side, std::
   return set;
 }
 
+void appendSquare(const PlanarPicture& from, std::int64_t side, std::vector<std::uint8_t>& to) {
+  const std::int64_t extent = std::min(from.width, from.height);
+  resized(from, (from.width - extent) / 2, (from.height - extent) / 2, extent, side, to);
+}
+
 Expected<std::vector<std::uint8_t>> squareOf(const std::string& path, std::int64_t side) {
   const auto picture = readPlanar(path);
   if (!picture) return picture.error();
   std::vector<std::uint8_t> square;
-  const std::int64_t extent = std::min(picture->width, picture->height);
-  resized(*picture, (picture->width - extent) / 2, (picture->height - extent) / 2, extent, side, square);
+  appendSquare(*picture, side, square);
   return square;
 }
 
-Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::int64_t least) {
-  namespace fs = std::filesystem;
+Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::int64_t least,
+                              const std::string& names, const Watch& watch) {
   if (path.empty()) return makeError(ErrorCode::usage, tr("Choose a folder of pictures first"));
-  std::vector<fs::path> files;
-  std::error_code failure;
-  for (const auto& entry : fs::directory_iterator(path, failure)) {
-    if (entry.is_regular_file(failure)) files.push_back(entry.path());
-  }
-  if (failure) return makeError(ErrorCode::io, trf("The folder {} cannot be read: {}", path, failure.message()));
-  std::sort(files.begin(), files.end());
+  auto files = names.empty() ? filesIn(path) : filesNamed(path, names);
+  if (!files) return files.error();
   PictureSet set;
   set.side = side;
   std::int64_t found = 0;
   std::string refused;
-  for (const fs::path& file : files) {
-    if (found >= count + heldOut) break;
-    const auto picture = readPlanar(file.string());
+  for (std::size_t i = 0; i < files->size() && found < count + heldOut; ++i) {
+    if (watch && !watch(static_cast<double>(i) / static_cast<double>(files->size()))) return makeError(ErrorCode::cancelled, tr("Cancelled"));
+    const auto picture = readPlanar((*files)[i].string());
     if (!picture) {
+      if (!names.empty()) return picture.error();
       // Other files may lie there too: only when too few are left is the last reason told.
       refused = picture.error().message;
       continue;
     }
-    const std::int64_t extent = std::min(picture->width, picture->height);
     const bool apart = found % 4 == 3 && set.heldOutCount() < heldOut;
-    resized(*picture, (picture->width - extent) / 2, (picture->height - extent) / 2, extent, side, apart ? set.heldOut : set.train);
+    appendSquare(*picture, side, apart ? set.heldOut : set.train);
     ++found;
   }
   if (found < least) {

@@ -1,8 +1,9 @@
 #pragma once
-// What flows of pictures learn: small colour pictures, 8 bits per value, from ShapeWorld, from patches of one picture or from a
-// folder.
+// What flows of pictures learn: small colour pictures, 8 bits per value, from ShapeWorld, from patches of one picture, from a folder or from
+// an array in a file (picture_array.h).
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,17 @@ struct PictureSet {
 
 constexpr std::int64_t leastPictures = 16;
 
+// A picture over white: planar RGB, [3, height, width].
+struct PlanarPicture {
+  std::int64_t width = 0, height = 0;
+  std::vector<std::uint8_t> values;
+};
+// Its middle square, resized: every new pixel is the mean of what it covers. Appended to `to`, [3, side, side].
+void appendSquare(const PlanarPicture& from, std::int64_t side, std::vector<std::uint8_t>& to);
+
+// Told how far a reader is, 0 ... 1; false stops it, and it answers with an Error: cancelled.
+using Watch = std::function<bool(double)>;
+
 // The first `count` pictures of the split train, and the first `heldOut` of val.
 PictureSet shapeWorldSet(gpu::Stream& stream, shapeworld::Profile profile, std::int64_t side, std::int64_t count, std::int64_t heldOut);
 // Squares of side x side pixels at random places. Where the picture is tall enough the held-out ones come from its lowest quarter, which
@@ -31,10 +43,10 @@ PictureSet shapeWorldSet(gpu::Stream& stream, shapeworld::Profile profile, std::
 Expected<PictureSet> patchesOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut, std::uint64_t seed);
 // The middle square of one picture, resized: planar RGB, [3, side, side]. Error: not a picture.
 Expected<std::vector<std::uint8_t>> squareOf(const std::string& path, std::int64_t side);
-// Every picture of a folder, its middle square resized; at most count + heldOut, every fourth of the first held out. Error: too few
-// pictures.
+// Every picture of a folder, its middle square resized; at most count + heldOut, every fourth of the first held out. `names`, unless empty:
+// only these files of the folder, one name per line, and each must be a picture. Error: too few pictures, a name that is not a file's there.
 Expected<PictureSet> folderOf(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t heldOut,
-                              std::int64_t least = leastPictures);
+                              std::int64_t least = leastPictures, const std::string& names = {}, const Watch& watch = {});
 
 // The n highest bits of every value: k / 2^n, f32 [count, 3, side, side].
 Tensor quantized(const std::vector<std::uint8_t>& pictures, std::int64_t side, int bits);

@@ -1,6 +1,6 @@
 #include "core/labs/generative/shared/plane_or_pictures.h"
 
-#include "core/labs/generative/shared/picture_flow_lab.h"
+#include "core/labs/generative/shared/picture_choice.h"
 #include "core/labs/generative/shared/plane_scene.h"
 
 namespace orrery::generative {
@@ -58,10 +58,11 @@ std::vector<Parameter> flowPictureParameters(std::vector<Parameter> parameters) 
 std::vector<Acceptance> planeOrPicturesAcceptances() {
   Acceptance points = planeSceneAcceptance();
   points.also["data"] = std::string("plane");
-  Acceptance picture = pictureAcceptance();
+  std::vector<Acceptance> accepts = pictureAcceptances();
   // The plane's own acceptance of pictures, as densities, is asked first.
-  picture.score = [](const FileReport& report) { return !report.error && report.kind == "image" ? 20 : 0; };
-  return {points, picture};
+  accepts.front().score = [](const FileReport& report) { return !report.error && report.kind == "image" ? 20 : 0; };
+  accepts.insert(accepts.begin(), std::move(points));
+  return accepts;
 }
 
 std::vector<Parameter> shownOnPictures(std::vector<Parameter> parameters) {

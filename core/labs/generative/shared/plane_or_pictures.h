@@ -42,7 +42,7 @@ std::vector<Parameter> shownOnPictures(std::vector<Parameter> parameters);
 // A plane flow's parameters of training and of the picture: those both have stay, the others are the plane's.
 std::vector<Parameter> flowTrainingParameters(std::vector<Parameter> parameters);
 std::vector<Parameter> flowPictureParameters(std::vector<Parameter> parameters);
-// A picture's patches, where pictures are learnt; a picture is a density otherwise.
+// Points or a density, a picture's patches where pictures are learnt, sets of pictures.
 std::vector<Acceptance> planeOrPicturesAcceptances();
 // "picture-learning-rate", "picture-batch", "picture-steps".
 std::vector<Parameter> pictureTrainingParameters(double learningRate, std::int64_t batch, std::int64_t steps);
