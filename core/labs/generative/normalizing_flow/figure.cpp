@@ -74,7 +74,7 @@ Panel NormalizingFlow::bridgePanel(const Bridge& bridge) const {
     line->xName = tr("way"), line->yName = tr("density");
     panel.marks.push_back(line);
   }
-  panel.x.label = tr("from the first blob (0) to the second (1)");
+  panel.x.label = tr("from blob 0 to blob 1");
   panel.x.range = Range{-1.0 / 3, 4.0 / 3};
   panel.y.scale = ScaleKind::log;
   panel.y.label = tr("density p(x)");
