@@ -72,9 +72,9 @@ Expected<void> Ddpm::update(LabContext& context) {
   const bool stays = keepsTime(context);
   const bool dropped = context.text("source") == "dropped";
   std::shared_ptr<const models::PointDenoiser> network = dropped ? dropped_ : nullptr;
-  const bool told = dropped && (!dropped_ || context.changed("data") || perceptronChanged(context, "network-schedule"));
+  const bool told = dropped && (!dropped_ || context.changed("data") || pointNetworkChanged(context, "network-schedule"));
   if (told) {
-    auto opened = statedPlanePerceptron(context, tr("choose the exact denoiser"), "network-schedule");
+    auto opened = statedPlaneNetwork(context, tr("choose the exact denoiser"), "network-schedule");
     if (!opened) return opened.error();
     network = *std::move(opened);
   }
@@ -287,7 +287,7 @@ Expected<bool> Ddpm::advance(LabContext& context) {
 }
 
 Timeline Ddpm::timeline() const {
-  if (learning_) return {(trainSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30};
+  if (learning_) return {(trainSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30, true};
   const std::int64_t T = std::max(1, main_.chain.beta.empty() ? 1 : main_.chain.steps());
   const std::int64_t frames = (T + stride_ - 1) / stride_ + 1;
   return {frames, "step", std::clamp(static_cast<double>(frames) / 10, 5.0, 120.0)};

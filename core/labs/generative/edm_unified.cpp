@@ -202,8 +202,8 @@ Expected<void> EdmUnified::update(LabContext& context) {
   std::shared_ptr<const models::PointDenoiser> network;
   if (context.text("denoiser") == "network") {
     network = network_;
-    if (!network || perceptronChanged(context, "network-schedule")) {
-      auto opened = statedLinePerceptron(context, tr("choose the exact denoiser"), "network-schedule");
+    if (!network || pointNetworkChanged(context, "network-schedule")) {
+      auto opened = statedLineNetwork(context, tr("choose the exact denoiser"), "network-schedule");
       if (!opened) return opened.error();
       network = *std::move(opened);
     }
@@ -218,7 +218,7 @@ Expected<void> EdmUnified::update(LabContext& context) {
   solver_ = context.text("solver");
   levels_ = *levels;
 
-  complaint_ = network_ ? perceptronComplaint(*network_, start(high), high) : std::string();
+  complaint_ = network_ ? pointNetworkComplaint(*network_, start(high), high) : std::string();
   // The exact trajectories of every law and their bend in their own coordinates; then the solver's error there, scaled back at the end.
   const bool dataChanged = context.restarting() || context.anyChanged({"data", "width"});
   if (dataChanged || context.anyChanged({"sigma-min", "sigma-max"})) {

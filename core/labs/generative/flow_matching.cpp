@@ -258,7 +258,7 @@ Expected<void> FlowMatching::begin(LabContext& context) {
   if (!base) return base.error();
   std::shared_ptr<const models::PointDenoiser> dropped;
   if (s.source == VelocitySource::dropped) {
-    auto opened = statedPlanePerceptron(context, tr("choose the closed form"));
+    auto opened = statedPlaneNetwork(context, tr("choose the closed form"));
     if (!opened) return opened.error();
     dropped = *std::move(opened);
   }
@@ -329,7 +329,7 @@ Expected<void> FlowMatching::begin(LabContext& context) {
     const FlowMoment m = s.path.at(0.99);
     const auto first = start_.as<float>().first(256);
     complaint_ =
-        perceptronComplaint(*dropped_, 1 / m.alpha * diffusion::State(std::vector<double>(first.begin(), first.end())), m.sigma / m.alpha);
+        pointNetworkComplaint(*dropped_, 1 / m.alpha * diffusion::State(std::vector<double>(first.begin(), first.end())), m.sigma / m.alpha);
   }
   cloud_ = start_;
   frame_ = 0;
@@ -403,7 +403,7 @@ Expected<bool> FlowMatching::advance(LabContext& context) {
 }
 
 Timeline FlowMatching::timeline() const {
-  if (training()) return {(settings_.trainSteps + settings_.stepsPerFrame - 1) / settings_.stepsPerFrame + 1, "frame", 30};
+  if (training()) return {(settings_.trainSteps + settings_.stepsPerFrame - 1) / settings_.stepsPerFrame + 1, "frame", 30, true};
   return {settings_.steps + 1, "step", settings_.steps < 16 ? 4.0 : 30.0};
 }
 

@@ -88,7 +88,7 @@ Expected<PlaneFlowPlan> NormalizingFlow::plan(const LabContext& context, const s
     return plan;
   }
   if (family == "dropped") {
-    auto network = statedPlanePerceptron(context, tr("choose another family"));
+    auto network = statedPlaneNetwork(context, tr("choose another family"));
     if (!network) return network.error();
     const bool estimated = context.text("trace") == "hutchinson";
     const auto seed = static_cast<std::uint64_t>(context.integer("seed"));

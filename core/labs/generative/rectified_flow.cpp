@@ -138,7 +138,7 @@ Expected<void> RectifiedFlow::begin(LabContext& context) {
   std::shared_ptr<const models::PointDenoiser> dropped;
   if (s.source == RoundSource::dropped) {
     if (s.line) return makeError(ErrorCode::usage, tr("A network of the plane has no place on the line: choose a shape of the plane"));
-    auto opened = statedPlanePerceptron(context, tr("choose the closed form"));
+    auto opened = statedPlaneNetwork(context, tr("choose the closed form"));
     if (!opened) return opened.error();
     dropped = *std::move(opened);
   }
@@ -163,7 +163,7 @@ Expected<void> RectifiedFlow::begin(LabContext& context) {
     // Near the base x_t / alpha is noise of deviation t / (1 - t) and little else.
     const auto noise = starts_.as<float>().first(256);
     if (s.base == "normal")
-      complaint_ = perceptronComplaint(*dropped_, 100 * diffusion::State(std::vector<double>(noise.begin(), noise.end())), 99);
+      complaint_ = pointNetworkComplaint(*dropped_, 100 * diffusion::State(std::vector<double>(noise.begin(), noise.end())), 99);
   }
   rounds_.clear();
   losses_.clear();
@@ -268,7 +268,7 @@ Expected<bool> RectifiedFlow::advance(LabContext& context) {
 }
 
 Timeline RectifiedFlow::timeline() const {
-  if (training()) return {settings_.round * framesPerRound() + 1, "frame", 30};
+  if (training()) return {settings_.round * framesPerRound() + 1, "frame", 30, true};
   return {flowSteps() + 1, "step", 30};
 }
 

@@ -62,7 +62,7 @@ Expected<void> SamplerBench::readScene(const LabContext& context) {
   const std::string& id = context.text("scene");
   BenchScene scene;
   if (id == "network") {
-    auto network = statedPerceptron(context, tr("choose another shape"));
+    auto network = statedPointNetwork(context, tr("choose another shape"));
     if (!network) return network.error();
     scene.network = *std::move(network);
     scene.dimension = scene.network->dimension();
@@ -350,7 +350,7 @@ Expected<void> SamplerBench::update(LabContext& context) {
     return error;
   };
   const std::string& scene = context.text("scene");
-  const bool reopened = (scene == "network" && perceptronChanged(context)) || (scene == "dropped" && context.anyChanged({"file", "invert"}));
+  const bool reopened = (scene == "network" && pointNetworkChanged(context)) || (scene == "dropped" && context.anyChanged({"file", "invert"}));
   if (scene != sceneId_ || reopened) {
     if (auto read = readScene(context); !read) return read.error();
     ends_.clear();

@@ -6,7 +6,7 @@
 //   ln p_0(x_0) = ln p_T(x_T) + int_0^T div u dt, u = f x - g^2 S / 2.
 // Predictors: Euler-Maruyama in the SDE's own time; reverse diffusion, the forward transition x' = A x + sqrt(V) z turned round; ancestral, the
 // exact transition of the chain for a fixed denoiser; Runge-Kutta for the ODE. Corrector: Langevin steps at the new level, delta = 2 (ratio |z| / |S|)^2 (algorithm 4 and 5 of the source).
-// Host, double precision; pairs in a State. A user's perceptron in place of the exact score is asked on the device in f32 by the cloud and in
+// Host, double precision; pairs in a State. A user's network in place of the exact score is asked on the device in f32 by the cloud and in
 // double precision by the likelihood. Random numbers: core/diffusion/noise.h; forward paths are x_0 + W(sigma^2) with the path's own
 // W, the reverse ones take step n's z off the path (n, 0x5DE), correctors (n, 0x5DF + m).
 

@@ -3,7 +3,7 @@
 // 2019, 2020 (annealing, ladders); Hyvarinen 2005 (implicit), Vincent 2011 (denoising), Song et al. 2019 (sliced); Roberts and Tweedie 1996
 // (MALA). Formulas: x <- x + a S(x) + sqrt(2 a) z, S = grad ln p_sigma = (D - x) / sigma^2; annealed a = step sigma_i^2, ladder geometric;
 // the last step may be Tweedie's, x + sigma^2 S = D. MALA accepts y with probability min(1, p(y) q(x | y) / (p(x) q(y | x))), q(y | x) =
-// N(y; x + a S(x), 2 a I). A user's perceptron may give D in place of the exact one, on the device in f32; it knows no level 0, so a plain
+// N(y; x + a S(x), 2 a I). A user's network may give D in place of the exact one, on the device in f32; it knows no level 0, so a plain
 // chain asks it at the smallest. Host, double precision; State holds pairs. Random numbers, key = seed: z of step n is
 // core/diffusion/noise.h off the path (n, 0x53), uniform starts and Metropolis tests the Philox block (particle, n, 0x530, 0), n = 0 for starts.
 

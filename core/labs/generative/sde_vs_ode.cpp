@@ -164,9 +164,9 @@ Expected<void> SdeVsOde::update(LabContext& context) {
     if (!read) return undo(read.error());
     density_ = *std::move(read);
   }
-  const bool asked = networked(), told = perceptronChanged(context, "network-schedule");
+  const bool asked = networked(), told = pointNetworkChanged(context, "network-schedule");
   if (asked && (told || !network_)) {
-    auto opened = statedPlanePerceptron(context, tr("choose the exact denoiser on both sides"), "network-schedule");
+    auto opened = statedPlaneNetwork(context, tr("choose the exact denoiser on both sides"), "network-schedule");
     if (!opened) return undo(opened.error());
     network_ = *std::move(opened);
   }

@@ -321,7 +321,7 @@ void MlpPlayground::evaluate(gpu::Stream& stream) {
   for (std::int64_t u = 0; u < planes.shape()[0]; ++u) units_.push_back(planes.rows(u, u + 1).reshaped(Shape{cells, cells}));
 }
 
-Timeline MlpPlayground::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30}; }
+Timeline MlpPlayground::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30, true}; }
 
 std::vector<Tensor> MlpPlayground::capture() const { return trainer_.capture(); }
 

@@ -105,7 +105,7 @@ LabEntry Ddim::describe() {
   entry.views = {{"planes", "Latents and samples"}, {"convergence", "Error against steps"},      {"walk", "Walk between two latents"},
                  {"eta", "How much noise"},         {"round-trip", "Round trips against steps"}, {"histogram", "Errors of the round trip"},
                  {"network", "What the network gets wrong"}, {"network-levels", "The network's error by noise level"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"denoiser", "network"s}, {"lower-right", "network"s}}, 62, 2)};
+  entry.accepts = {planeSceneAcceptance(), pointNetworkAcceptance({{"denoiser", "network"s}, {"lower-right", "network"s}}, 62, 2)};
   entry.make = [] { return std::make_unique<Ddim>(); };
   return entry;
 }

@@ -116,8 +116,8 @@ LabEntry Ddpm::describe() {
   append(PictureMemoryLab::pictureParameters());
   append({{"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}}});
   const auto predict = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "predict"; });
-  const auto perceptron = perceptronParameters(dropped, "network-schedule");
-  entry.parameters.insert(predict, perceptron.begin(), perceptron.end());
+  const auto stated = pointNetworkParameters(dropped, "network-schedule");
+  entry.parameters.insert(predict, stated.begin(), stated.end());
   entry.presets = {
       {"classic-1000", "Classic 1000", "A cloud without features until signal and noise are equal near step 259; then the blobs part.", {}},
       {"too-short",
@@ -163,7 +163,7 @@ LabEntry Ddpm::describe() {
                  {"training", "Training loss"}};
   for (View& view : PictureMemoryLab::views()) entry.views.push_back(std::move(view));
   entry.accepts = planeOrPicturesAcceptances();
-  entry.accepts.push_back(perceptronAcceptance({{"data", "plane"s}, {"source", "dropped"s}}, 64, 2));
+  entry.accepts.push_back(pointNetworkAcceptance({{"data", "plane"s}, {"source", "dropped"s}}, 64, 2));
   entry.make = [] { return std::make_unique<Ddpm>(); };
   return entry;
 }

@@ -140,7 +140,7 @@ void Ddpm::judgeDropped(gpu::Stream& stream) {
   result.terms = boundTerms(chain, result.variance, result.error, error_.secondMoment());
   learned_[0] = std::move(result);
   const auto first = start_.as<float>().first(256);
-  complaint_ = perceptronComplaint(*dropped_, State(std::vector<double>(first.begin(), first.end())), chain.level(chain.steps()));
+  complaint_ = pointNetworkComplaint(*dropped_, State(std::vector<double>(first.begin(), first.end())), chain.level(chain.steps()));
 }
 
 const ChainResult* Ddpm::learned() const {

@@ -45,7 +45,7 @@ LabEntry EdmUnified::describe() {
   const auto networked = [](const Values& v) { return std::get<std::string>(v.find("denoiser")->second) == "network"; };
   std::vector<Parameter> denoiser = {{"denoiser", "Denoiser", "What the solver asks for D: the exact answer, or a network of yours.",
                                       "Denoiser", "exact"s, Choice{{{"exact", "Exact"}, {"network", "Your network"}}}}};
-  const auto network = perceptronParameters(networked, "network-schedule");
+  const auto network = pointNetworkParameters(networked, "network-schedule");
   denoiser.insert(denoiser.end(), network.begin(), network.end());
   entry.parameters.insert(entry.parameters.begin() + 2, denoiser.begin(), denoiser.end());
   entry.presets = {
@@ -76,7 +76,7 @@ LabEntry EdmUnified::describe() {
                  {"velocity", "Velocity"},
                  {"score", "Score"},
                  {"F", "EDM's F"}};
-  entry.accepts = {perceptronAcceptance({{"denoiser", "network"s}}, 71, 1)};
+  entry.accepts = {pointNetworkAcceptance({{"denoiser", "network"s}}, 71, 1)};
   entry.make = [] { return std::make_unique<EdmUnified>(); };
   return entry;
 }

@@ -133,7 +133,7 @@ LabEntry FlowMatching::describe() {
   append({{"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}}});
   const auto sampled =
       std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Sampling"; });
-  const auto network = perceptronParameters(dropping);
+  const auto network = pointNetworkParameters(dropping);
   entry.parameters.insert(sampled, network.begin(), network.end());
   entry.presets = {
       {"pairs-vs-field",
@@ -203,7 +203,7 @@ LabEntry FlowMatching::describe() {
                  {"error", "Where the velocity is wrong"}};
   for (View& view : PictureMemoryLab::views()) entry.views.push_back(std::move(view));
   entry.accepts = planeOrPicturesAcceptances();
-  entry.accepts.push_back(perceptronAcceptance({{"data", "plane"s}, {"velocity", "dropped"s}, {"lower-right", "error"s}}, 60, 2));
+  entry.accepts.push_back(pointNetworkAcceptance({{"data", "plane"s}, {"velocity", "dropped"s}, {"lower-right", "error"s}}, 60, 2));
   entry.make = [] { return std::make_unique<FlowMatching>(); };
   return entry;
 }

@@ -26,7 +26,7 @@ bool reversing(const Values& values) { return !inChain(values) || (trained(value
 
 // The user's network, taken for a velocity along the straight path unless told otherwise.
 std::vector<Parameter> networkParameters() {
-  std::vector<Parameter> parameters = perceptronParameters(dropped);
+  std::vector<Parameter> parameters = pointNetworkParameters(dropped);
   for (Parameter& p : parameters) {
     p.group = "Flow";
     if (p.id == "prediction") p.initial = std::string("velocity");
@@ -176,7 +176,7 @@ LabEntry NormalizingFlow::describe() {
   entry.views = {{"layers", "Cloud and grid on their way"}, {"density", "The model's density"},     {"samples", "Samples over data"},
                  {"likelihood", "Likelihood and entropy"},  {"volumes", "Volume change per layer"}, {"strip", "Layer by layer"},
                  {"bridge", "Between two blobs"},           {"inverse", "Error of the inverse"},    {"table", "Flow against diffusion"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"family", "dropped"s}}, 45, 2),
+  entry.accepts = {planeSceneAcceptance(), pointNetworkAcceptance({{"family", "dropped"s}}, 45, 2),
                    anyPlaneFlowAcceptance({{"family", "saved"s}})};
   entry.files = "safetensors";
   entry.make = [] { return std::make_unique<NormalizingFlow>(); };

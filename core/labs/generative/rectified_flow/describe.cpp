@@ -73,7 +73,7 @@ LabEntry RectifiedFlow::describe() {
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
   const auto training =
       std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Training"; });
-  const auto network = perceptronParameters(dropping);
+  const auto network = pointNetworkParameters(dropping);
   entry.parameters.insert(training, network.begin(), network.end());
   entry.presets = {
       {"one-step-is-the-mean",
@@ -105,7 +105,7 @@ LabEntry RectifiedFlow::describe() {
                  {"few", "A few steps"},    {"straightness", "Straightness"},
                  {"budget", "Cost budget"}, {"steps", "What a few steps do"},
                  {"training", "Training"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"velocity", "dropped"s}}, 58, 2)};
+  entry.accepts = {planeSceneAcceptance(), pointNetworkAcceptance({{"velocity", "dropped"s}}, 58, 2)};
   entry.make = [] { return std::make_unique<RectifiedFlow>(); };
   return entry;
 }

@@ -171,12 +171,12 @@ LabEntry SamplerBench::describe() {
   const auto grid = stepGridParameters("exponential", 0.02, 20);
   const auto options = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "final-zero"; });
   entry.parameters.insert(options, grid.begin(), grid.end());
-  const auto network = perceptronParameters(networked);
+  const auto network = pointNetworkParameters(networked);
   entry.parameters.insert(entry.parameters.begin() + 1, network.begin(), network.end());
   entry.views = {{"error", "Error against evaluations"}, {"left", "Left sampler"},         {"right", "Right sampler"},
                  {"apart", "Where they part"},           {"ruler", "Where the steps are"}, {"names", "As libraries name them"},
                  {"own", "Error of each step"},          {"map", "Error by start"},       {"attempts", "Accepted and rejected"}};
-  entry.accepts = {perceptronAcceptance({{"scene", "network"s}}, 70, 0)};
+  entry.accepts = {pointNetworkAcceptance({{"scene", "network"s}}, 70, 0)};
   entry.make = [] { return std::make_unique<SamplerBench>(); };
   return entry;
 }

@@ -127,7 +127,7 @@ LabEntry ScoreSde::describe() {
     };
     return report.kind == "safetensors" && has("x_embedder.proj.weight") && has("final_layer.linear.weight") ? 50 : 0;
   };
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"denoiser", "network"s}}, 63, 2), transformer};
+  entry.accepts = {planeSceneAcceptance(), pointNetworkAcceptance({{"denoiser", "network"s}}, 63, 2), transformer};
   entry.make = [] { return std::make_unique<ScoreSde>(); };
   return entry;
 }

@@ -66,7 +66,7 @@ LabEntry ScoreSmld::describe() {
   entry.views = {
       {"cloud", "Particles"}, {"trace", "Shares of the modes"}, {"ladder", "Noise levels"}, {"losses", "Objectives"}, {"score", "Score"},
       {"network", "What the network gets wrong"}, {"network-levels", "The network's error by noise level"}};
-  entry.accepts = {planeSceneAcceptance(), perceptronAcceptance({{"denoiser", "network"s}}, 61, 2)};
+  entry.accepts = {planeSceneAcceptance(), pointNetworkAcceptance({{"denoiser", "network"s}}, 61, 2)};
   entry.make = [] { return std::make_unique<ScoreSmld>(); };
   return entry;
 }

@@ -145,7 +145,7 @@ LabEntry SdeVsOde::describe() {
        denoisers()},
       {"denoiser-right", "Denoiser right", "What the right sampler asks: the exact D, or a network of yours.", "Denoiser", "exact"s,
        denoisers()}};
-  const auto network = perceptronParameters(asksNetwork, "network-schedule");
+  const auto network = pointNetworkParameters(asksNetwork, "network-schedule");
   const auto samplers =
       std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Samplers"; });
   entry.parameters.insert(entry.parameters.insert(samplers, network.begin(), network.end()), sides.begin(), sides.end());
@@ -186,7 +186,7 @@ LabEntry SdeVsOde::describe() {
                  {"network", "What the network gets wrong"},
                  {"network-levels", "The network's error by noise level"}};
   entry.accepts = {{"points (CSV, npy) or an image as a density", "file", scoreOf, {{"scene", "dropped"s}}},
-                   perceptronAcceptance({{"denoiser-right", "network"s}, {"lower-right", "network"s}}, 65, 2)};
+                   pointNetworkAcceptance({{"denoiser-right", "network"s}, {"lower-right", "network"s}}, 65, 2)};
   entry.make = [] { return std::make_unique<SdeVsOde>(); };
   return entry;
 }

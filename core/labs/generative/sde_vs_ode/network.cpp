@@ -34,7 +34,7 @@ void SdeVsOde::judgeNetwork() {
   }
   const auto start = sides_[settings_.network[0] ? 0 : 1].start.as<float>();
   const std::size_t values = std::min<std::size_t>(start.size(), 256);
-  networkErrors_.complaint = perceptronComplaint(
+  networkErrors_.complaint = pointNetworkComplaint(
       *network_, diffusion::State(std::vector<double>(start.begin(), start.begin() + static_cast<std::ptrdiff_t>(values))), top);
 }
 

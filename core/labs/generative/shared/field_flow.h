@@ -35,7 +35,8 @@ std::vector<models::flows::LayerPtr> diffusionFlow(const std::vector<kernels::Co
 
 // The velocity that a user's network of points of the plane says on the path x_t = (1 - t) x_0 + t eps, whatever it predicts: a velocity on
 // this path is the field itself, and anything else is turned into one (core/labs/generative/shared/network_velocity.h). The divergence is
-// the exact trace of a perceptron's Jacobian, of an ONNX graph's one by central differences, or with `probes` Hutchinson's e . (dv/dx e) with one e of signs per row for the whole way:
+// the exact trace of a perceptron's Jacobian, of an ONNX graph's one by central differences, or with `probes` Hutchinson's
+// e . (dv/dx e) with one e of signs per row for the whole way:
 // philox (row, 0, 45, 0), key = *probes. On the host always the exact one.
 std::shared_ptr<const PlaneField> networkField(std::shared_ptr<const models::PointDenoiser> network, std::optional<std::uint64_t> probes);
 

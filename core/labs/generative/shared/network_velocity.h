@@ -1,5 +1,5 @@
 #pragma once
-// What a user's perceptron, whatever it predicts, says of the velocity of a path; and a picture of where it errs.
+// What a user's network, whatever it predicts, says of the velocity of a path; and a picture of where it errs.
 
 #include <memory>
 #include <span>

@@ -418,7 +418,7 @@ Expected<void> PlaneFlowLab::writeFiles(LabContext&, FolderWriter& folder) {
   return folder.write("model.safetensors", modelfile::safetensorsContent(parts, said));
 }
 
-Timeline PlaneFlowLab::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30}; }
+Timeline PlaneFlowLab::timeline() const { return {(totalSteps_ + stepsPerFrame_ - 1) / stepsPerFrame_ + 1, "frame", 30, true}; }
 
 std::vector<Tensor> PlaneFlowLab::capture() const { return trainer_.capture(); }
 

@@ -34,15 +34,15 @@ std::string shortly(double error) { return fmt::format("{:.2g}", error); }
 std::vector<Parameter> planeDenoiserParameters(std::string help) {
   std::vector<Parameter> parameters = {{"denoiser", "Denoiser", std::move(help), "Denoiser", std::string("exact"),
                                         Choice{{{"exact", "Exact"}, {"network", "Your network"}}}}};
-  const auto perceptron = perceptronParameters(networked, "network-schedule");
-  parameters.insert(parameters.end(), perceptron.begin(), perceptron.end());
+  const auto network = pointNetworkParameters(networked, "network-schedule");
+  parameters.insert(parameters.end(), network.begin(), network.end());
   return parameters;
 }
 
 Expected<PlaneNetwork> chosenPlaneNetwork(const LabContext& context, PlaneNetwork known) {
   if (context.text("denoiser") != "network") return PlaneNetwork();
-  if (known && !perceptronChanged(context, "network-schedule")) return known;
-  return statedPlanePerceptron(context, tr("choose the exact denoiser"), "network-schedule");
+  if (known && !pointNetworkChanged(context, "network-schedule")) return known;
+  return statedPlaneNetwork(context, tr("choose the exact denoiser"), "network-schedule");
 }
 
 State denoiseOnDevice(gpu::Stream& stream, const models::PointDenoiser& network, const State& x, double level) {
@@ -83,7 +83,7 @@ NetworkErrors judgeNetwork(gpu::Stream& stream, const kernels::MixtureTable& exa
   const State found = (first - scene.mixture.denoise(first, top)) / top;
   double squares = 0;
   for (const double z : found) squares += z * z / static_cast<double>(found.size());
-  if (squares > 0.8) errors.complaint = perceptronComplaint(network, first, top);
+  if (squares > 0.8) errors.complaint = pointNetworkComplaint(network, first, top);
   return errors;
 }
 

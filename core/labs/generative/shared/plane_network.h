@@ -1,5 +1,5 @@
 #pragma once
-// A user's perceptron in place of the exact denoiser of a plane scene: how it is chosen, asked and measured against the exact one. The
+// A user's network in place of the exact denoiser of a plane scene: how it is chosen, asked and measured against the exact one. The
 // error of a level is that under p_t: root mean square of |D_network - D| over exact samples.
 
 #include <algorithm>
@@ -19,10 +19,10 @@ namespace orrery::generative {
 
 using PlaneNetwork = std::shared_ptr<const models::PointDenoiser>;
 
-// "denoiser", "exact" or "network", and perceptronParameters(), with "network-schedule" for the network's schedule.
+// "denoiser", "exact" or "network", and pointNetworkParameters(), with "network-schedule" for the network's schedule.
 std::vector<Parameter> planeDenoiserParameters(std::string help);
 // What they choose: null is the exact denoiser. `known`: the network that is open, kept as long as nothing else is said of it. Error:
-// statedPlanePerceptron().
+// statedPlaneNetwork().
 Expected<PlaneNetwork> chosenPlaneNetwork(const LabContext& context, PlaneNetwork known);
 
 // D of pairs by the device, in f32, for states of the host.

@@ -72,7 +72,7 @@ models::NetworkStated statedNetwork(const LabContext& context, std::string_view 
   return stated;
 }
 
-std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std::string_view schedule) {
+std::vector<Parameter> pointNetworkParameters(bool (*visible)(const Values&), std::string_view schedule) {
   std::vector<Parameter> parameters = {
       {"network", "Network file", "A network from a point and a time: an ONNX graph, or a multilayer perceptron as safetensors; a config.json beside it is read.",
        "Denoiser", Asset{}, FileWell{{"onnx", "safetensors", "npz"}, false}, "", visible}};
@@ -92,11 +92,11 @@ std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std:
   return parameters;
 }
 
-bool perceptronChanged(const LabContext& context, std::string_view schedule) {
+bool pointNetworkChanged(const LabContext& context, std::string_view schedule) {
   return context.anyChanged({"network", "prediction", "told-time", "activation", "network-deviation"}) || context.changed(schedule);
 }
 
-Expected<PointNetwork> statedPerceptron(const LabContext& context, std::string_view instead,
+Expected<PointNetwork> statedPointNetwork(const LabContext& context, std::string_view instead,
                                                                       std::string_view schedule) {
   const std::string& path = context.file("network").path;
   if (path.empty()) {
@@ -121,9 +121,9 @@ Expected<PointNetwork> statedPerceptron(const LabContext& context, std::string_v
   return opened;
 }
 
-Expected<PointNetwork> statedPlanePerceptron(const LabContext& context, std::string_view instead,
+Expected<PointNetwork> statedPlaneNetwork(const LabContext& context, std::string_view instead,
                                                                            std::string_view schedule) {
-  auto network = statedPerceptron(context, instead, schedule);
+  auto network = statedPointNetwork(context, instead, schedule);
   if (network && (*network)->dimension() != 2) {
     return makeError(ErrorCode::badInput, trf("{}: the network's points have {} coordinates; this lab lies in the plane and needs 2",
                                               context.file("network").path, (*network)->dimension()));
@@ -131,9 +131,9 @@ Expected<PointNetwork> statedPlanePerceptron(const LabContext& context, std::str
   return network;
 }
 
-Expected<PointNetwork> statedLinePerceptron(const LabContext& context, std::string_view instead,
+Expected<PointNetwork> statedLineNetwork(const LabContext& context, std::string_view instead,
                                                                           std::string_view schedule) {
-  auto network = statedPerceptron(context, instead, schedule);
+  auto network = statedPointNetwork(context, instead, schedule);
   if (network && (*network)->dimension() != 1) {
     return makeError(ErrorCode::badInput, trf("{}: the network's points have {} coordinates; this lab lies on the line and needs 1",
                                               context.file("network").path, (*network)->dimension()));
@@ -141,7 +141,7 @@ Expected<PointNetwork> statedLinePerceptron(const LabContext& context, std::stri
   return network;
 }
 
-Acceptance perceptronAcceptance(Values also, int score, std::int64_t coordinates) {
+Acceptance pointNetworkAcceptance(Values also, int score, std::int64_t coordinates) {
   Acceptance acceptance;
   acceptance.kinds = "a network of points: an ONNX graph, or a multilayer perceptron as safetensors";
   acceptance.parameter = "network";
@@ -217,7 +217,7 @@ std::vector<Metric> NetworkProbe::metrics() const {
   return result;
 }
 
-std::string perceptronComplaint(const models::PointDenoiser& network, const diffusion::State& x, double level) {
+std::string pointNetworkComplaint(const models::PointDenoiser& network, const diffusion::State& x, double level) {
   return probeNetwork(network, x, level).complaint;
 }
 

@@ -26,16 +26,16 @@ std::vector<Parameter> statedNetworkParameters(bool (*visible)(const Values&), s
 models::NetworkStated statedNetwork(const LabContext& context, std::string_view schedule = "schedule");
 
 // A user's network of points (core/models/point_denoiser): "network", its file, what is stated of it, "activation" and "network-deviation".
-std::vector<Parameter> perceptronParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
-bool perceptronChanged(const LabContext& context, std::string_view schedule = "schedule");
+std::vector<Parameter> pointNetworkParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
+bool pointNetworkChanged(const LabContext& context, std::string_view schedule = "schedule");
 using PointNetwork = std::shared_ptr<const models::PointDenoiser>;
 // `instead`: what to do without a file ("choose another shape"). Error: that, or of models::openPointDenoiser().
-Expected<PointNetwork> statedPerceptron(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
+Expected<PointNetwork> statedPointNetwork(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
 // The same for a lab of the plane, whose points have two coordinates, and for one of the line.
-Expected<PointNetwork> statedPlanePerceptron(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
-Expected<PointNetwork> statedLinePerceptron(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
+Expected<PointNetwork> statedPlaneNetwork(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
+Expected<PointNetwork> statedLineNetwork(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
 // Takes a perceptron or an ONNX graph of so many coordinates (0: of any) into the parameter "network" and sets `also`.
-Acceptance perceptronAcceptance(Values also, int score, std::int64_t coordinates);
+Acceptance pointNetworkAcceptance(Values also, int score, std::int64_t coordinates);
 
 // A network asked at three noise levels (generative.md C10): far up, far down and between. The points are `x` at the level `top` and go down
 // by Euler's method on the network's own ODE, in equal steps of ln(level), so that further down they are such as it expects.
@@ -56,6 +56,6 @@ struct NetworkProbe {
 };
 NetworkProbe probeNetwork(const models::PointDenoiser& network, const diffusion::State& x, double top, double bottom = 0.02);
 // Its complaint.
-std::string perceptronComplaint(const models::PointDenoiser& network, const diffusion::State& x, double level);
+std::string pointNetworkComplaint(const models::PointDenoiser& network, const diffusion::State& x, double level);
 
 }  // namespace orrery::generative
