@@ -2,10 +2,12 @@
 // sentence, and what is dropped on a lab is what it then knows.
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -301,4 +303,24 @@ TEST_CASE("a folder, several pictures or an array dropped on a lab of pictures a
   auto denoised = openLab("generative/image-diffusion", {{"side", whole(9)}, {"columns", whole(2)}, {"nfe", whole(8)}}, {}, true);
   REQUIRE(denoised->drop(ofArray, array));
   CHECK(metricsAt(*denoised, 0).count("from-known.0") == 1);
+}
+
+TEST_CASE("a flow of pictures that goes back to its frame says that it trains, not that it reads") {
+  auto session = openLab("generative/nice", {{"data", text("single")},
+                                             {"side", whole(8)},
+                                             {"pictures", whole(64)},
+                                             {"picture-batch", whole(4)},
+                                             {"picture-steps", whole(300)},
+                                             {"steps-per-frame", whole(1)}});
+  REQUIRE(session->wait());
+  session->seek(290);
+  bool told = false;
+  while (!told && session->picture()->frame < 290) {
+    const Progress progress = session->progress();
+    told = progress.what == "Training up to frame 290" && progress.fraction > 0 && progress.fraction < 1;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  CHECK(told);
+  session->cancel();
+  (void)session->wait();
 }
