@@ -278,6 +278,7 @@ int bench(const BenchOptions& options) {
 
   const auto device = gpu::Device::open(options.device);
   if (!device) return fail(device.error());
+  noteMissingMatrices(**device);
   nlohmann::json json{{"device", (*device)->summary().name}};
   std::string text = (*device)->summary().name + "\n";
   int code = 0;

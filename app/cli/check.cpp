@@ -14,6 +14,7 @@ namespace orrery::cli {
 int check(const CheckOptions& options) {
   const auto device = gpu::Device::open(options.device);
   if (!device) return fail(device.error());
+  noteMissingMatrices(**device);
   const auto total = registered<kernels::Kernel>().size();
   std::vector<kernels::KernelReport> reports;
   try {

@@ -6,12 +6,14 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "core/base/text.h"
+#include "core/gpu/cooperative_matrix.h"
 
 namespace orrery::cli {
 
@@ -59,6 +61,12 @@ int fail(const Error& error) {
 int usage(std::string_view message) { return fail(makeError(ErrorCode::usage, std::string(message))); }
 
 void note(std::string_view message) { std::fprintf(stderr, "orrery: %.*s\n", static_cast<int>(message.size()), message.data()); }
+
+void noteMissingMatrices(gpu::Device& device) {
+  const char* variant = std::getenv("ORRERY_VARIANT");
+  if (variant == nullptr || std::string_view(variant) != "matrix" || gpu::matrixShape(device)) return;
+  note(trf("{} has no cooperative matrices: the usual builds run", device.summary().name));
+}
 
 ProgressLine::ProgressLine() : began_(std::chrono::steady_clock::now()), last_(began_), terminal_(isatty(STDERR_FILENO) != 0) {}
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/base/expected.h"
+#include "core/gpu/device.h"
 
 namespace orrery::cli {
 
@@ -18,6 +19,8 @@ int printJson(const nlohmann::json& json);
 int fail(const Error& error);
 int usage(std::string_view message);  // 2
 void note(std::string_view message);
+// Says so when `--variant matrix` was asked for and this device has no cooperative matrices.
+void noteMissingMatrices(gpu::Device& device);
 
 // Progress on stderr: one line that is rewritten on a terminal, a line now and then otherwise. Quiet for the first second.
 class ProgressLine {

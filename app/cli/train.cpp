@@ -323,6 +323,7 @@ int train(const TrainOptions& options) {
   }
   const auto device = gpu::Device::open(options.device);
   if (!device) return fail(device.error());
+  noteMissingMatrices(**device);
   interrupted = false;
   const auto before = std::signal(SIGINT, onInterrupt);
   Expected<nlohmann::json> result = [&]() -> Expected<nlohmann::json> {

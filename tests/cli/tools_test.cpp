@@ -140,6 +140,12 @@ TEST_CASE("bench compares with an earlier run, and refuses a file that is none")
   checkRefused(runProgram({"bench", "fill", "--against", folder.path("none.json")}), 1, {"none.json"});
 }
 
+TEST_CASE("asked for cooperative matrices, a device without them says so and runs what it has") {
+  const auto ran = runProgram({"bench", "matmul", "--variant", "matrix", "--json"});
+  REQUIRE(ran.code == 0);
+  for (const auto& one : ran.json()["kernels"]) CHECK((one["variant"] == "matrix") == (ran.err.find("no cooperative matrices") == std::string::npos));
+}
+
 TEST_CASE("bench --choose times both builds of a kernel and says which is used from now on") {
   const auto ran = runProgram({"bench", "--choose", "lu", "--json"});
   INFO(ran.err);
