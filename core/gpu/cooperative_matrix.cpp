@@ -12,11 +12,16 @@
 namespace orrery::gpu {
 namespace {
 
-constexpr std::uint32_t minLanes = 8;            // four subgroups must have 32 invocations (attention_matrix.comp)
-constexpr std::uint32_t sharedBytes = 32 << 10;  // of attention_matrix.comp
-constexpr std::uint32_t step = 32;               // of K, and rows and columns of a block of attention
+// Four subgroups share 32 rows of attention (attention_matrix.comp) and the 1024 or more elements of a tile (matrix_product.glsl) evenly.
+bool serves(std::uint32_t lanes) { return lanes == 8 || lanes == 16 || lanes == 32 || lanes == 64; }
 
-bool divides(std::uint32_t size) { return size > 0 && step % size == 0; }
+// Shared memory of attention_matrix.comp at its widest, and what each invocation adds to it.
+constexpr std::uint32_t sharedBytes = 29'696, sharedBytesEach = 16;
+
+// Rows and columns of tiles are four matrices, of blocks of attention 32; with matrices of 32 the tiles would not fit into shared memory.
+bool fits(std::uint32_t m, std::uint32_t n, std::uint32_t k) {
+  return (m == 8 || m == 16) && (n == 8 || n == 16) && (k == 8 || k == 16 || k == 32);
+}
 
 }  // namespace
 
@@ -42,8 +47,10 @@ MatrixSupport::MatrixSupport(VkInstance instance, VkPhysicalDevice physical, con
   VkPhysicalDeviceProperties2 properties{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
                                          sizeControl ? static_cast<void*>(&control) : &subgroup};
   vkGetPhysicalDeviceProperties2(physical, &properties);
-  if (subgroup.subgroupSize < minLanes || 4 * subgroup.subgroupSize > properties.properties.limits.maxComputeWorkGroupInvocations) return;
-  if (properties.properties.limits.maxComputeSharedMemorySize < sharedBytes) return;
+  const std::uint32_t lanes = subgroup.subgroupSize;
+  const auto& limits = properties.properties.limits;
+  if (!serves(lanes) || 4 * lanes > limits.maxComputeWorkGroupInvocations) return;
+  if (limits.maxComputeSharedMemorySize < sharedBytes + 4 * lanes * sharedBytesEach) return;
   // The shaders count on subgroups of one size: they ask for it where sizes vary.
   fixesSize_ = !sizeControl || control.minSubgroupSize != control.maxSubgroupSize;
   if (fixesSize_ && (!sizeControl || sizes_.subgroupSizeControl != VK_TRUE || sizes_.computeFullSubgroups != VK_TRUE ||
@@ -65,11 +72,10 @@ MatrixSupport::MatrixSupport(VkInstance instance, VkPhysicalDevice physical, con
   };
   for (const auto& f : found) {
     if (f.AType != VK_COMPONENT_TYPE_FLOAT16_KHR || f.BType != VK_COMPONENT_TYPE_FLOAT16_KHR || f.CType != VK_COMPONENT_TYPE_FLOAT32_KHR ||
-        f.ResultType != VK_COMPONENT_TYPE_FLOAT32_KHR || f.scope != VK_SCOPE_SUBGROUP_KHR || !divides(f.MSize) || !divides(f.NSize) ||
-        !divides(f.KSize)) {
+        f.ResultType != VK_COMPONENT_TYPE_FLOAT32_KHR || f.scope != VK_SCOPE_SUBGROUP_KHR || !fits(f.MSize, f.NSize, f.KSize)) {
       continue;
     }
-    const MatrixShape shape{f.MSize, f.NSize, f.KSize, subgroup.subgroupSize};
+    const MatrixShape shape{f.MSize, f.NSize, f.KSize, lanes};
     if (!shape_ || badness(shape) < badness(*shape_)) shape_ = shape;
   }
 }

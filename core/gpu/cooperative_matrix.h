@@ -8,7 +8,8 @@
 
 namespace orrery::gpu {
 
-// f16 [m, k] times f16 [k, n], summed in f32 [m, n] by a subgroup of `lanes` invocations. Each of m, n, k divides 32.
+// f16 [m, k] times f16 [k, n], summed in f32 [m, n] by a subgroup of `lanes` invocations. m and n are 8 or 16, k is 8, 16 or 32,
+// lanes 8 to 64, so that our shaders can share their work evenly.
 struct MatrixShape {
   std::uint32_t m = 0, n = 0, k = 0, lanes = 0;
 };

@@ -121,6 +121,8 @@ Attention attention(gpu::Stream& stream, const Tensor& q, const Tensor& k, const
   const bool scalar = !matrix && runsScalar(stream.device(), "attention", options.variant);
   if (!scalar && width4 > 64)
     throw std::length_error("attention: heads wider than 256 are not supported on a GPU, found " + q.shape().toString());
+  // 32 keys take some 340 rounds of all loops with four subgroups of 8 lanes.
+  if (matrix) requireIterations(stream.device(), "attention", std::int64_t{tilesFor(problem.keys, 32)} * 340);
   if (scalar) requireIterations(stream.device(), "attention", std::int64_t{problem.keys} / 8 * (width4 > 16 ? 1 + width4 : 1));
   const std::uint32_t columns = std::max(std::min(valueWidth4, 16u), 1u), chunks = std::max(tilesFor(valueWidth4, 16), 1u);
   const Tensor& mask = problem.additive ? options.additive : q4;  // bound but not read without a mask

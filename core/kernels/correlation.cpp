@@ -213,6 +213,9 @@ TiledPush tiledPush(const Correlation& c, std::int64_t images, std::int64_t tile
   return push;
 }
 
+// Rounds of all loops that a tile's 16 steps take; on matrices with four subgroups of 8 lanes, which have more each to fetch.
+std::int64_t roundsPerStep(bool matrix) { return matrix ? 66 : 28; }
+
 // An implicit product of `batches` matrices, `tileRows` of its tiles along the second axis of the dispatch; what `mode` says of columns and
 // depth is in convolution.glsl.
 void dispatchTiled(gpu::Stream& stream, std::span<const gpu::Binding> bindings, const TiledPush& push, std::int64_t rows,
@@ -228,7 +231,7 @@ void dispatchTiled(gpu::Stream& stream, std::span<const gpu::Binding> bindings, 
 
 void correlateTiled(gpu::Stream& stream, const Tensor& x, const Tensor& weight, const Tensor& bias, const Correlation& c, Tensor& result,
                     const std::optional<gpu::MatrixShape>& matrix) {
-  requireIterations(stream.device(), "conv2d", c.channels * c.kh * c.kw / 16 * 28);
+  requireIterations(stream.device(), "conv2d", c.channels * c.kh * c.kw / 16 * roundsPerStep(matrix.has_value()));
   const std::int64_t width = matrix ? 4 * matrix->n : 64, tiles = blocks(c.N * c.OH * c.OW, width),
                      tileRows = std::min<std::int64_t>(tiles, 32768), layers = blocks(tiles, tileRows);
   if (layers * c.groups > 65535) throw std::length_error("conv2d: more groups than one dispatch holds");
@@ -267,7 +270,7 @@ Tensor correlationWeightGradient(gpu::Stream& stream, const Tensor& gradient, co
   // longer than a loop may be; large images are cut into lines.
   constexpr std::int64_t partialBudget = 4 << 20;  // elements
   const std::int64_t longest = std::min(mostIterations(stream.device()), std::int64_t{1} << 40);
-  const std::int64_t perLine = scalar ? 1 + blocks(c.OW, 4) : 28 * blocks(c.OW, 16);  // a tile's 16 steps take 28 rounds of all its loops
+  const std::int64_t perLine = scalar ? 1 + blocks(c.OW, 4) : roundsPerStep(matrix.has_value()) * blocks(c.OW, 16);
   requireIterations(stream.device(), "conv2dWeightGradient", 30 + perLine);
   const std::int64_t lines = std::min(c.OH, std::max<std::int64_t>((longest - 29) / perLine, 1)), lineParts = blocks(c.OH, lines);
   const std::int64_t most = std::clamp<std::int64_t>(partialBudget / shape.count(), 1, c.N);

@@ -153,6 +153,8 @@ void recordScalar(gpu::Stream& stream, const Tensor& a, const Tensor& b, const M
 void recordTiled(gpu::Stream& stream, const Tensor& a, const Tensor& b, const MatmulOptions& options, const Plan& plan, Tensor& result,
                  const std::optional<gpu::MatrixShape>& matrix) {
   const std::uint32_t M = plan.M, N = plan.N, K = plan.K;
+  // Sixteen steps take some 28 rounds of all loops, with four subgroups of 8 lanes that fill the tiles of matrices some 66.
+  requireIterations(stream.device(), "matmul", std::int64_t{tilesFor(K, 16)} * (matrix ? 66 : 28));
   struct {
     std::uint32_t M, N, K, rowA, columnA, rowB, columnB, extent1, extent2;
     std::array<std::uint32_t, 3> batchA, batchB;

@@ -147,7 +147,10 @@ TEST_CASE("asked for cooperative matrices, a device without them says so and run
 }
 
 TEST_CASE("bench --choose times both builds of a kernel and says which is used from now on") {
-  const auto ran = runProgram({"bench", "--choose", "lu", "--json"});
+  // Other tests shall not find the choice.
+  const TemporaryFolder folder;
+  const std::map<std::string, std::string> own{{"XDG_CACHE_HOME", folder.path("cache")}};
+  const auto ran = runProgram({"bench", "--choose", "lu", "--json"}, own);
   INFO(ran.err);
   REQUIRE(ran.code == 0);
   const auto kernels = ran.json()["kernels"];
@@ -156,7 +159,7 @@ TEST_CASE("bench --choose times both builds of a kernel and says which is used f
   const std::string chosen = kernels[0]["variant"];
   CHECK((chosen == "scalar" || chosen == "subgroup"));
   CHECK(kernels[0]["gain"].get<double>() >= 1);
-  const auto again = runProgram({"bench", "lu", "--json"});
+  const auto again = runProgram({"bench", "lu", "--json"}, own);
   REQUIRE(again.code == 0);
   for (const auto& one : again.json()["kernels"]) CHECK(one["variant"] == chosen);
 }
