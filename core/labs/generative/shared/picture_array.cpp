@@ -60,7 +60,7 @@ std::optional<Error> objection(const TensorSummary& array) {
   }
   if (layout->count == 0) return bad(trf("The array '{}' is {}: it holds no picture", name, shapeText(array.shape)));
   if (layout->height < smallestSide || layout->width < smallestSide) {
-    return bad(trf("The pictures of the array '{}' are {} × {} pixels: expected at least {} × {}", name, layout->width, layout->height, smallestSide,
+    return bad(trf("The pictures of the array '{}' are {} × {} pixels: expected at least {} × {}, save larger ones", name, layout->width, layout->height, smallestSide,
                    smallestSide));
   }
   const auto values = modelfile::elementCount(array.shape);
@@ -102,13 +102,13 @@ Expected<PictureSet> arrayOf(const std::string& path, std::int64_t side, std::in
   const std::string name = modelfile::shown((*array)->name);
   const Layout layout = *layoutOf((*array)->shape);
   if (layout.count < least) {
-    return bad(trf("Expected at least {} pictures, the array '{}' holds {}", least, name, layout.count));
+    return bad(trf("Expected at least {} pictures, the array '{}' holds {}: add more", least, name, layout.count));
   }
   if (watch && !watch(-1)) return makeError(ErrorCode::cancelled, tr("Cancelled"));
   std::int64_t notFinite = 0;
   const auto read = file->read((*array)->name, &notFinite);
   if (!read) return read.error();
-  if (notFinite > 0) return bad(trf("The array '{}' has {} values that are NaN or infinite: pictures have none", name, notFinite));
+  if (notFinite > 0) return bad(trf("The array '{}' has {} values that are NaN or infinite: pictures have none, replace them or leave those pictures out", name, notFinite));
 
   // From what values mean to 0 ... 255.
   const auto values = read->as<float>();
@@ -117,7 +117,7 @@ Expected<PictureSet> arrayOf(const std::string& path, std::int64_t side, std::in
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
     const float least01 = *low < 0 ? -1.0f : 0.0f;
     if (*low < least01 - beyond || *high > 1 + beyond) {
-      return bad(trf("The floats of the array '{}' reach from {:.4g} to {:.4g}: expected 0 to 1, −1 to 1, or unsigned bytes", name,
+      return bad(trf("The floats of the array '{}' reach from {:.4g} to {:.4g}: expected 0 to 1, −1 to 1, or unsigned bytes; scale them", name,
                      static_cast<double>(*low), static_cast<double>(*high)));
     }
     factor = *low < 0 ? 127.5f : 255.0f, offset = *low < 0 ? 127.5f : 0;
