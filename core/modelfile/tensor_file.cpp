@@ -87,7 +87,8 @@ Expected<FileReport> inspectTensorFile(std::string_view format, std::string_view
     unreadable += tensor.readable ? 0 : 1;
   }
   report.counts["tensors"] = static_cast<std::int64_t>(report.tensors.size());
-  report.title = trf("{}, {} tensors, {}", tr(title), report.tensors.size(), bytesAsText(report.bytes));
+  report.title = report.tensors.size() == 1 ? trf("{}, 1 tensor, {}", tr(title), bytesAsText(report.bytes))
+                                            : trf("{}, {} tensors, {}", tr(title), report.tensors.size(), bytesAsText(report.bytes));
   if (unreadable > 0) {
     report.notes.push_back(trf("{} of {} tensors usable; {} skipped", static_cast<std::int64_t>(report.tensors.size()) - unreadable,
                                report.tensors.size(), unreadable));

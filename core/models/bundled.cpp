@@ -14,6 +14,8 @@ Expected<SavedModel> SavedModel::open(const std::string& path) {
   const std::filesystem::path given(path);
   const bool isFile = given.extension() == ".safetensors";
   const std::string folder = isFile ? (given.has_parent_path() ? given.parent_path().string() : ".") : path;
+  // A file that is not there is named before the config.json of others that lie in its folder.
+  if (std::error_code ignored; isFile && !std::filesystem::exists(given, ignored)) return readWholeFile(path).error();
   const std::string configPath = folder + "/config.json";
   auto text = readWholeFile(configPath, 1 << 20);
   if (!text) return text.error();

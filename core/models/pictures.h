@@ -13,6 +13,10 @@ namespace orrery::models {
 // Scenes `first` .. `first + count - 1` of the options' split.
 std::vector<shapeworld::Scene> scenesFrom(const shapeworld::Options& options, std::int64_t first, std::int64_t count);
 
+// `count` scenes whose first object has a radius of `least` lattice units or more: the first such ones among indices 16 first ... 16 (first +
+// count) - 1, and, out of luck, whatever comes last there.
+std::vector<shapeworld::Scene> largeScenes(const shapeworld::Options& options, std::int64_t first, std::int64_t count, double least);
+
 // f32 [scenes, 3, size, size] in -1 ... 1, drawn there; `options` are those the scenes were made with.
 Tensor drawn(gpu::Stream& stream, std::span<const shapeworld::Scene> scenes, const shapeworld::Options& options, std::int64_t size);
 

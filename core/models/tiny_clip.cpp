@@ -1,13 +1,19 @@
 // The recipe tiny-clip: which caption belongs to which picture. ShapeWorld singles at 64 x 64 with their captions (templates 0 to 2), a
 // small CLIP, symmetric cross entropy over the batch, a learnt temperature; equal captions in a batch are left out of each other's rows.
+// The picture's tower may begin as the bundled tiny-vit's, which knows shapes already, so that mostly words are left to learn (Zhai et al.
+// 2022, "LiT", whose tower stays as it was; here it goes on learning).
 // Held out: the first scenes of the split val. Judged without further training: which of "a red circle", "a red square" ... fits a picture
 // best.
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/base/text.h"
 #include "core/data/shapeworld.h"
+#include "core/modelfile/tensor_file.h"
+#include "core/models/bundled.h"
 #include "core/models/clip.h"
 #include "core/models/pictures.h"
 #include "core/models/recipe.h"
@@ -26,6 +32,7 @@ std::vector<Setting> settings() {
           {"text-layers", 2, 1, 24, true, "encoder layers of the text's tower"},
           {"heads", 4, 1, 16, true, "attention heads"},
           {"embedding", 64, 2, 1024, true, "dimensions of the common space"},
+          {"from-vit", 0, 0, 1, true, "1: the picture's tower begins as that of the bundled tiny-vit"},
           {"held-out", 1000, 1, 2000, true, "held-out pictures to judge by"},
           {"seed", 1, 0, 4294967295.0, true, "first weights and data"}};
 }
@@ -43,7 +50,60 @@ class TinyClip : public Training {
     config_.embedding = settings.integer("embedding");
   }
 
-  nn::Weights initial(nn::Initializer& draw) const override { return initialClip(draw, config_); }
+  // Reads tiny-vit's weights under the names they have in a picture's tower.
+  Expected<void> prepare() override {
+    if (settings_.integer("from-vit") == 0) return {};
+    const auto saved = SavedModel::open(bundledFolder("tiny-vit"));
+    if (!saved) return saved.error();
+    auto file = modelfile::TensorFile::open(saved->weightsPath);
+    if (!file) return file.error();
+    const auto take = [&](const std::string& theirs, const std::string& ours) -> Expected<void> {
+      auto tensor = file->read(theirs);
+      if (!tensor) return tensor.error();
+      tower_["vision_model." + ours] = *std::move(tensor);
+      return {};
+    };
+    std::vector<std::pair<std::string, std::string>> names{
+        {"vit.embeddings.cls_token", "embeddings.class_embedding"},
+        {"vit.embeddings.position_embeddings", "embeddings.position_embedding.weight"},
+        {"vit.embeddings.patch_embeddings.projection.weight", "embeddings.patch_embedding.weight"},
+        {"vit.embeddings.patch_embeddings.projection.bias", "patch-bias"},
+        {"vit.layernorm", "post_layernorm"}};
+    for (std::int64_t i = 0; i < config_.visionLayers; ++i) {
+      const std::string theirs = "vit.encoder.layer." + std::to_string(i) + ".", ours = "encoder.layers." + std::to_string(i) + ".";
+      for (const auto& [from, to] : {std::pair{"layernorm_before", "layer_norm1"}, {"attention.attention.query", "self_attn.q_proj"},
+                                     {"attention.attention.key", "self_attn.k_proj"}, {"attention.attention.value", "self_attn.v_proj"},
+                                     {"attention.output.dense", "self_attn.out_proj"}, {"layernorm_after", "layer_norm2"},
+                                     {"intermediate.dense", "mlp.fc1"}, {"output.dense", "mlp.fc2"}}) {
+        names.emplace_back(theirs + from, ours + to);
+      }
+    }
+    for (const auto& [theirs, ours] : names) {
+      const bool both = !theirs.starts_with("vit.embeddings");  // a matrix or a gain, and what is added
+      if (auto taken = both ? take(theirs + ".weight", ours + ".weight") : take(theirs, ours); !taken) return taken;
+      if (!both) continue;
+      if (auto taken = take(theirs + ".bias", ours + ".bias"); !taken) return taken;
+    }
+    const auto heads = saved->number("num_attention_heads");
+    if (!heads) return heads.error();
+    const std::int64_t width = tower_["vision_model.embeddings.class_embedding"].count();
+    if (width != config_.visionWidth || *heads != config_.visionHeads) {
+      return makeError(ErrorCode::usage, trf("from-vit: tiny-vit has a width of {} and {} heads, the picture's tower {} and {}", width,
+                                             *heads, config_.visionWidth, config_.visionHeads));
+    }
+    adaptEmbeddings();
+    return {};
+  }
+
+  nn::Weights initial(nn::Initializer& draw) const override {
+    nn::Weights weights = initialClip(draw, config_);
+    if (tower_.empty()) return weights;
+    for (nn::NamedTensor& w : weights) {
+      const auto found = tower_.find(w.name);
+      if (found != tower_.end()) w.value = found->second.reshaped(w.value.shape());
+    }
+    return weights;
+  }
 
   nn::TrainerOptions options() const override {
     nn::TrainerOptions o = adamWithCosine(settings_);
@@ -156,6 +216,38 @@ class TinyClip : public Training {
     std::vector<std::size_t> kinds;       // shape times 8 plus colour
   };
 
+  // A ViT's patches have a bias and go into its layers as they are. CLIP's have none: it is added to their places. And they are normalised
+  // first: the gain of that norm becomes their usual deviation. The class token, which is smaller, has to learn anew what that costs it.
+  void adaptEmbeddings() {
+    const auto bias = tower_["vision_model.patch-bias"].as<float>();
+    auto places = tower_["vision_model.embeddings.position_embedding.weight"].toFloats();
+    const std::size_t width = bias.size();
+    for (std::size_t i = width; i < places.size(); ++i) places[i] += bias[i % width];
+    const auto kernel = tower_["vision_model.embeddings.patch_embedding.weight"].as<float>();
+    const auto options = shapesOf(shapeworld::Split::train);
+    const auto size = static_cast<std::size_t>(config_.imageSize), p = static_cast<std::size_t>(config_.patchSize), side = size / p;
+    double variances = 0, count = 0;
+    for (std::uint32_t picture = 0; picture < 8; ++picture) {
+      const auto rgb = shapeworld::render(shapeworld::makeScene(picture, options), static_cast<int>(size), options).rgb;
+      for (std::size_t patch = 0; patch < side * side; ++patch) {
+        double sum = 0, squares = 0;
+        for (std::size_t w = 0; w < width; ++w) {
+          auto value = static_cast<double>(places[(1 + patch) * width + w]);
+          for (std::size_t k = 0; k < 3 * p * p; ++k) {
+            const std::size_t channel = k / (p * p), y = patch / side * p + k / p % p, x = patch % side * p + k % p;
+            value += static_cast<double>(kernel[w * 3 * p * p + k]) * (2.0 * rgb[3 * (y * size + x) + channel] - 255) / 255;
+          }
+          sum += value, squares += value * value;
+        }
+        const double mean = sum / static_cast<double>(width);
+        variances += squares / static_cast<double>(width) - mean * mean, count += 1;
+      }
+    }
+    tower_["vision_model.embeddings.position_embedding.weight"] = Tensor::from(Shape{static_cast<std::int64_t>(places.size())}, places);
+    tower_["vision_model.pre_layrnorm.weight"] =
+        Tensor::from(Shape{static_cast<std::int64_t>(width)}, std::vector<float>(width, static_cast<float>(std::sqrt(variances / count))));
+  }
+
   // The row of `directions` with the largest inner product.
   static std::size_t nearestOf(const std::vector<double>& directions, std::span<const float> u) {
     std::size_t best = 0;
@@ -168,11 +260,16 @@ class TinyClip : public Training {
     return best;
   }
 
-  Batch pictures(gpu::Stream& stream, shapeworld::Split split, std::int64_t first, std::int64_t count) const {
+  shapeworld::Options shapesOf(shapeworld::Split split) const {
     shapeworld::Options options;
     options.seed = static_cast<std::uint64_t>(settings_.integer("seed"));
     options.split = split;
     options.templates = templates;
+    return options;
+  }
+
+  Batch pictures(gpu::Stream& stream, shapeworld::Split split, std::int64_t first, std::int64_t count) const {
+    const auto options = shapesOf(split);
     const auto scenes = scenesFrom(options, first, count);
     Batch batch;
     for (const shapeworld::Scene& scene : scenes) {
@@ -188,6 +285,7 @@ class TinyClip : public Training {
 
   Settings settings_;
   ClipConfig config_;
+  std::map<std::string, Tensor> tower_;  // tiny-vit's weights by their names here; empty: all weights are drawn
 };
 
 std::unique_ptr<Training> make(const Settings& settings) { return std::make_unique<TinyClip>(settings); }

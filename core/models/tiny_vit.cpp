@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/data/shapeworld.h"
+#include "core/kernels/interpolate.h"
+#include "core/kernels/slice.h"
 #include "core/models/pictures.h"
 #include "core/models/recipe.h"
 #include "core/models/vit.h"
@@ -27,6 +29,7 @@ std::vector<Setting> settings() {
           {"heads", 4, 1, 16, true, "attention heads"},
           {"easy-first", 0.7, 0, 1, false, "share of the steps over which smaller shapes come in"},
           {"token-weight", 0.5, 0, 10, false, "weight of the patches' own loss"},
+          {"doubled", 0, 0, 1, false, "share of pictures drawn at half the size and enlarged, as smaller pictures are seen"},
           {"held-out", 1000, 1, 2000, true, "held-out pictures to judge by"},
           {"seed", 1, 0, 4294967295.0, true, "first weights and data"}};
 }
@@ -51,7 +54,8 @@ class TinyVit : public Training {
   nn::Trainer::Loss loss(std::int64_t step) override {
     return [this, step](nn::Tape& tape, std::span<const nn::Variable> weights) {
       const std::int64_t batch = settings_.integer("batch"), n = config_.paddedTokens();
-      const Batch b = pictures(tape.stream(), shapeworld::Split::train, easyScenes(step, batch));
+      const std::int64_t doubled = std::lround(settings_.number("doubled") * static_cast<double>(batch));
+      const Batch b = pictures(tape.stream(), shapeworld::Split::train, easyScenes(step, batch, doubled), doubled);
       const nn::Variable tokens = vitTokens(weights, tape.constant(b.patches), config_);
       const nn::Variable logits = nn::reshape(vitClassify(weights, tokens), Shape{batch * n, config_.classes});
       // Means over all tokens, of which few count: times their number over that of those.
@@ -61,29 +65,16 @@ class TinyVit : public Training {
     };
   }
 
+  // On singles of all sizes; and on those that tiny-dit knows, drawn at half the size and enlarged, since this network judges its samples.
   Expected<std::vector<Judgement>> judge(gpu::Stream& stream, const nn::Weights& weights) override {
-    const std::int64_t count = settings_.integer("held-out"), chunk = 128;
-    std::int64_t right = 0;
-    double nats = 0;
-    for (std::int64_t first = 0; first < count; first += chunk) {
-      const std::int64_t n = std::min(chunk, count - first);
-      const Batch b = pictures(stream, shapeworld::Split::val, scenesFrom(shapes(shapeworld::Split::val), first, n));
-      nn::Tape tape(stream);
-      const auto constants = nn::constants(tape, weights);
-      const nn::Variable logits = vitForward(constants, tape.constant(b.patches), config_);
-      nats += static_cast<double>(nn::crossEntropy(logits, b.classes).value().toFloats()[0]) * static_cast<double>(n);
-      const auto values = logits.value().as<float>();
-      const auto wanted = b.classes.as<std::uint32_t>();
-      for (std::int64_t i = 0; i < n; ++i) {
-        const auto row = values.subspan(static_cast<std::size_t>(4 * i), 4);
-        right += static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin()) == wanted[static_cast<std::size_t>(i)]
-                     ? 1
-                     : 0;
-      }
-    }
+    const std::int64_t count = settings_.integer("held-out");
+    const auto options = shapes(shapeworld::Split::val);
+    const auto [right, nats] = judged(stream, weights, scenesFrom(options, 0, count), false);
+    const double rightDoubled = judged(stream, weights, largeScenes(options, 0, count, 384), true).first;
     const std::string of = std::to_string(count) + " held-out ShapeWorld singles";
-    return std::vector<Judgement>{{"accuracy", static_cast<double>(right) / static_cast<double>(count), of},
-                                  {"cross_entropy", nats / static_cast<double>(count), of}};
+    return std::vector<Judgement>{{"accuracy", right, of},
+                                  {"accuracy_doubled", rightDoubled, of + " of radius 384 and more, drawn at half the size and enlarged"},
+                                  {"cross_entropy", nats, of}};
   }
 
   nlohmann::json config() const override {
@@ -113,6 +104,30 @@ class TinyVit : public Training {
   };
   using Scenes = std::vector<shapeworld::Scene>;
 
+  // The share seen rightly, and the mean cross entropy in nats.
+  std::pair<double, double> judged(gpu::Stream& stream, const nn::Weights& weights, const Scenes& scenes, bool doubled) const {
+    const auto count = static_cast<std::int64_t>(scenes.size());
+    constexpr std::int64_t chunk = 128;
+    std::int64_t right = 0;
+    double nats = 0;
+    for (std::int64_t first = 0; first < count; first += chunk) {
+      const std::int64_t n = std::min(chunk, count - first);
+      const Batch b = pictures(stream, shapeworld::Split::val, Scenes(scenes.begin() + first, scenes.begin() + first + n), doubled ? n : 0);
+      nn::Tape tape(stream);
+      const auto constants = nn::constants(tape, weights);
+      const nn::Variable logits = vitForward(constants, tape.constant(b.patches), config_);
+      nats += static_cast<double>(nn::crossEntropy(logits, b.classes).value().toFloats()[0]) * static_cast<double>(n);
+      const auto values = logits.value().as<float>();
+      const auto wanted = b.classes.as<std::uint32_t>();
+      for (std::int64_t i = 0; i < n; ++i) {
+        const auto row = values.subspan(static_cast<std::size_t>(4 * i), 4);
+        const auto seen = static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin());
+        right += seen == wanted[static_cast<std::size_t>(i)] ? 1 : 0;
+      }
+    }
+    return {static_cast<double>(right) / static_cast<double>(count), nats / static_cast<double>(count)};
+  }
+
   shapeworld::Options shapes(shapeworld::Split split) const {
     shapeworld::Options options;
     options.seed = static_cast<std::uint64_t>(settings_.integer("seed"));
@@ -120,23 +135,21 @@ class TinyVit : public Training {
     return options;
   }
 
-  // The scenes of a step: the first of its own range of indices whose shape is large enough by then.
-  Scenes easyScenes(std::int64_t step, std::int64_t batch) const {
+  // The scenes of a step: the first of its own range of indices whose shape is large enough by then; among the first `doubled`, large
+  // enough for half the size.
+  Scenes easyScenes(std::int64_t step, std::int64_t batch, std::int64_t doubled) const {
     constexpr double largest = 400, smallest = 112;
-    constexpr std::int64_t perPicture = 16;  // more than a quarter of all shapes have a radius of 400 and more
     const double span = settings_.number("easy-first") * static_cast<double>(settings_.integer("steps"));
     const double progress = span > 0 ? std::min(static_cast<double>(step) / span, 1.0) : 1;
     const double least = largest + (smallest - largest) * progress;
-    Scenes result;
-    for (std::int64_t i = 0; static_cast<std::int64_t>(result.size()) < batch; ++i) {
-      auto scene = shapeworld::makeScene(static_cast<std::uint32_t>(step * batch * perPicture + i), shapes(shapeworld::Split::train));
-      const bool last = i >= batch * (perPicture - 1);  // out of luck: whatever comes
-      if (last || scene.objects.at(0).radius >= least) result.push_back(std::move(scene));
-    }
-    return result;
+    Scenes scenes = largeScenes(shapes(shapeworld::Split::train), step * batch, batch, least);
+    const Scenes larger = largeScenes(shapes(shapeworld::Split::train), step * batch, doubled, std::max(least, 2 * smallest));
+    std::copy(larger.begin(), larger.end(), scenes.begin());
+    return scenes;
   }
 
-  Batch pictures(gpu::Stream& stream, shapeworld::Split split, const Scenes& scenes) const {
+  // The first `doubled` of the pictures are drawn at half the size.
+  Batch pictures(gpu::Stream& stream, shapeworld::Split split, const Scenes& scenes, std::int64_t doubled = 0) const {
     const auto count = static_cast<std::int64_t>(scenes.size()), n = config_.paddedTokens(), side = config_.imageSize / config_.patchSize;
     const auto none = static_cast<std::uint32_t>(config_.classes);
     Batch batch;
@@ -158,7 +171,14 @@ class TinyVit : public Training {
         }
       }
     }
-    batch.patches = vitPatches(stream, drawn(stream, scenes, shapes(split), config_.imageSize), config_);
+    const auto small = std::span(scenes).first(static_cast<std::size_t>(doubled)), whole = std::span(scenes).subspan(small.size());
+    std::vector<Tensor> images;
+    if (!small.empty()) {
+      images.push_back(kernels::interpolate(stream, drawn(stream, small, shapes(split), config_.imageSize / 2),
+                                            {config_.imageSize, config_.imageSize}, kernels::Interpolation::bilinear));
+    }
+    if (!whole.empty()) images.push_back(drawn(stream, whole, shapes(split), config_.imageSize));
+    batch.patches = vitPatches(stream, kernels::concat(stream, images, 0), config_);
     batch.classes = Tensor::from(Shape{count}, classes);
     batch.pictureTargets = Tensor::from(Shape{count * n}, picture), batch.patchTargets = Tensor::from(Shape{count * n}, patch);
     return batch;

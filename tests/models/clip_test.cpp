@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/data/shapeworld.h"
+#include "core/models/bundled.h"
+#include "core/models/vit.h"
 #include "tests/models/plain.h"
 
 using namespace orrery;
@@ -211,4 +213,55 @@ TEST_CASE("tiny-clip trains: the loss falls from ln of the batch, the same way e
   CHECK(config["model_type"] == "clip");
   CHECK(config["text_config"]["vocabulary"].size() == 64);
   CHECK(config["vision_config"]["hidden_size"] == 32);
+}
+
+TEST_CASE("a picture's tower can begin as tiny-vit's") {
+  gpu::Stream stream = orrery::testing::openStream();
+  const auto* recipe = findRegistered<Recipe>("tiny-clip");
+  REQUIRE(recipe != nullptr);
+  const auto vit = TrainedVit::open(stream, bundledFolder("tiny-vit"));
+  REQUIRE(vit);
+  const auto training = recipe->make(settingsOf(*recipe, {"from-vit=1"}));
+  REQUIRE(training->prepare());
+  nn::Initializer draw(stream, 1), again(stream, 1);
+  const nn::Weights weights = training->initial(draw), drawn = initialClip(again, ClipConfig());
+  REQUIRE(weights.size() == drawn.size());
+  const auto named = [](const nn::Weights& list, const std::string& name) {
+    const auto found = std::find_if(list.begin(), list.end(), [&](const nn::NamedTensor& w) { return w.name == name; });
+    REQUIRE(found != list.end());
+    return found->value;
+  };
+  for (const auto& [ours, theirs] :
+       {std::pair{"encoder.layers.0.self_attn.k_proj.weight", "encoder.layer.0.attention.attention.key.weight"},
+        {"encoder.layers.1.self_attn.v_proj.bias", "encoder.layer.1.attention.attention.value.bias"},
+        {"encoder.layers.2.self_attn.q_proj.weight", "encoder.layer.2.attention.attention.query.weight"},
+        {"encoder.layers.2.self_attn.out_proj.weight", "encoder.layer.2.attention.output.dense.weight"},
+        {"encoder.layers.0.layer_norm1.bias", "encoder.layer.0.layernorm_before.bias"},
+        {"encoder.layers.1.layer_norm2.weight", "encoder.layer.1.layernorm_after.weight"},
+        {"encoder.layers.2.mlp.fc1.weight", "encoder.layer.2.intermediate.dense.weight"},
+        {"encoder.layers.0.mlp.fc2.bias", "encoder.layer.0.output.dense.bias"},
+        {"embeddings.class_embedding", "embeddings.cls_token"},
+        {"embeddings.patch_embedding.weight", "embeddings.patch_embeddings.projection.weight"},
+        {"post_layernorm.weight", "layernorm.weight"}}) {
+    INFO(ours);
+    CHECK(named(weights, std::string("vision_model.") + ours).toFloats() == named(vit->weights, std::string("vit.") + theirs).toFloats());
+  }
+  // Every tensor of the picture's tower but the projection is tiny-vit's, of the shape it has in a CLIP; all others are drawn as ever.
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    INFO(weights[i].name);
+    CHECK(weights[i].value.shape() == drawn[i].value.shape());
+    const bool tower = weights[i].name.starts_with("vision_model.") && weights[i].name != "vision_model.pre_layrnorm.bias";
+    CHECK((weights[i].value.toFloats() == drawn[i].value.toFloats()) != tower);
+  }
+  // The patches' bias went into the places behind the class token's.
+  const auto places = named(weights, "vision_model.embeddings.position_embedding.weight").toFloats();
+  const auto before = named(vit->weights, "vit.embeddings.position_embeddings").toFloats();
+  const auto bias = named(vit->weights, "vit.embeddings.patch_embeddings.projection.bias").toFloats();
+  CHECK(places[5] == before[5]);
+  CHECK(places[96 * 7 + 5] == before[96 * 7 + 5] + bias[5]);
+
+  const auto other = recipe->make(settingsOf(*recipe, {"from-vit=1", "width=64"}))->prepare();
+  REQUIRE_FALSE(other);
+  CHECK(other.error().message.find("the picture's tower 64 and 4") != std::string::npos);
+  CHECK_FALSE(recipe->make(settingsOf(*recipe, {"from-vit=1", "vision-layers=4"}))->prepare());
 }
