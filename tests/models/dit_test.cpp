@@ -7,6 +7,7 @@
 
 #include "core/modelfile/safetensors_write.h"
 #include "core/models/edm.h"
+#include "core/models/pictures.h"
 #include "core/models/trained_dit.h"
 #include "tests/models/plain.h"
 
@@ -410,4 +411,24 @@ TEST_CASE("tiny-dit trains: the loss falls, the same way every time, and is judg
   // The places are not trained.
   nn::Initializer draw(stream, 1);
   CHECK(run.trainer.weights().front().value.toFloats() == run.training->initial(draw).front().value.toFloats());
+}
+
+TEST_CASE("large scenes: so many, large enough, the same every time, and none twice") {
+  shapeworld::Options options;
+  options.split = shapeworld::Split::val;
+  const auto scenes = largeScenes(options, 32, 40, 384), next = largeScenes(options, 72, 40, 384);
+  REQUIRE(scenes.size() == 40);
+  REQUIRE(next.size() == 40);
+  for (const auto& scene : scenes) {
+    CHECK(scene.objects.at(0).radius >= 384);
+    CHECK(scene.index >= 32 * 16);
+    CHECK(scene.index < 72 * 16);
+  }
+  CHECK(largeScenes(options, 32, 40, 384).back().index == scenes.back().index);
+  CHECK(next.front().index >= 72 * 16);
+  // No shape is so large: the last ones of the range are taken, all the same.
+  const auto none = largeScenes(options, 3, 5, 5000);
+  REQUIRE(none.size() == 5);
+  CHECK(none.back().index == 8 * 16 - 1);
+  CHECK(largeScenes(options, 0, 0, 384).empty());
 }
