@@ -7,6 +7,7 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
@@ -62,16 +63,20 @@ std::string commandFor(const models::Recipe& recipe, const models::Settings& set
   return text + " -o model.safetensors";
 }
 
-// What a checkpoint must share with the run that goes on from it: all but how far and how fast to go, and how to judge. A training that
-// failed is taken up with a lower rate, one that is done with more steps.
-std::string fixedPart(const std::string& settings) {
-  std::istringstream words(settings);
-  std::string kept, word;
-  while (words >> word) {
-    const std::string id = word.substr(0, word.find('='));
-    if (id != "steps" && id != "learning-rate" && id != "warmup" && id != "held-out") kept += word + " ";
+// Where a checkpoint's settings stand in the way of going on from it, "batch (64 there, 32 here), ...". A training that failed is taken up with a
+// lower rate, one that is done with more steps: those are free.
+std::string conflicts(const models::Settings& here, const std::string& there) {
+  std::istringstream words(there);
+  std::map<std::string, std::string> theirs;
+  for (std::string word; words >> word;) theirs[word.substr(0, word.find('='))] = word.substr(word.find('=') + 1);
+  std::string text;
+  for (const models::Setting& setting : here.all()) {
+    if (setting.kept == models::Setting::free) continue;
+    const auto found = theirs.find(setting.id);
+    const std::string ours = fmt::format("{}", setting.initial), value = found == theirs.end() ? tr("not there") : found->second;
+    if (value != ours) text += (text.empty() ? "" : ", ") + trf("{}: {} in the file, {} here", setting.id, value, ours);
   }
-  return kept;
+  return text;
 }
 
 std::vector<std::pair<std::string, Tensor>> pairs(const nn::Weights& weights) {
@@ -225,9 +230,8 @@ class Run {
     if (checkpoint->recipe != recipe_.id) {
       return makeError(ErrorCode::usage, trf("{} belongs to the recipe {}, not to {}", options_.resume, checkpoint->recipe, recipe_.id));
     }
-    if (fixedPart(checkpoint->settings) != fixedPart(settings_.text())) {
-      return makeError(ErrorCode::usage,
-                       trf("{} was trained with other settings: {}. Give the same ones to go on", options_.resume, checkpoint->settings));
+    if (const std::string other = conflicts(settings_, checkpoint->settings); !other.empty()) {
+      return makeError(ErrorCode::usage, trf("{} was trained with other settings ({}); give the same ones to go on", options_.resume, other));
     }
     if (auto resumed = trainer_.resume(checkpoint->steps, checkpoint->tensors); !resumed) return about(resumed.error());
     from_ = checkpoint->from;

@@ -2,6 +2,7 @@
 // A recipe trains one model from nothing: its network, its data, its loss and how it is judged. `orrery train ID` runs it. A recipe
 // registers itself; its settings are declared here and nowhere else.
 
+#include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -21,6 +22,8 @@ struct Setting {
   double initial = 0, low = 0, high = 0;
   bool whole = true;
   std::string help;  // one line, English
+  // Whether a training that goes on must keep it. Free: how far and how fast to go, how the outcome is judged.
+  enum Kept : std::uint8_t { fixed, free } kept = fixed;
 };
 
 // Values by setting id.
@@ -53,7 +56,7 @@ nn::TrainerOptions adamWithCosine(const Settings& settings);
 class Training {
  public:
   virtual ~Training() = default;
-  // Reads what it learns from, once, before anything but initial(), options() and config().
+  // Reads what it learns from, once, before anything but options(), config() and, for names and shapes alone, initial().
   virtual Expected<void> prepare() { return {}; }
   virtual nn::Weights initial(nn::Initializer& draw) const = 0;
   virtual nn::TrainerOptions options() const = 0;

@@ -22,10 +22,10 @@ namespace orrery::models {
 namespace {
 
 std::vector<Setting> settings() {
-  return {{"steps", 1500, 1, 1e7, true, "training steps"},
+  return {{"steps", 1500, 1, 1e7, true, "training steps", Setting::free},
           {"batch", 128, 2, 4096, true, "pictures with captions per step"},
-          {"learning-rate", 1e-3, 1e-7, 1, false, "peak learning rate"},
-          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
+          {"learning-rate", 1e-3, 1e-7, 1, false, "peak learning rate", Setting::free},
+          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate", Setting::free},
           {"weight-decay", 0.1, 0, 1, false, "AdamW's weight decay"},
           {"width", 96, 8, 1024, true, "width of a token"},
           {"vision-layers", 3, 1, 24, true, "encoder layers of the picture's tower"},
@@ -33,7 +33,7 @@ std::vector<Setting> settings() {
           {"heads", 4, 1, 16, true, "attention heads"},
           {"embedding", 64, 2, 1024, true, "dimensions of the common space"},
           {"from-vit", 0, 0, 1, true, "1: the picture's tower begins as that of the bundled tiny-vit"},
-          {"held-out", 1000, 1, 2000, true, "held-out pictures to judge by"},
+          {"held-out", 1000, 1, 2000, true, "held-out pictures to judge by", Setting::free},
           {"seed", 1, 0, 4294967295.0, true, "first weights and data"}};
 }
 

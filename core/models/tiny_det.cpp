@@ -16,14 +16,14 @@ namespace orrery::models {
 namespace {
 
 std::vector<Setting> settings() {
-  return {{"steps", 1200, 1, 1e7, true, "training steps"},
+  return {{"steps", 1200, 1, 1e7, true, "training steps", Setting::free},
           {"batch", 16, 1, 4096, true, "pictures per step"},
-          {"learning-rate", 2e-3, 1e-7, 1, false, "peak learning rate"},
-          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
+          {"learning-rate", 2e-3, 1e-7, 1, false, "peak learning rate", Setting::free},
+          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate", Setting::free},
           {"weight-decay", 0.01, 0, 1, false, "AdamW's weight decay"},
           {"blocks", 3, 0, 16, true, "convolutions at an eighth of the size"},
           {"dilation", 2, 1, 4, true, "their dilation"},
-          {"held-out", 500, 1, 2000, true, "held-out pictures to judge by"},
+          {"held-out", 500, 1, 2000, true, "held-out pictures to judge by", Setting::free},
           {"seed", 1, 0, 4294967295.0, true, "first weights and data"}};
 }
 

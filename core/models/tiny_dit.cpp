@@ -29,10 +29,10 @@ namespace orrery::models {
 namespace {
 
 std::vector<Setting> settings() {
-  return {{"steps", 3000, 1, 1e7, true, "training steps"},
+  return {{"steps", 3000, 1, 1e7, true, "training steps", Setting::free},
           {"batch", 64, 1, 4096, true, "pictures per step"},
-          {"learning-rate", 1e-3, 1e-7, 1, false, "peak learning rate"},
-          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
+          {"learning-rate", 1e-3, 1e-7, 1, false, "peak learning rate", Setting::free},
+          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate", Setting::free},
           {"average", 0.998, 0, 0.99999, false, "decay of the moving average of the weights"},
           {"noise-mean", -0.2, -5, 5, false, "mean of ln sigma in training; its deviation is 1.2, as EDM's"},
           {"smallest-radius", 384, 0, 500, false, "least radius of a shape in lattice units, 64 to a pixel; ShapeWorld's begin at 112"},
@@ -40,9 +40,9 @@ std::vector<Setting> settings() {
           {"width", 128, 8, 1024, true, "width of a token"},
           {"layers", 4, 1, 24, true, "transformer blocks"},
           {"heads", 4, 1, 16, true, "attention heads"},
-          {"samples", 256, 4, 2000, true, "pictures to draw and compare with held-out ones"},
-          {"sampling-steps", 18, 2, 1000, true, "noise levels of Heun's method"},
-          {"guidance", 2, 0, 20, false, "classifier-free guidance when judged; 1 is none"},
+          {"samples", 256, 4, 2000, true, "pictures to draw and compare with held-out ones", Setting::free},
+          {"sampling-steps", 18, 2, 1000, true, "noise levels of Heun's method", Setting::free},
+          {"guidance", 2, 0, 20, false, "classifier-free guidance when judged; 1 is none", Setting::free},
           {"seed", 1, 0, 4294967295.0, true, "first weights and data"}};
 }
 

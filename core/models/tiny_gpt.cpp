@@ -18,10 +18,10 @@ namespace orrery::models {
 namespace {
 
 std::vector<Setting> settings() {
-  return {{"steps", 4000, 1, 1e7, true, "training steps"},
+  return {{"steps", 4000, 1, 1e7, true, "training steps", Setting::free},
           {"batch", 16, 1, 1024, true, "windows of text per step"},
-          {"learning-rate", 2e-3, 1e-7, 1, false, "peak learning rate"},
-          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
+          {"learning-rate", 2e-3, 1e-7, 1, false, "peak learning rate", Setting::free},
+          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate", Setting::free},
           {"weight-decay", 0.1, 0, 1, false, "AdamW's weight decay"},
           {"dropout", 0.1, 0, 0.9, false, "share of elements hidden while training"},
           {"context", 128, 4, 1024, true, "bytes a prediction may look back on"},

@@ -19,10 +19,10 @@ namespace orrery::models {
 namespace {
 
 std::vector<Setting> settings() {
-  return {{"steps", 3000, 1, 1e7, true, "training steps"},
+  return {{"steps", 3000, 1, 1e7, true, "training steps", Setting::free},
           {"batch", 64, 1, 4096, true, "pictures per step"},
-          {"learning-rate", 2e-3, 1e-7, 1, false, "peak learning rate"},
-          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate"},
+          {"learning-rate", 2e-3, 1e-7, 1, false, "peak learning rate", Setting::free},
+          {"warmup", 100, 0, 1e6, true, "steps of rising learning rate", Setting::free},
           {"weight-decay", 0.05, 0, 1, false, "AdamW's weight decay"},
           {"width", 96, 8, 1024, true, "width of a token"},
           {"layers", 3, 1, 24, true, "encoder layers"},
@@ -30,7 +30,7 @@ std::vector<Setting> settings() {
           {"easy-first", 0.7, 0, 1, false, "share of the steps over which smaller shapes come in"},
           {"token-weight", 0.5, 0, 10, false, "weight of the patches' own loss"},
           {"doubled", 0, 0, 1, false, "share of pictures drawn at half the size and enlarged, as smaller pictures are seen"},
-          {"held-out", 1000, 1, 2000, true, "held-out pictures to judge by"},
+          {"held-out", 1000, 1, 2000, true, "held-out pictures to judge by", Setting::free},
           {"seed", 1, 0, 4294967295.0, true, "first weights and data"}};
 }
 

@@ -121,7 +121,7 @@ TEST_CASE("train refuses what does not fit, with a sentence and the right exit c
   // A model is no checkpoint: it knows its recipe and step, but not the optimizer's state.
   REQUIRE(runProgram(withSmall({"train", "tiny-vit", "--steps", "4", "-o", out})).code == 0);
   refused(withSmall({"tiny-vit", "--steps", "4", "--resume", out, "-o", out}), 1, "exp_avg.");
-  refused({"tiny-vit", "--resume", out, "-o", out}, 2, "other settings");
+  refused({"tiny-vit", "--resume", out, "-o", out}, 2, "other settings (batch: 8 in the file, 64 here");
   refused({"tiny-vit", "--resume", out, "--from", out, "-o", out}, 2, "give one of them");
   refused({"tiny-det", "--from", out, "-o", out}, 2, "belongs to the recipe tiny-vit");
   refused({"tiny-vit", "--set", "width=32", "--from", out, "-o", out}, 1, "vit.embeddings.cls_token");
