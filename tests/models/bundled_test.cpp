@@ -22,6 +22,7 @@ struct Bar {
   std::vector<const char*> quick;
 };
 const std::vector<Bar> bars{
+    {"tiny-clip", "zero_shot_32", 0.88, 1, {"held-out=300"}},
     {"tiny-det", "ap50", 0.90, 1, {"held-out=64"}},
     {"tiny-gpt", "bits_per_byte", 0, 2.2, {}},
     {"tiny-vit", "accuracy", 0.93, 1, {"held-out=256"}},
