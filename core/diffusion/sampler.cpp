@@ -12,7 +12,11 @@ namespace orrery::diffusion {
 double Step::h() const { return std::log(a / b); }
 
 Run::Run(Denoiser denoiser, std::vector<double> levels, std::uint64_t seed, std::size_t coordinates, SamplerOptions options)
-    : denoiser_(std::move(denoiser)), levels_(std::move(levels)), noise_(seed, coordinates), options_(std::move(options)) {}
+    : denoiser_(std::move(denoiser)),
+      levels_(std::move(levels)),
+      coordinates_(coordinates),
+      noise_(seed, options.noisePeriod > 0 ? options.noisePeriod : coordinates),
+      options_(std::move(options)) {}
 
 std::vector<Step> Run::steps() const {
   std::vector<Step> steps;
@@ -31,10 +35,21 @@ State Run::slope(const State& x, double level) {
   return options_.slope(x, level);
 }
 
-State Run::noise(double a, double b) { return options_.noiseScale * (options_.noise ? options_.noise(a, b) : noise_.increment(a, b)); }
+// z of one period, for all coordinates.
+State Run::repeated(const State& z) const {
+  if (z.size() == coordinates_) return z;
+  State all(coordinates_);
+  for (std::size_t i = 0; i < coordinates_; ++i) all[i] = z[i % z.size()];
+  return all;
+}
+
+State Run::noise(double a, double b) {
+  return options_.noiseScale * (options_.noise ? options_.noise(a, b) : repeated(noise_.increment(a, b)));
+}
 
 State Run::fresh(std::size_t step, std::uint32_t purpose) const {
-  return options_.noise ? options_.noise(static_cast<double>(step), purpose) : noise_.fresh(static_cast<std::uint32_t>(step), purpose);
+  return options_.noise ? options_.noise(static_cast<double>(step), purpose)
+                        : repeated(noise_.fresh(static_cast<std::uint32_t>(step), purpose));
 }
 
 bool Run::exactStart(const Step& step, int needed, State& x) const {
@@ -62,7 +77,7 @@ Sampler describeSampler(std::string id, std::string title, std::string source, d
   s.weakOrder = weakOrder;
   s.evaluations = evaluations;
   s.stochastic = weakOrder > 0;
-  s.adaptive = adaptive;
+  s.adaptive = s.couples = adaptive;
   s.run = run;
   s.diffusers = std::move(diffusers);
   s.kDiffusion = std::move(kDiffusion);

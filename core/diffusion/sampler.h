@@ -33,6 +33,7 @@ struct SamplerOptions {
   double correctorRatio = 0.16;                    // their signal to noise ratio
   int fixedPoint = 0;                              // of ddim-inversion: iterations of the implicit step, 0 = explicit
   std::size_t dimension = 1;                       // coordinates per particle (Langevin's norms are per particle)
+  std::size_t noisePeriod = 0;                     // coordinates after which every z repeats; 0: it does not
   std::function<State(double a, double b)> noise;  // replaces every z, on the path and off it (then a, b = step, purpose), when it is set
   std::function<State(double level)> exact;        // the exact path: multistep samplers start from it when it is set
   std::function<State(const State& x, double level)> slope;  // replaces (x - D) / level when it is set
@@ -82,8 +83,11 @@ class Run {
   bool record = false;
 
  private:
+  State repeated(const State& z) const;
+
   Denoiser denoiser_;
   std::vector<double> levels_;
+  std::size_t coordinates_;
   Noise noise_;
   SamplerOptions options_;
   int evaluations_ = 0;
@@ -96,6 +100,7 @@ struct Sampler {
   double weakOrder = 0;    // of convergence in law
   double evaluations = 1;  // per step
   bool stochastic = false, adaptive = false;
+  bool couples = false;                              // what a particle does depends on the others: steps sized by means over all
   std::string diffusers, kDiffusion, comfy;  // how other libraries name it; empty = not there
   State (*run)(Run& run, State x) = nullptr;
 };

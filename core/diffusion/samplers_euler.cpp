@@ -169,8 +169,12 @@ const Registration<Sampler> entries[] = {
     }()},
     Registration<Sampler>{
         describeSampler("em", "Euler–Maruyama", "Song et al. 2021, eq. 6", 0, 1, 1, eulerMaruyama, "ScoreSdeVeScheduler", "", "")},
-    Registration<Sampler>{describeSampler("langevin-pc", "Predictor–corrector, Langevin", "Song et al. 2021, algorithms 2 and 4", 0, 1, 2,
-                                          langevinCorrected, "ScoreSdeVeScheduler", "", "")},
+    Registration<Sampler>{[] {
+      Sampler s = describeSampler("langevin-pc", "Predictor–corrector, Langevin", "Song et al. 2021, algorithms 2 and 4", 0, 1, 2,
+                                  langevinCorrected, "ScoreSdeVeScheduler", "", "");
+      s.couples = true;  // the corrector's size is made of mean norms
+      return s;
+    }()},
     Registration<Sampler>{describeSampler("gradient-estimation", "Gradient estimation", "Permenter & Yuan 2023", 1, 0, 1,
                                           gradientEstimation, "", "", "gradient_estimation")},
 };

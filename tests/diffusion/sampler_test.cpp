@@ -429,3 +429,27 @@ TEST_CASE("evaluations per step are as declared") {
     CHECK(std::abs(one.evaluations() / 64.0 - sampler.evaluations) < 0.2);
   }
 }
+
+TEST_CASE("with a period every z repeats: copies of a particle take the same way") {
+  const auto levels = stepLevels(*findRegistered<Grid>("karras"), 8, true, {});
+  REQUIRE(levels);
+  const auto denoiser = [](const State& x, double level) { return 1 / (1 + level * level) * x; };
+  for (const auto& sampler : registered<Sampler>()) {
+    if (sampler.id == "ddim-inversion") continue;
+    INFO(sampler.id);
+    SamplerOptions options;
+    options.dimension = 3;
+    Run one(denoiser, *levels, 5, 6, options);
+    options.noisePeriod = 6;
+    Run three(denoiser, *levels, 5, 18, options);
+    State start(18);
+    for (std::size_t i = 0; i < 18; ++i) start[i] = 10 * std::cos(static_cast<double>(i % 6));
+    State first(6);
+    for (std::size_t i = 0; i < 6; ++i) first[i] = start[i];
+    const auto alone = sample(sampler, one, first), together = sample(sampler, three, start);
+    REQUIRE(alone);
+    REQUIRE(together);
+    // Sums over more particles, of samplers that size their steps by them, round otherwise.
+    for (std::size_t i = 0; i < 18; ++i) CHECK(std::abs((*together)[i] - (*alone)[i % 6]) <= (sampler.couples ? 1e-9 : 0.0));
+  }
+}
