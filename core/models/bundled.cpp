@@ -57,13 +57,18 @@ Expected<std::int64_t> SavedModel::number(const std::string& name, std::int64_t 
 
 Expected<nn::Weights> SavedModel::weights(const nn::Weights& like) const {
   const std::string& path = weightsPath;
+  // Readers say what is wrong; which file it was is known here.
+  const auto about = [&](Error error) {
+    if (error.message.find(path) == std::string::npos) error.message = path + ": " + error.message;
+    return error;
+  };
   auto file = modelfile::TensorFile::open(path);
-  if (!file) return file.error();
+  if (!file) return about(file.error());
   nn::Weights result;
   for (const nn::NamedTensor& wanted : like) {
     std::int64_t notFinite = 0;
     auto tensor = file->read(wanted.name, &notFinite);
-    if (!tensor) return tensor.error();
+    if (!tensor) return about(tensor.error());
     if (tensor->shape() != wanted.value.shape() || notFinite > 0) {
       return makeError(ErrorCode::badInput, trf("{}: the tensor '{}' should be {} of finite numbers, found {} with {} that are not", path,
                                                 wanted.name, wanted.value.shape().toString(), tensor->shape().toString(), notFinite));

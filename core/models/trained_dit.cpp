@@ -1,6 +1,7 @@
 #include "core/models/trained_dit.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 
@@ -8,6 +9,7 @@
 #include "core/diffusion/grid.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/philox.h"
+#include "core/kernels/slice.h"
 #include "core/modelfile/tensor_file.h"
 #include "core/models/bundled.h"
 
@@ -148,11 +150,18 @@ Tensor TrainedDit::predict(gpu::Stream& stream, const Tensor& patches, double le
 }
 
 Tensor TrainedDit::denoise(gpu::Stream& stream, const Tensor& patches, double level, const Tensor& classes, double guidance) const {
-  Tensor output = predict(stream, patches, level, classes);
-  if (guidance != 1) {
-    const std::vector<std::uint32_t> nothing(static_cast<std::size_t>(patches.shape()[0]), static_cast<std::uint32_t>(config.classes));
-    const Tensor unguided = predict(stream, patches, level, Tensor::from(classes.shape(), nothing));
-    output = combined(stream, guidance, output, 1 - guidance, unguided);
+  Tensor output;
+  if (guidance == 1) {
+    output = predict(stream, patches, level, classes);
+  } else {
+    // Both answers at once: small batches are bound by what every question costs, whatever its size.
+    const std::int64_t batch = patches.shape()[0];
+    const auto wanted = classes.as<std::uint32_t>();
+    std::vector<std::uint32_t> both(wanted.begin(), wanted.end());
+    both.resize(2 * wanted.size(), static_cast<std::uint32_t>(config.classes));
+    const std::array<Tensor, 2> twice{patches, patches};
+    const Tensor answers = predict(stream, kernels::concat(stream, twice, 0), level, Tensor::from(Shape{2 * batch}, both));
+    output = combined(stream, guidance, answers.rows(0, batch), 1 - guidance, answers.rows(batch, 2 * batch));
   }
   const diffusion::Linear linear = meaning().denoised(level);
   return combined(stream, linear.x, patches, linear.y, output);

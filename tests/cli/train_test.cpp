@@ -134,6 +134,8 @@ TEST_CASE("judge refuses what is no model of a recipe, with a sentence") {
   checkRefused(runProgram({"judge", folder.path("none")}), 1, {"none"});
   checkRefused(runProgram({"judge", "no-such-model"}), 1, {"no-such-model"});
   write("config.json", "[1]");
+  checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"cannot read", "m.safetensors"});
+  write("m.safetensors", "weights");
   checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"is not a JSON object"});
   write("config.json", R"({"model_type": "vit"})");
   checkRefused(runProgram({"judge", folder.path("m.safetensors")}), 1, {"names no recipe"});

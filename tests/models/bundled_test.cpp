@@ -24,6 +24,7 @@ struct Bar {
 const std::vector<Bar> bars{
     {"tiny-clip", "zero_shot_32", 0.88, 1, {"held-out=300"}},
     {"tiny-det", "ap50", 0.90, 1, {"held-out=64"}},
+    {"tiny-dit", "class_agreement", 0.7, 1, {"samples=64", "sampling-steps=12"}},
     {"tiny-gpt", "bits_per_byte", 0, 2.2, {}},
     {"tiny-vit", "accuracy", 0.93, 1, {"held-out=256"}},
 };

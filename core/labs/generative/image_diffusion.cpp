@@ -1,7 +1,7 @@
-// Image diffusion: any of the forty samplers on pictures, driven by a dropped diffusion transformer or ONNX graph, or by the ideal
-// denoiser of a set of pictures, whole or local. State x = x_t / alpha_t against the relative noise level sigma, double precision on the host; the network
-// runs on the device in f32, D is what it says there (core/models/trained_dit.h). Sources: Ho et al. 2020; Karras et al. 2022; Peebles and
-// Xie 2023 (DiT); Ho and Salimans 2022 (guidance); Song et al. 2021 (inversion by the ODE).
+// Image diffusion: any of the forty samplers on pictures, driven by the bundled tiny-dit, a dropped diffusion transformer or ONNX graph, or
+// the ideal denoiser of a set of pictures, whole or local. State x = x_t / alpha_t against the relative noise level sigma, double
+// precision on the host; the network runs on the device in f32, D is what it says there (core/models/trained_dit.h). Sources: Ho et al.
+// 2020; Karras et al. 2022; Peebles and Xie 2023 (DiT); Ho and Salimans 2022 (guidance); Song et al. 2021 (inversion by the ODE).
 // Random numbers, key = seed: picture c of a row starts from the values [c V, (c + 1) V) of core/diffusion/noise.h off the path (step 0,
 // purpose 0), V = channels S S; the same in every row unless the rows are seeds. Between two noises a and b of deviation 1: slerp, (sin((1
 // - t) w) a + sin(t w) b) / sin w with w the angle between them (White 2016), which keeps the length.
@@ -16,6 +16,7 @@
 #include "core/labs/generative/shared/number_list.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
+#include "core/models/bundled.h"
 
 namespace orrery::generative {
 
@@ -43,11 +44,17 @@ State between(const State& a, const State& b, double t) {
   return (std::sin((1 - t) * angle) / std::sin(angle)) * a + (std::sin(t * angle) / std::sin(angle)) * b;
 }
 
+// Whether a network is asked, ours or the user's, and not a set of pictures.
+bool asksNetwork(const LabContext& context) {
+  const std::string& kind = context.text("denoiser");
+  return kind == "tiny-dit" || kind == "file";
+}
+
 }  // namespace
 
 Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
   const std::string& kind = context.text("denoiser");
-  if (kind != "file") {
+  if (!asksNetwork(context)) {
     const std::string& set = context.text("set");
     const std::int64_t count = context.integer("memory"), side = context.integer("side");
     const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
@@ -66,10 +73,16 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
     denoiser_ = memoryDenoiser(*std::move(known), window);
     return {};
   }
+  if (kind == "tiny-dit") {
+    auto opened = networkDenoiser(context.stream(), models::bundledFolder("tiny-dit"), {});
+    if (!opened) return opened.error();
+    denoiser_ = *std::move(opened);
+    return {};
+  }
   const std::string& path = context.file("network").path;
   if (path.empty()) {
     return makeError(ErrorCode::usage, tr("no network yet: drop a DiT's safetensors file ('orrery train tiny-dit' makes one) or an ONNX graph "
-                                          "from pictures and a time, or choose perfect or local memory as the denoiser"));
+                                          "from pictures and a time, or choose another denoiser"));
   }
   const models::DitStated stated{statedNetwork(context), context.integer("heads")};
   const std::int64_t none = context.integer("null-class");
@@ -218,28 +231,57 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
   return rows;
 }
 
-Expected<void> ImageDiffusion::run(LabContext& context, Row& row, double done, double share) const {
-  auto levels = diffusion::stepLevels(*grid_, row.steps, finalZero_, request_);
+// Neighbouring rows that go through one sampler with the same steps and guidance go together: the denoiser is asked for all their
+// pictures at once, which costs a network little more than for one row. Not where a picture's steps depend on the others.
+Expected<void> ImageDiffusion::runAll(LabContext& context, std::span<Row> rows, double done, double share) const {
+  const double each = share / static_cast<double>(rows.size());
+  for (std::size_t first = 0, count = 0; first < rows.size(); first += count) {
+    const auto joins = [&](const Row& row) {
+      return !row.sampler->couples && row.sampler == rows[first].sampler && row.steps == rows[first].steps &&
+             row.guidance == rows[first].guidance;
+    };
+    count = 1;
+    while (first + count < rows.size() && joins(rows[first + count])) ++count;
+    auto ran = run(context, rows.subspan(first, count), done + each * static_cast<double>(first), each * static_cast<double>(count));
+    if (!ran) return ran;
+  }
+  return {};
+}
+
+// Rows of one sampler, steps and guidance. The noise of a column is the same in all of them, at the start as the rows have it and on the way.
+Expected<void> ImageDiffusion::run(LabContext& context, std::span<Row> rows, double done, double share) const {
+  Row& first = rows.front();
+  auto levels = diffusion::stepLevels(*grid_, first.steps, finalZero_, request_);
   if (!levels) return levels.error();
   struct Asked {
     double level;
     State clean;
   };
   std::vector<Asked> asked;
-  const double expected = std::max(1.0, row.sampler->evaluations * row.steps);
+  const std::size_t size = first.start.size();
+  std::vector<double> starts;
+  std::vector<std::uint32_t> labels;
+  for (const Row& row : rows) {
+    append(starts, row.start);
+    labels.insert(labels.end(), row.labels.begin(), row.labels.end());
+  }
+  const std::string doing = rows.size() == 1 ? trf("Denoising: {}", first.name) : trf("Denoising {} pictures", labels.size());
+  const double expected = std::max(1.0, first.sampler->evaluations * first.steps);
   const auto denoise = [&](const State& x, double level) {
     if (context.cancelled()) throw Cancelled();
-    context.progress(done + share * std::min(static_cast<double>(asked.size()) / expected, 1.0), trf("Denoising: {}", row.name));
-    State clean = denoiser_->denoise(context.stream(), x, level, row.labels, row.guidance);
+    context.progress(done + share * std::min(static_cast<double>(asked.size()) / expected, 1.0), doing);
+    State clean = denoiser_->denoise(context.stream(), x, level, labels, first.guidance);
     asked.push_back({level, clean});
     return clean;
   };
-  Run sampling(denoise, *levels, seed_, row.start.size(), row.options);
+  SamplerOptions options = first.options;
+  options.noisePeriod = size;
+  Run sampling(denoise, *levels, seed_, starts.size(), options);
   sampling.record = true;
-  const auto end = diffusion::sample(*row.sampler, sampling, levels->front() * row.start);
+  const auto end = diffusion::sample(*first.sampler, sampling, levels->front() * State(std::move(starts)));
   if (!end) return end.error();
-  row.looks.clear();
-  for (diffusion::Visit& visit : sampling.visits) {
+  for (Row& row : rows) row.looks.clear();
+  for (const diffusion::Visit& visit : sampling.visits) {
     // What the denoiser said nearest to this level, the later of two; the last picture is its own.
     const bool last = &visit == &sampling.visits.back();
     const auto distance = [&](const Asked& a) { return std::abs(std::log(a.level / std::max(visit.level, 1e-9))); };
@@ -247,7 +289,9 @@ Expected<void> ImageDiffusion::run(LabContext& context, Row& row, double done, d
     for (const Asked& a : asked) {
       if (distance(a) <= distance(*nearest)) nearest = &a;
     }
-    row.looks.push_back({visit.level, visit.evaluations, visit.x, last ? visit.x : nearest->clean});
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      rows[r].looks.push_back({visit.level, visit.evaluations, part(visit.x, r, size), part(last ? visit.x : nearest->clean, r, size)});
+    }
   }
   return {};
 }
@@ -297,7 +341,7 @@ Expected<void> ImageDiffusion::invert(LabContext& context, std::vector<Row>& row
   auto noise = noiseOf(context, back, back.start, &up);
   if (!noise) return noise.error();
   back.start = *std::move(noise);
-  if (auto ran = run(context, back, 0.5, 0.5); !ran) return ran;
+  if (auto ran = run(context, std::span(&back, 1), 0.5, 0.5); !ran) return ran;
   rows.insert(rows.begin(), std::move(up));
   return {};
 }
@@ -315,9 +359,8 @@ Expected<void> ImageDiffusion::walk(LabContext& context, std::vector<Row>& rows)
       append(starts, r == 0 ? between(a, b, t) : (1 - t) * a + t * b);
     }
     rows[r].start = State(std::move(starts));
-    if (auto ran = run(context, rows[r], 0.5 + 0.25 * static_cast<double>(r), 0.25); !ran) return ran;
   }
-  return {};
+  return runAll(context, rows, 0.5, 0.5);
 }
 
 // What the network says at the first, the middle and the last noise level of a row, guided as the row is: elsewhere its path is none of its own.
@@ -335,7 +378,7 @@ NetworkProbe ImageDiffusion::probed(LabContext& context, const Row& row) const {
 Expected<void> ImageDiffusion::update(LabContext& context) {
   chosen_ = context.integer("chosen");
   beside_ = context.text("beside");
-  if (beside_ == "nearest" && context.text("denoiser") == "file") {
+  if (beside_ == "nearest" && asksNetwork(context)) {
     return makeError(ErrorCode::usage, tr("A network keeps no pictures that one could be nearest: choose perfect or local memory, or show x̂₀ beside"));
   }
   if (keepsTime(context)) return {};
@@ -365,10 +408,7 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
     } else if (experiment_ == "pictures") {
       if (auto walked = walk(context, *rows); !walked) return walked;
     } else {
-      for (std::size_t r = 0; r < rows->size(); ++r) {
-        const auto count = static_cast<double>(rows->size());
-        if (auto ran = run(context, (*rows)[r], static_cast<double>(r) / count, 1 / count); !ran) return ran;
-      }
+      if (auto ran = runAll(context, *rows, 0, 1); !ran) return ran;
     }
   } catch (const Cancelled&) {
     return makeError(ErrorCode::cancelled, tr("cancelled"));

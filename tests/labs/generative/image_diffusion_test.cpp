@@ -12,6 +12,8 @@
 #include "core/data/image.h"
 #include "core/labs/generative/image_diffusion/memory.h"
 #include "core/modelfile/safetensors_write.h"
+#include "core/models/bundled.h"
+#include "core/models/vit.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
@@ -86,6 +88,42 @@ TEST_CASE("perfect memory: every sampler ends in one of the known pictures, of t
   for (const auto& message : orrery::testing::device()->validationMessages()) FAIL_CHECK(message);
 }
 
+TEST_CASE("the bundled tiny-dit draws the shapes that are asked for, and is shown pictures such as it knows") {
+  const Changes changes{{"columns", whole(6)}, {"guidance", Value(2.0)}, {"sampler", text("heun")}, {"nfe", whole(36)}};
+  auto session = orrery::testing::openLab("generative/image-diffusion", changes);
+  const auto m = metricsAt(*session, 1000);
+  CHECK(m.at("evaluations.0") == 35);
+  std::vector<float> values;
+  std::vector<std::size_t> wanted;
+  for (std::size_t row = 0; row < 4; ++row) {
+    for (std::size_t column = 0; column < 6; ++column) {
+      const auto picture = cell(*session, "noisy", row, column, 6);
+      for (std::size_t c = 0; c < 3; ++c)
+        for (std::size_t p = 0; p < 1024; ++p) values.push_back(static_cast<float>(picture[3 * p + c]) / 127.5f - 1);
+      wanted.push_back(row);
+    }
+  }
+  gpu::Stream stream(orrery::testing::device());
+  const auto vit = models::TrainedVit::open(stream, models::bundledFolder("tiny-vit"));
+  REQUIRE(vit);
+  const auto seen = vit->classesOf(stream, Tensor::from(Shape{24, 3, 32, 32}, values));
+  int right = 0;
+  for (std::size_t i = 0; i < seen.size(); ++i) right += seen[i] == wanted[i] ? 1 : 0;
+  // Four fifths of many samples are seen rightly, chance is a quarter: of 24, fewer than 14 would be five deviations too few.
+  CHECK(right >= 14);
+
+  const auto denoiser = generative::networkDenoiser(stream, models::bundledFolder("tiny-dit"), {});
+  REQUIRE(denoiser);
+  CHECK((*denoiser)->shapes.leastRadius == 384);
+  CHECK((*denoiser)->shapes.upright);
+  CHECK((*denoiser)->classNames == std::vector<std::string>{"circle", "square", "triangle", "star"});
+  CHECK((*denoiser)->heldOutPicture(3) == generative::shapeWorldPictures(true, 3, 1, 32, {384, true}).values);
+  CHECK_FALSE((*denoiser)->heldOutPicture(3) == generative::shapeWorldPictures(true, 3, 1, 32).values);
+  // It keeps no pictures that one could be nearest.
+  const auto set = session->set({{"beside", text("nearest")}});
+  CHECK((!set || !session->wait()));
+}
+
 TEST_CASE("rows of classes show pictures of their class from the same noise; guidance 0 forgets the class") {
   auto session = openLab({{"memory", whole(64)}, {"nfe", whole(24)}});
   metricsAt(*session, 1000);
@@ -100,6 +138,25 @@ TEST_CASE("rows of classes show pictures of their class from the same noise; gui
   auto forgetful = openLab({{"memory", whole(64)}, {"nfe", whole(24)}, {"guidance", Value(0.0)}});
   const auto m = metricsAt(*forgetful, 1000);
   for (const char* row : {"1", "2", "3"}) CHECK(m.at(std::string("apart.") + row) == 0);
+}
+
+TEST_CASE("rows that are denoised together come out as they do alone, whatever the sampler") {
+  // One path and stochastic ones, steps of a fixed size and steps sized by all pictures of a row.
+  for (const char* sampler : {"dpm++2m", "em", "edm", "langevin-pc", "rk45"}) {
+    INFO(sampler);
+    const Changes same{{"memory", whole(64)}, {"nfe", whole(12)}, {"sampler", text(sampler)}, {"final-zero", Value(false)}};
+    auto classes = openLab(same);
+    metricsAt(*classes, 1000);
+    Changes one = same;
+    one.emplace_back("experiment", text("guidance"));  // rows of different guidance go alone
+    one.emplace_back("guidances", text("1, 2"));
+    one.emplace_back("class", text("triangle"));
+    auto alone = openLab(one);
+    metricsAt(*alone, 1000);
+    for (std::size_t column = 0; column < 2; ++column) {
+      CHECK(cell(*classes, "noisy", 2, column, 2) == cell(*alone, "noisy", 0, column, 2));
+    }
+  }
 }
 
 TEST_CASE("the timeline goes from noise to the picture, and comes back to the same bits") {
@@ -423,6 +480,7 @@ TEST_CASE("an ONNX graph with classes: rows are of their class, and guidance is 
                                                                    {"told-time", text("unit")},
                                                                    {"columns", whole(2)},
                                                                    {"nfe", whole(8)},
+                                                                   {"guidance", Value(1.0)},
                                                                    {"label", whole(1)}});
   };
   auto session = open(known);

@@ -7,7 +7,9 @@
 #include "core/base/text.h"
 #include "core/data/shapeworld.h"
 #include "core/modelfile/tensor_file.h"
+#include "core/models/bundled.h"
 #include "core/models/onnx_denoiser.h"
+#include "core/models/pictures.h"
 
 namespace orrery::generative {
 
@@ -118,26 +120,36 @@ Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, 
   }
   auto network = models::TrainedDit::open(stream, path, stated);
   if (!network) return network.error();
-  return std::unique_ptr<PictureDenoiser>(std::make_unique<NetworkDenoiser>(*std::move(network)));
+  std::unique_ptr<PictureDenoiser> denoiser = std::make_unique<NetworkDenoiser>(*std::move(network));
+  // What our own recipe was shown; of other files nothing is known.
+  if (const auto saved = models::SavedModel::open(path); saved && saved->config.contains("orrery")) {
+    const auto recipe = saved->recipe();
+    const auto settings = saved->settings();
+    if (recipe && settings && (*recipe)->id == "tiny-dit") {
+      denoiser->shapes = {static_cast<int>(settings->number("smallest-radius")), settings->integer("upright") != 0};
+    }
+  }
+  return denoiser;
 }
 
 State PictureDenoiser::knownPicture(std::size_t index) const {
-  return shapeWorldPictures(false, static_cast<std::uint32_t>(index), 1, static_cast<int>(side)).values;
+  return shapeWorldPictures(false, static_cast<std::uint32_t>(index), 1, static_cast<int>(side), shapes).values;
 }
 
 State PictureDenoiser::heldOutPicture(std::size_t index) const {
-  return shapeWorldPictures(true, static_cast<std::uint32_t>(index), 1, static_cast<int>(side)).values;
+  return shapeWorldPictures(true, static_cast<std::uint32_t>(index), 1, static_cast<int>(side), shapes).values;
 }
 
-Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t count, int side) {
+Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t count, int side, const ShapesShown& shapes) {
   shapeworld::Options options;
   options.seed = 1;  // that of the recipe tiny-dit
   options.split = heldOut ? shapeworld::Split::val : shapeworld::Split::train;
+  options.upright = shapes.upright;
   Pictures pictures;
   std::vector<double> values;
   const auto plane = static_cast<std::size_t>(side * side);
-  for (std::uint32_t i = first; i < first + count; ++i) {
-    const auto scene = shapeworld::makeScene(i, options);
+  for (const shapeworld::Scene& scene : shapes.leastRadius > 0 ? models::largeScenes(options, first, count, shapes.leastRadius)
+                                                               : models::scenesFrom(options, first, count)) {
     const auto picture = shapeworld::render(scene, side, options);
     pictures.classes.push_back(static_cast<std::uint32_t>(scene.objects.at(0).shape));
     for (std::size_t channel = 0; channel < 3; ++channel) {

@@ -13,6 +13,13 @@
 
 namespace orrery::generative {
 
+// Which of ShapeWorld's singles: those whose shape has this radius at least, in lattice units (core/models/pictures.h), 0 being all; turned
+// at random or upright.
+struct ShapesShown {
+  int leastRadius = 0;
+  bool upright = false;
+};
+
 class PictureDenoiser {
  public:
   virtual ~PictureDenoiser() = default;
@@ -22,6 +29,7 @@ class PictureDenoiser {
   std::vector<std::string> classNames;  // a label of classNames.size() is none of them
   bool alwaysClass = false;             // it cannot be asked without a class: there is no label for none
   std::string noGuidance;               // why there is no guidance; empty: there is
+  ShapesShown shapes;                   // the ShapeWorld shapes it was trained on
 
   std::size_t values() const { return static_cast<std::size_t>(channels * side * side); }
   // D for every picture of x, the labels one per picture. With guidance w: D_none + w (D_class - D_none).
@@ -52,6 +60,6 @@ struct Pictures {
   diffusion::State values;
   std::vector<std::uint32_t> classes;
 };
-Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t count, int side);
+Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t count, int side, const ShapesShown& shapes = {});
 
 }  // namespace orrery::generative

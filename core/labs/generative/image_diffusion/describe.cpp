@@ -17,6 +17,8 @@ bool is(const Values& values, const char* id, std::initializer_list<std::string_
   return std::find(any.begin(), any.end(), textOf(values, id)) != any.end();
 }
 
+bool remembers(const Values& values) { return is(values, "denoiser", {"memory", "local"}); }
+
 }  // namespace
 
 LabEntry ImageDiffusion::describe() {
@@ -27,12 +29,13 @@ LabEntry ImageDiffusion::describe() {
   using namespace std::string_literals;
   const auto whole = [](std::int64_t v) { return Value(v); };
   const auto dropped = [](const Values& v) { return is(v, "denoiser", {"file"}); };
-  const auto memory = [](const Values& v) { return !is(v, "denoiser", {"file"}); };
+  const auto memory = [](const Values& v) { return remembers(v); };
   const auto local = [](const Values& v) { return is(v, "denoiser", {"local"}); };
   entry.parameters = {
-      {"denoiser", "Denoiser", "The ideal one of a set of pictures, which knows them by heart; the ideal one that looks at a window "
-       "around each pixel only; or your own network.",
-       "Denoiser", "memory"s, Choice{{{"memory", "Perfect memory"}, {"local", "Local memory"}, {"file", "Your network"}}}},
+      {"denoiser", "Denoiser", "A small network trained on ShapeWorld; the ideal denoiser of a set of pictures, which knows them by heart; the ideal "
+       "one that looks at a window around each pixel only; or your own network.",
+       "Denoiser", "tiny-dit"s,
+       Choice{{{"tiny-dit", "Trained: tiny-dit"}, {"memory", "Perfect memory"}, {"local", "Local memory"}, {"file", "Your network"}}}},
       {"network", "Network file", "A safetensors file with the tensors of the authors' DiT, or an ONNX graph from pictures, a time and perhaps a class; a config.json "
        "beside it is read.", "Denoiser", Asset{}, FileWell{{"safetensors", "onnx"}, false}, "", dropped},
       {"heads", "Its heads", "Attention heads; 0 is what config.json says, or one per 64 of the width.", "Denoiser", whole(0),
@@ -46,15 +49,15 @@ LabEntry ImageDiffusion::describe() {
                {"array", "An array of pictures"}}}, "",
        memory},
       {"image", "Your picture", "PNG or JPEG: its patches are what is known.", "Denoiser", Asset{}, FileWell{{"image"}, false}, "",
-       [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"patches"}); }},
+       [](const Values& v) { return remembers(v) && is(v, "set", {"patches"}); }},
       {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Denoiser", Asset{}, FileWell{{"pictures"}, true}, "",
-       [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"folder"}); }},
+       [](const Values& v) { return remembers(v) && is(v, "set", {"folder"}); }},
       {"files", "Only these files", "Names of files of the folder, one per line; empty takes all its pictures.", "Denoiser", ""s,
-       Text{true, 1 << 20}, "", [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"folder"}); }},
+       Text{true, 1 << 20}, "", [](const Values& v) { return remembers(v) && is(v, "set", {"folder"}); }},
       {"array", "Your array", "npy or npz: N×H×W, N×H×W×C or N×C×H×W; bytes, or floats in 0 … 1 or −1 … 1.", "Denoiser", Asset{},
-       FileWell{{"npy", "npz"}, false}, "", [](const Values& v) { return !is(v, "denoiser", {"file"}) && is(v, "set", {"array"}); }},
+       FileWell{{"npy", "npz"}, false}, "", [](const Values& v) { return remembers(v) && is(v, "set", {"array"}); }},
       {"side", "Side of a picture", "Your pictures become side × side pixels in colour.", "Denoiser", whole(32), Integer{8, 64}, "px",
-       [](const Values& v) { return !is(v, "denoiser", {"file"}) && !is(v, "set", {"shapeworld"}); }},
+       [](const Values& v) { return remembers(v) && !is(v, "set", {"shapeworld"}); }},
       {"memory", "Pictures in memory", "How many pictures the ideal denoiser knows.", "Denoiser", whole(512), Integer{4, 4096, true}, "",
        memory},
       {"window-far", "Window at much noise", "Pixels across that a pixel judges by where σ is 3 or more; it narrows with ln σ.", "Denoiser",
@@ -77,7 +80,7 @@ LabEntry ImageDiffusion::describe() {
       {"class", "Shape", "What is asked for.", "Experiment", "star"s,
        Choice{{{"circle", "Circle"}, {"square", "Square"}, {"triangle", "Triangle"}, {"star", "Star"}, {"none", "Anything"}}}, "",
        [](const Values& v) {
-         return !is(v, "denoiser", {"file"}) && is(v, "set", {"shapeworld"}) &&
+         return (is(v, "denoiser", {"tiny-dit"}) || (remembers(v) && is(v, "set", {"shapeworld"}))) &&
                 !is(v, "experiment", {"classes", "interpolation", "inversion", "pictures"});
        }},
       {"label", "Class number", "What is asked for; −1 is anything. Rows of classes begin here.", "Experiment", whole(0), Integer{-1, 9999},
@@ -93,7 +96,7 @@ LabEntry ImageDiffusion::describe() {
        [](const Values& v) { return !is(v, "experiment", {"samplers"}); }},
       {"nfe", "Evaluations", "How many times a sampler may ask the denoiser; steps = evaluations / evaluations per step.", "Sampling",
        whole(16), Integer{1, 256, true}, "", [](const Values& v) { return !is(v, "experiment", {"budget"}); }},
-      {"guidance", "Guidance w", "How far beyond the class's own answer: D_none + w (D_class − D_none); 1 is none.", "Sampling", 1.0,
+      {"guidance", "Guidance w", "How far beyond the class's own answer: D_none + w (D_class − D_none); 1 is none.", "Sampling", 4.0,
        Real{0, 15, 0.1}, "",
        [](const Values& v) {
          return !is(v, "experiment", {"guidance", "inversion", "pictures"});
@@ -120,7 +123,7 @@ LabEntry ImageDiffusion::describe() {
        {{"experiment", "samplers"s}, {"class", "star"s}}},
       {"guidance",
        "Too much guidance",
-       "Beyond w = 1 the state leaves what the denoiser knows on its way, and colours leave their range; the end is a known picture again.",
+       "w = 0 does not ask for the shape; 2 makes it surer; far beyond, colours leave their range.",
        {{"experiment", "guidance"s}, {"class", "triangle"s}}},
       {"budget",
        "How few steps are enough",
@@ -128,23 +131,26 @@ LabEntry ImageDiffusion::describe() {
        {{"experiment", "budget"s}, {"class", "star"s}}},
       {"between",
        "Between two noises",
-       "Every row walks from one noise to another along the sphere, for one shape; perfect memory can only jump.",
+       "Every row walks from one noise to another along the sphere, for one shape. Choose perfect memory, and it can only jump.",
        {{"experiment", "interpolation"s}, {"columns", whole(8)}}},
       {"there-and-back",
        "There and back",
-       "Held-out pictures are taken to their noise by the same ODE run backwards, and out again. Memory does not know them: the noise it "
-       "finds is too large.",
+       "Pictures the network never saw are taken to their noise by the same ODE run backwards, and out again. A perfect network would leave "
+       "no trace of them there; perfect memory, which does not know them, finds too large a noise.",
        {{"experiment", "inversion"s},
         {"sampler", "euler"s},
         {"nfe", whole(64)},
         {"grid", "exponential"s},
-        {"sigma-min", 0.3},
         {"final-zero", false}}},
       {"few-pictures",
        "Four pictures in memory",
        "With four known pictures every noise ends in one of them, decided at large noise already.",
-       {{"memory", whole(4)}, {"experiment", "seeds"s}, {"class", "none"s}, {"columns", whole(6)}}},
+       {{"denoiser", "memory"s}, {"memory", whole(4)}, {"experiment", "seeds"s}, {"class", "none"s}, {"columns", whole(6)}}},
   };
+  entry.presets.push_back({"memory",
+                           "What perfect memory makes",
+                           "The lowest loss there is on 512 pictures: whatever the noise, one of them comes out.",
+                           {{"denoiser", "memory"s}, {"guidance", 1.0}, {"beside", "nearest"s}}});
   entry.presets.push_back({"local",
                            "What no memory holds",
                            "Every pixel judges by its neighbourhood only: places agree with different pictures, and new ones come out.",
@@ -163,7 +169,7 @@ LabEntry ImageDiffusion::describe() {
   Acceptance network;
   network.kinds = "a diffusion transformer (DiT) as safetensors, or an ONNX graph from pictures, a time and perhaps a class";
   network.parameter = "network";
-  network.also = {{"denoiser", "file"s}};
+  network.also = {{"denoiser", "file"s}, {"guidance", 1.0}};  // its own answers first
   network.score = [](const FileReport& report) {
     const auto has = [&](std::string_view name) {
       return std::any_of(report.tensors.begin(), report.tensors.end(), [&](const TensorSummary& t) { return t.name == name; });

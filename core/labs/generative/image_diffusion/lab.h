@@ -3,6 +3,7 @@
 // it offers is in describe.cpp.
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,7 +54,8 @@ class ImageDiffusion : public Lab {
   diffusion::State picturesTaken(const LabContext& context, std::size_t count) const;
   Expected<std::vector<Row>> plan(const LabContext& context) const;
   diffusion::SamplerOptions optionsFrom(const LabContext& context) const;
-  Expected<void> run(LabContext& context, Row& row, double done, double share) const;
+  Expected<void> runAll(LabContext& context, std::span<Row> rows, double done, double share) const;
+  Expected<void> run(LabContext& context, std::span<Row> rows, double done, double share) const;
   Expected<diffusion::State> noiseOf(LabContext& context, const Row& row, const diffusion::State& pictures, Row* up) const;
   Expected<void> invert(LabContext& context, std::vector<Row>& rows) const;
   NetworkProbe probed(LabContext& context, const Row& row) const;
