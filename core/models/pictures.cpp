@@ -12,6 +12,7 @@ std::vector<shapeworld::Scene> scenesFrom(const shapeworld::Options& options, st
 }
 
 std::vector<shapeworld::Scene> largeScenes(const shapeworld::Options& options, std::int64_t first, std::int64_t count, double least) {
+  if (least <= 0) return scenesFrom(options, first, count);
   constexpr std::int64_t perPicture = 16;  // more than a quarter of all shapes have a radius of 400 and more
   std::vector<shapeworld::Scene> scenes;
   for (std::int64_t i = 0; static_cast<std::int64_t>(scenes.size()) < count; ++i) {

@@ -14,7 +14,7 @@ namespace orrery::models {
 std::vector<shapeworld::Scene> scenesFrom(const shapeworld::Options& options, std::int64_t first, std::int64_t count);
 
 // `count` scenes whose first object has a radius of `least` lattice units or more: the first such ones among indices 16 first ... 16 (first +
-// count) - 1, and, out of luck, whatever comes last there.
+// count) - 1, and, out of luck, whatever comes last there. With `least` 0 those of scenesFrom().
 std::vector<shapeworld::Scene> largeScenes(const shapeworld::Options& options, std::int64_t first, std::int64_t count, double least);
 
 // f32 [scenes, 3, size, size] in -1 ... 1, drawn there; `options` are those the scenes were made with.

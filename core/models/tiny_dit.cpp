@@ -198,8 +198,7 @@ class TinyDit : public Training {
   }
 
   std::vector<shapeworld::Scene> scenes(shapeworld::Split split, std::int64_t first, std::int64_t count) const {
-    const double least = settings_.number("smallest-radius");
-    return least > 0 ? largeScenes(optionsOf(split), first, count, least) : scenesFrom(optionsOf(split), first, count);
+    return largeScenes(optionsOf(split), first, count, settings_.number("smallest-radius"));
   }
 
   Batch pictures(gpu::Stream& stream, shapeworld::Split split, std::int64_t first, std::int64_t count) const {

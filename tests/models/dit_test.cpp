@@ -431,4 +431,5 @@ TEST_CASE("large scenes: so many, large enough, the same every time, and none tw
   REQUIRE(none.size() == 5);
   CHECK(none.back().index == 8 * 16 - 1);
   CHECK(largeScenes(options, 0, 0, 384).empty());
+  CHECK(largeScenes(options, 5, 2, 0).front().index == 5);
 }

@@ -148,8 +148,7 @@ Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t cou
   Pictures pictures;
   std::vector<double> values;
   const auto plane = static_cast<std::size_t>(side * side);
-  for (const shapeworld::Scene& scene : shapes.leastRadius > 0 ? models::largeScenes(options, first, count, shapes.leastRadius)
-                                                               : models::scenesFrom(options, first, count)) {
+  for (const shapeworld::Scene& scene : models::largeScenes(options, first, count, shapes.leastRadius)) {
     const auto picture = shapeworld::render(scene, side, options);
     pictures.classes.push_back(static_cast<std::uint32_t>(scene.objects.at(0).shape));
     for (std::size_t channel = 0; channel < 3; ++channel) {
