@@ -204,6 +204,7 @@ Expected<std::shared_ptr<Device>> Device::open(const DeviceOptions& options) {
   state.matrices = matrices.shape();
   state.fixesMatrixLanes = matrices.fixesSize();
   state.pushDescriptors = push;
+  state.decidesBranches = chosen->summary.kind == DeviceKind::cpu;
   state.storesPairs = chosen->summary.kind == DeviceKind::cpu && features.v10.features.shaderFloat64 == VK_TRUE;
   if (push) {
     state.cmdPushDescriptorSet =

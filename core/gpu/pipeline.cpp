@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "core/base/files.h"
+#include "core/gpu/decide.h"
 #include "core/gpu/matrix_support.h"
 #include "core/gpu/shader_code.h"
 #include "core/gpu/state.h"
@@ -86,6 +87,15 @@ const ShaderCode& codeOf(std::string_view name) {
 
 }  // namespace
 
+VkShaderModule Device::State::createModule(std::span<const std::uint32_t> words) const {
+  VkShaderModuleCreateInfo info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
+  info.codeSize = words.size_bytes();
+  info.pCode = words.data();
+  VkShaderModule module = VK_NULL_HANDLE;
+  check(vkCreateShaderModule(handles.device, &info, nullptr, &module), "vkCreateShaderModule");
+  return module;
+}
+
 VkShaderModule shaderModule(Device& device, std::string_view name) {
   std::unique_lock lock(device.state().pipelineMutex);
   return device.state().shaderLocked(name).module;
@@ -96,11 +106,9 @@ Device::State::Shader& Device::State::shaderLocked(std::string_view name) {
   const ShaderCode& plain = codeOf(name);
   const ShaderCode* pairs = storesPairs ? findRegistered<ShaderCode>(fmt::format("{}@pairs", name)) : nullptr;
   const ShaderCode& code = pairs != nullptr ? *pairs : plain;
-  VkShaderModuleCreateInfo info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
-  info.codeSize = code.bytes;
-  info.pCode = code.words;
   Shader shader;
-  check(vkCreateShaderModule(handles.device, &info, nullptr, &shader.module), "vkCreateShaderModule");
+  shader.code = &code;
+  shader.module = createModule({code.words, code.bytes / 4});
   shader.bindings = bindingsOf(code);
   shader.texels = texelBindingsOf(code);
   shader.matrices = usesMatrices(code);
@@ -168,7 +176,10 @@ const Pipeline& Device::State::pipeline(std::string_view name, std::uint32_t bin
   VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
-  info.stage.module = shader.module;
+  // A module of its own for these constants, where the driver would take long to find out what they exclude.
+  const VkShaderModule own =
+      decidesBranches ? createModule(decided({shader.code->words, shader.code->bytes / 4}, constants)) : VK_NULL_HANDLE;
+  info.stage.module = own != VK_NULL_HANDLE ? own : shader.module;
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = constants.empty() ? nullptr : &specialization;
   VkPipelineShaderStageRequiredSubgroupSizeCreateInfoEXT lanes{
@@ -186,8 +197,9 @@ const Pipeline& Device::State::pipeline(std::string_view name, std::uint32_t bin
   variant.pipeline.layout = layout.pipeline;
   variant.pipeline.setLayout = layout.set;
   variant.pipeline.texels = shader.texels;
-  check(vkCreateComputePipelines(handles.device, handles.pipelineCache, 1, &info, nullptr, &variant.pipeline.pipeline),
-        "vkCreateComputePipelines");
+  const VkResult made = vkCreateComputePipelines(handles.device, handles.pipelineCache, 1, &info, nullptr, &variant.pipeline.pipeline);
+  vkDestroyShaderModule(handles.device, own, nullptr);
+  check(made, "vkCreateComputePipelines");
   shader.variants.push_back(std::move(variant));
   return shader.variants.back().pipeline;
 }

@@ -20,6 +20,7 @@
 #include "core/gpu/device.h"
 #include "core/gpu/hazards.h"
 #include "core/gpu/memory.h"
+#include "core/gpu/shader_code.h"
 #include "core/gpu/stream.h"
 #include "core/gpu/vulkan.h"
 
@@ -119,6 +120,7 @@ struct Device::State {
   // Pipelines (pipeline.cpp).
   bool pushDescriptors = false;
   bool storesPairs = false;                                   // the build variants `pairs` are taken: two floats stored as one word
+  bool decidesBranches = false;                               // those that constants decide, before the driver sees them (decide.h)
   PFN_vkCmdPushDescriptorSetKHR cmdPushDescriptorSet = nullptr;
   struct Variant {
     std::uint64_t hash = 0;
@@ -127,6 +129,7 @@ struct Device::State {
     Pipeline pipeline;
   };
   struct Shader {
+    const ShaderCode* code = nullptr;
     VkShaderModule module = VK_NULL_HANDLE;
     std::uint32_t bindings = 0;                               // highest binding of set 0, plus one
     TexelBindings texels;
@@ -146,6 +149,7 @@ struct Device::State {
   std::uint32_t savedCacheCrc = 0;
 
   const Pipeline& pipeline(std::string_view shader, std::uint32_t bindings, std::span<const std::uint32_t> constants);
+  VkShaderModule createModule(std::span<const std::uint32_t> words) const;
   Shader& shaderLocked(std::string_view name);
   Layout& layoutLocked(std::uint32_t bindings, std::uint32_t texels);
   VkDescriptorSet descriptorSet(Recording& recording, const Pipeline& pipeline);

@@ -1,14 +1,9 @@
-// The functions of kernels::Unary (core/kernels/elementwise.h) on four elements; `operation` is a constant, so that one of them is left.
+// The functions of kernels::Unary (core/kernels/elementwise.h) on four elements. UNARY, defined before this is included, says which one: an
+// expression of specialisation constants, so that one of them is left (an argument would leave all in every call until the driver has looked).
+#include "erf.glsl"
 
-// erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
-vec4 erfOf(vec4 x) {
-  vec4 t = 1.0 / (1.0 + 0.3275911 * abs(x));
-  vec4 series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return sign(x) * (1.0 - series * exp(-x * x));
-}
-
-vec4 unaryOf(uint operation, vec4 x) {
-  switch (operation) {
+vec4 unaryOf(vec4 x) {
+  switch (UNARY) {
     case 0u: return -x;
     case 1u: return exp(x);
     case 2u: return log(x);

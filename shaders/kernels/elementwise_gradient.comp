@@ -3,7 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 // gradient * f'(x) for every element; the operations of elementwise_unary.comp. Four elements at a time, then the rest.
 #include "stores.glsl"
-#include "unary.glsl"
+#include "erf.glsl"
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint OPERATION = 0;
 layout(set = 0, binding = 0) uniform samplerBuffer in4;

@@ -15,7 +15,6 @@
 // TURNED: A lies transposed, [K][M]: a fetch brings one step of the rows (SHORT: two).
 #include "stores.glsl"
 #include "texels.glsl"
-#include "unary.glsl"
 layout(local_size_x = 8) in;
 layout(set = 0, binding = 0) uniform samplerBuffer a4;
 layout(set = 0, binding = 1) uniform samplerBuffer b4;
@@ -32,6 +31,8 @@ layout(constant_id = 2) const uint ACTIVATION = 0u;   // 1 + kernels::Unary; 0: 
 layout(constant_id = 3) const uint NARROW = 0u;
 layout(constant_id = 4) const uint TURNED = 0u;
 layout(constant_id = 5) const uint SHORT = 0u;
+const uint UNARY = ACTIVATION - 1u;
+#include "unary.glsl"
 const uint ROWS = SHORT != 0u ? 16u : 32u;   // of a tile
 const uint WIDTH = NARROW != 0u ? 4u : 8u;   // columns of a lane
 layout(push_constant) uniform Push {
@@ -68,7 +69,7 @@ layout(push_constant) uniform Push {
 vec4 finished(vec4 sum, vec4 bias) {
   vec4 value = sum * scale;
   if (BIASED != 0u) value += bias;
-  return ACTIVATION != 0u ? unaryOf(ACTIVATION - 1u, value) : value;
+  return ACTIVATION != 0u ? unaryOf(value) : value;
 }
 
 #ifdef RAGGED

@@ -7,7 +7,6 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #pragma use_vulkan_memory_model
 // Matrix product on cooperative matrices (matrix_product.glsl). BIASED, ACTIVATION, ADDED: C = f(A B + bias) + residual, in the epilogue.
-#include "unary.glsl"
 layout(set = 0, binding = 0, std430) readonly buffer MatrixA { float a[]; };
 layout(set = 0, binding = 1, std430) readonly buffer MatrixB { float b[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer Result { float c[]; };
@@ -16,6 +15,8 @@ layout(set = 0, binding = 4, std430) readonly buffer Residual { float residual[]
 layout(constant_id = 0) const uint BIASED = 0u;
 layout(constant_id = 1) const uint ADDED = 0u;
 layout(constant_id = 2) const uint ACTIVATION = 0u;   // 1 + kernels::Unary; 0: none
+const uint UNARY = ACTIVATION - 1u;
+#include "unary.glsl"
 layout(push_constant) uniform Push {
   uint M, N, K;
   uint rowA, columnA, rowB, columnB;   // elements from one row and column to the next
@@ -32,7 +33,7 @@ void finish(uint m, uint n, float sum) {
   if (m >= M || n >= N) return;
   uint at = (gl_WorkGroupID.z * M + m) * N + n;
   if (BIASED != 0u) sum += bias[n];
-  if (ACTIVATION != 0u) sum = unaryOf(ACTIVATION - 1u, vec4(sum)).x;
+  if (ACTIVATION != 0u) sum = unaryOf(vec4(sum)).x;
   c[at] = ADDED != 0u ? sum + residual[at] : sum;
 }
 #include "matrix_product.glsl"

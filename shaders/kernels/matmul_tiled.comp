@@ -3,7 +3,6 @@
 // Matrix product for GPUs: 256 invocations make a 64 x 64 tile of C, 4 x 4 elements each, from tiles of A and B in shared memory. The next tiles
 // are fetched into registers while the present ones are multiplied. Rows of the shared tiles are padded against bank conflicts.
 // BIASED, ACTIVATION, ADDED: C = f(A B + bias) + residual, in the epilogue.
-#include "unary.glsl"
 layout(local_size_x = 256) in;
 layout(set = 0, binding = 0, std430) readonly buffer MatrixA { float a[]; };
 layout(set = 0, binding = 1, std430) readonly buffer MatrixB { float b[]; };
@@ -13,6 +12,8 @@ layout(set = 0, binding = 4, std430) readonly buffer Residual { float residual[]
 layout(constant_id = 0) const uint BIASED = 0u;
 layout(constant_id = 1) const uint ADDED = 0u;
 layout(constant_id = 2) const uint ACTIVATION = 0u;   // 1 + kernels::Unary; 0: none
+const uint UNARY = ACTIVATION - 1u;
+#include "unary.glsl"
 layout(push_constant) uniform Push {
   uint M, N, K;
   uint rowA, columnA, rowB, columnB;   // elements from one row and column to the next
@@ -80,7 +81,7 @@ void main() {
           if (n + j < N) sum[j] += bias[n + j];
         }
       }
-      if (ACTIVATION != 0u) sum = unaryOf(ACTIVATION - 1u, sum);
+      if (ACTIVATION != 0u) sum = unaryOf(sum);
       if (ADDED != 0u) {
         for (uint j = 0u; j < 4u; ++j) {
           if (n + j < N) sum[j] += residual[at + j];
