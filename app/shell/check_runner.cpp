@@ -8,6 +8,7 @@
 #include <QTableWidget>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <chrono>
 
 #include "app/inspector/icons.h"
 #include "app/inspector/small_widgets.h"
@@ -16,6 +17,9 @@
 #include "core/kernels/kernel.h"
 
 namespace orrery::app {
+
+// A lab that never rests, such as one that trains, holds the check up no longer than this for each kernel.
+constexpr auto longestHold = std::chrono::seconds(2);
 
 CheckRunner::~CheckRunner() { stop(); }
 
@@ -36,11 +40,13 @@ void CheckRunner::run(std::shared_ptr<gpu::Device> device, bool quick) {
     std::vector<kernels::KernelReport> reports;
     QString failure;
     try {
-      reports = kernels::checkKernels(device, quick, [this](std::string_view kernel) {
+      reports = kernels::checkKernels(device, quick, [this, quick](std::string_view kernel) {
         onWindow(this, [this, name = QString::fromUtf8(kernel.data(), static_cast<qsizetype>(kernel.size()))] {
           current_ = name;
           emit changed();
         });
+        const auto until = std::chrono::steady_clock::now() + longestHold;
+        while (quick && held_ && !stopping_ && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(10));
         return !stopping_.load();
       });
     } catch (const std::exception& problem) {

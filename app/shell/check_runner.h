@@ -24,6 +24,7 @@ class CheckRunner : public QObject {
   ~CheckRunner() override;                           // stops at the next kernel and joins
 
   void run(std::shared_ptr<gpu::Device> device, bool quick);
+  void hold(bool isLabBusy) { held_ = isLabBusy; }   // a quick check waits between kernels for what the user is waiting for
   State state() const { return state_; }
   QString sentence() const;                          // for the status bar
   const std::vector<kernels::KernelReport>& reports() const { return reports_; }
@@ -35,7 +36,7 @@ class CheckRunner : public QObject {
  private:
   void stop();
   std::thread thread_;
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, held_{false};
   State state_ = State::waiting;
   bool quick_ = true;
   QString failure_, current_;

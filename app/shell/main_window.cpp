@@ -52,7 +52,11 @@ MainWindow::MainWindow(std::shared_ptr<gpu::Device> device, Settings& settings, 
   connect(&drops_, &DropController::planned, this, &MainWindow::showPlan);
   connect(&drops_, &DropController::decided, this, &MainWindow::applyPlan);
   tick_.setInterval(tickInterval);
-  connect(&tick_, &QTimer::timeout, this, [this] { status_->showPane(currentPane()); });
+  connect(&tick_, &QTimer::timeout, this, [this] {
+    StagePane* pane = currentPane();
+    check_.hold(pane && pane->session().progress().busy);
+    status_->showPane(pane);
+  });
   tick_.start();
   journalTimer_.setInterval(journalInterval);
   connect(&journalTimer_, &QTimer::timeout, this, [this] { journal_.record(stateOfAll()); });

@@ -104,7 +104,8 @@ void addHandle(DisplayList& list, const Handle& handle, const PanelPlacement& pa
 }
 
 void addBusy(DisplayList& list, const Drawn& drawn, const BusyLook& busy, const Theme& theme) {
-  for (const PanelPlacement& panel : drawn.layout.panels) addBox(list, panel.card, 6, theme.ground.withAlpha(0.2f), {0, 0, 0, 0});
+  if (!busy.previewed)
+    for (const PanelPlacement& panel : drawn.layout.panels) addBox(list, panel.card, 6, theme.ground.withAlpha(0.2f), {0, 0, 0, 0});
   const float length = busy.fraction >= 0 ? 1 : 0.25f;
   const float from = busy.fraction >= 0 ? 0 : static_cast<float>(busy.phase) * (1 + length) - length;
   const float to = busy.fraction >= 0 ? static_cast<float>(std::clamp(busy.fraction, 0.0, 1.0)) : from + length;

@@ -8,6 +8,7 @@ namespace orrery::app {
 
 struct BusyLook {
   bool shown = false;
+  bool previewed = false;  // the picture is of this work already
   double fraction = -1;  // -1 = unknown
   double phase = 0;      // 0..1, moves the line of an unknown fraction; constant with reduced motion
 };

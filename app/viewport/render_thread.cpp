@@ -138,7 +138,9 @@ bool RenderThread::takeSnapshot(std::unique_lock<std::mutex>&, Snapshot& snapsho
   state.dirty = false;
   snapshot.grab = state.grabsDone < state.grabsWanted;
   if (state.session) {
-    snapshot.picture = state.session->picture();
+    const auto preview = state.session->preview();
+    snapshot.busy.previewed = preview != nullptr;
+    snapshot.picture = preview ? preview : state.session->picture();
     snapshot.device = snapshot.picture ? snapshot.picture->device : state.session->device();
     const Progress progress = state.session->progress();
     snapshot.stillBusy = progress.busy;

@@ -65,6 +65,9 @@ class Engine::Context : public LabContext {
   bool restarting() const override { return engine_.restarting_; }
   bool cancelled() const override { return monitor_.cancelled(); }
   void progress(double fraction, std::string_view what) override { monitor_.progress(fraction, what); }
+  void preview(const std::function<Figure()>& figure) override {
+    if (monitor_.previewDue()) monitor_.preview(engine_.pictureOf(figure()));
+  }
 
  private:
   Engine& engine_;
@@ -314,19 +317,24 @@ Expected<void> Engine::moveTo(std::int64_t target, Monitor& monitor) {
   return {};
 }
 
-std::shared_ptr<const Picture> Engine::picture(Clock::time_point began) {
+std::shared_ptr<Picture> Engine::pictureOf(Figure figure) {
   auto result = std::make_shared<Picture>();
-  result->figure = lab_->figure();
-  result->metrics = lab_->metrics();
+  result->figure = std::move(figure);
   // figure() may record work of its own, e.g. a density it draws only now.
   if (!stream_->empty()) stream_->finish();
   result->frame = frame_;
   result->frames = timeline_.frames;
   result->frameUnit = timeline_.unit;
   result->framesPerSecond = timeline_.framesPerSecond;
-  result->timings = stream_->timings();
   result->serial = ++serial_;
   result->device = device_;
+  return result;
+}
+
+std::shared_ptr<const Picture> Engine::picture(Clock::time_point began) {
+  auto result = pictureOf(lab_->figure());
+  result->metrics = lab_->metrics();
+  result->timings = stream_->timings();
   result->updateMilliseconds = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
   return result;
 }

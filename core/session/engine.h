@@ -20,6 +20,8 @@ class Monitor {
   virtual ~Monitor() = default;
   virtual bool cancelled() = 0;
   virtual void progress(double fraction, std::string_view what) = 0;
+  virtual bool previewDue() { return false; }
+  virtual void preview(std::shared_ptr<const Picture>) {}
   virtual std::int64_t wantedFrame(std::int64_t current) { return current; }  // a seek moved the target while replaying
 };
 
@@ -59,6 +61,7 @@ class Engine {
   Expected<void> update(const Values& values, Monitor& monitor);
   Expected<void> moveTo(std::int64_t target, Monitor& monitor);
   Expected<bool> advance(Monitor& monitor);
+  std::shared_ptr<Picture> pictureOf(Figure figure);  // at the present frame, without what the lab says of it
   std::shared_ptr<const Picture> picture(std::chrono::steady_clock::time_point began);
   void forget();  // the lab and all that lives on the device
   std::optional<Error> reopen();

@@ -47,6 +47,10 @@ class LabContext {
 
   virtual bool cancelled() const = 0;                        // return an Error{cancelled} soon when true
   virtual void progress(double fraction, std::string_view what) = 0;
+
+  // For work that takes long and has something to show on the way. `figure` is called, within this call, when a picture is due (after 0.2 s, then
+  // ten times a second at most); the window shows it until the update is done. What it draws must not be written again. Exports never see it.
+  virtual void preview(const std::function<Figure()>& /*figure*/) {}
 };
 
 // A pointer action in the picture, in the panel's data coordinates.

@@ -301,6 +301,11 @@ std::shared_ptr<const Picture> Session::picture() const {
   return state_->picture;
 }
 
+std::shared_ptr<const Picture> Session::preview() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->preview;
+}
+
 std::optional<Error> Session::error() const {
   const std::scoped_lock lock(state_->mutex);
   return state_->error;

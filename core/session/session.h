@@ -96,6 +96,7 @@ class Session {
 
   // Results.
   std::shared_ptr<const Picture> picture() const;    // the newest; null before the first
+  std::shared_ptr<const Picture> preview() const;    // what there is so far of the one that is being computed (LabContext::preview); else null
   std::optional<Error> error() const;                // of the newest update; cleared by the next success
   Progress progress() const;
   void cancel();                                     // stops the running update; the last picture stays

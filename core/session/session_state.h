@@ -41,7 +41,7 @@ struct Session::State {
   bool loop = false;
 
   // Results.
-  std::shared_ptr<const Picture> picture;
+  std::shared_ptr<const Picture> picture, preview;
   std::optional<Error> error;
   std::shared_ptr<gpu::Device> device;
   int recoveries = 0;

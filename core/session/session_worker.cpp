@@ -20,6 +20,8 @@ constexpr auto supersedeAfter = std::chrono::milliseconds(100);
 constexpr auto longestWithoutPicture = std::chrono::seconds(1);
 // Work that takes longer than this gives way all the same: no picture of it could keep up with a hand, and the newest values are waiting.
 constexpr auto longestHeldOn = std::chrono::seconds(3);
+// Work that takes longer than this shows what there is so far (the busy state begins then, look.md), this often.
+constexpr auto previewAfter = std::chrono::milliseconds(200), previewInterval = std::chrono::milliseconds(100);
 // The observer hears of progress at most this often.
 constexpr auto progressInterval = std::chrono::milliseconds(50);
 // No screen shows more; beyond, several steps are taken per picture.
@@ -59,6 +61,22 @@ class Session::State::Watch : public Monitor {
     state_.tell();
   }
 
+  bool previewDue() override {
+    const auto now = Clock::now();
+    if (now - began_ < previewAfter || now - lastPreview_ < previewInterval || superseded_ || state_.cancelled) return false;
+    lastPreview_ = now;
+    const std::scoped_lock lock(state_.mutex);
+    return state_.observer != nullptr;
+  }
+
+  void preview(std::shared_ptr<const Picture> picture) override {
+    {
+      const std::scoped_lock lock(state_.mutex);
+      state_.preview = std::move(picture);
+    }
+    state_.tell();
+  }
+
   std::int64_t wantedFrame(std::int64_t current) override {
     const std::scoped_lock lock(state_.mutex);
     return state_.seek.value_or(current);
@@ -69,7 +87,7 @@ class Session::State::Watch : public Monitor {
 
  private:
   State& state_;
-  Clock::time_point began_;
+  Clock::time_point began_, lastPreview_;
   bool superseded_ = false;
 };
 
@@ -284,11 +302,13 @@ void Session::State::finishWork(std::unique_lock<std::mutex>& lock, Expected<std
   if (!result) {
     // Work given up for newer values is no error; they come next.
     if (!(superseded && result.error().code == ErrorCode::cancelled)) {
+      preview.reset();
       error = result.error();
       playing = false;
     }
   } else {
     error.reset();
+    preview.reset();
     if (*result) {
       picture = *result;
       lastPicture = Clock::now();

@@ -31,6 +31,11 @@ class FakeLab : public Lab {
     for (int i = 0; i < board.updateMilliseconds; ++i) {
       if (context.cancelled()) return makeError(ErrorCode::cancelled, "stopped");
       context.progress(i / static_cast<double>(board.updateMilliseconds), "counting");
+      context.preview([] {
+        Figure figure;
+        figure.title = "so far";
+        return figure;
+      });
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     if (context.text("mode") == "broken") return makeError(ErrorCode::badInput, "this mode is broken");

@@ -163,6 +163,42 @@ TEST_CASE("cancel() stops the running update soon and keeps the picture") {
   CHECK(test::metric(*session, "rate") == 2.0);
 }
 
+TEST_CASE("Long work shows what there is so far, in place of no finished picture") {
+  switchboard().reset();
+  auto session = test::openFake();
+  REQUIRE(session->wait());
+  const auto before = session->picture();
+  switchboard().updateMilliseconds = 700;
+
+  // Nobody looks: nothing is drawn.
+  REQUIRE(session->set("rate", 2.0));
+  REQUIRE(test::eventually([&] { return session->progress().busy && session->progress().seconds > 0.4; }));
+  CHECK(session->preview() == nullptr);
+  REQUIRE(session->wait());
+
+  session->observe([] {});
+  const auto finished = session->picture();
+  CHECK(finished != before);
+  REQUIRE(session->set("rate", 3.0));
+  REQUIRE(test::eventually([&] { return session->preview() != nullptr; }));
+  CHECK(session->preview()->figure.title == "so far");
+  CHECK(session->progress().seconds >= 0.2);
+  CHECK(session->picture() == finished);
+  REQUIRE(session->wait());
+  CHECK(session->preview() == nullptr);
+  CHECK(test::metric(*session, "rate") == 3.0);
+
+  // Given up by the user, the finished picture is what remains.
+  const auto third = session->picture();
+  switchboard().updateMilliseconds = 5000;
+  REQUIRE(session->set("rate", 4.0));
+  REQUIRE(test::eventually([&] { return session->preview() != nullptr; }));
+  session->cancel();
+  CHECK_FALSE(session->wait());
+  CHECK(session->preview() == nullptr);
+  CHECK(session->picture() == third);
+}
+
 TEST_CASE("Destroying a session stops its work at once") {
   switchboard().reset();
   switchboard().updateMilliseconds = 20000;

@@ -233,7 +233,7 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
 
 // Neighbouring rows that go through one sampler with the same steps and guidance go together: the denoiser is asked for all their
 // pictures at once, which costs a network little more than for one row. Not where a picture's steps depend on the others.
-Expected<void> ImageDiffusion::runAll(LabContext& context, std::span<Row> rows, double done, double share) const {
+Expected<void> ImageDiffusion::runAll(LabContext& context, std::span<Row> rows, double done, double share, const Told& told) const {
   const double each = share / static_cast<double>(rows.size());
   for (std::size_t first = 0, count = 0; first < rows.size(); first += count) {
     const auto joins = [&](const Row& row) {
@@ -242,14 +242,14 @@ Expected<void> ImageDiffusion::runAll(LabContext& context, std::span<Row> rows, 
     };
     count = 1;
     while (first + count < rows.size() && joins(rows[first + count])) ++count;
-    auto ran = run(context, rows.subspan(first, count), done + each * static_cast<double>(first), each * static_cast<double>(count));
+    auto ran = run(context, rows.subspan(first, count), done + each * static_cast<double>(first), each * static_cast<double>(count), told);
     if (!ran) return ran;
   }
   return {};
 }
 
 // Rows of one sampler, steps and guidance. The noise of a column is the same in all of them, at the start as the rows have it and on the way.
-Expected<void> ImageDiffusion::run(LabContext& context, std::span<Row> rows, double done, double share) const {
+Expected<void> ImageDiffusion::run(LabContext& context, std::span<Row> rows, double done, double share, const Told& told) const {
   Row& first = rows.front();
   auto levels = diffusion::stepLevels(*grid_, first.steps, finalZero_, request_);
   if (!levels) return levels.error();
@@ -265,6 +265,7 @@ Expected<void> ImageDiffusion::run(LabContext& context, std::span<Row> rows, dou
     append(starts, row.start);
     labels.insert(labels.end(), row.labels.begin(), row.labels.end());
   }
+  for (Row& row : rows) row.looks.clear();
   const std::string doing = rows.size() == 1 ? trf("Denoising: {}", first.name) : trf("Denoising {} pictures", labels.size());
   const double expected = std::max(1.0, first.sampler->evaluations * first.steps);
   const auto denoise = [&](const State& x, double level) {
@@ -272,6 +273,9 @@ Expected<void> ImageDiffusion::run(LabContext& context, std::span<Row> rows, dou
     context.progress(done + share * std::min(static_cast<double>(asked.size()) / expected, 1.0), doing);
     State clean = denoiser_->denoise(context.stream(), x, level, labels, first.guidance);
     asked.push_back({level, clean});
+    for (std::size_t r = 0; r < rows.size(); ++r)
+      rows[r].looks.push_back({level, static_cast<int>(asked.size()), part(x, r, size), part(clean, r, size)});
+    told();
     return clean;
   };
   SamplerOptions options = first.options;
@@ -334,20 +338,18 @@ Expected<State> ImageDiffusion::noiseOf(LabContext& context, const Row& row, con
 
 // Takes the pictures of the row to noise, then lets the row sample from there. The rows that come out: the pictures on their way to noise, and
 // what came back.
-Expected<void> ImageDiffusion::invert(LabContext& context, std::vector<Row>& rows) const {
-  Row& back = rows.front();
-  Row up = back;
+Expected<void> ImageDiffusion::invert(LabContext& context, std::vector<Row>& rows, const Told& told) const {
+  rows.insert(rows.begin(), rows.front());
+  Row &up = rows[0], &back = rows[1];
   up.id = "there", up.name = tr("there");
   auto noise = noiseOf(context, back, back.start, &up);
   if (!noise) return noise.error();
   back.start = *std::move(noise);
-  if (auto ran = run(context, std::span(&back, 1), 0.5, 0.5); !ran) return ran;
-  rows.insert(rows.begin(), std::move(up));
-  return {};
+  return run(context, std::span(&back, 1), 0.5, 0.5, told);
 }
 
 // Takes two pictures to their noises and samples from noises between: on the sphere and, in the second row, on the straight line.
-Expected<void> ImageDiffusion::walk(LabContext& context, std::vector<Row>& rows) const {
+Expected<void> ImageDiffusion::walk(LabContext& context, std::vector<Row>& rows, const Told& told) const {
   const std::size_t size = denoiser_->values(), columns = rows.front().labels.size();
   const auto noise = noiseOf(context, rows.front(), rows.front().start, nullptr);
   if (!noise) return noise.error();
@@ -360,7 +362,7 @@ Expected<void> ImageDiffusion::walk(LabContext& context, std::vector<Row>& rows)
     }
     rows[r].start = State(std::move(starts));
   }
-  return runAll(context, rows, 0.5, 0.5);
+  return runAll(context, rows, 0.5, 0.5, told);
 }
 
 // What the network says at the first, the middle and the last noise level of a row, guided as the row is: elsewhere its path is none of its own.
@@ -402,13 +404,14 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
     if (auto known = denoiser_->knows(context.stream(), row.labels.front()); !known) return known.error();
   }
   guidanceMissing_ = context.number("guidance") != 1 ? denoiser_->noGuidance : std::string();
+  const Told told = [&] { context.preview([&] { return unfinished(*rows, context.integer("columns")); }); };
   try {
     if (experiment_ == "inversion") {
-      if (auto inverted = invert(context, *rows); !inverted) return inverted;
+      if (auto inverted = invert(context, *rows, told); !inverted) return inverted;
     } else if (experiment_ == "pictures") {
-      if (auto walked = walk(context, *rows); !walked) return walked;
+      if (auto walked = walk(context, *rows, told); !walked) return walked;
     } else {
-      if (auto ran = runAll(context, *rows, 0, 1); !ran) return ran;
+      if (auto ran = runAll(context, *rows, 0, 1, told); !ran) return ran;
     }
   } catch (const Cancelled&) {
     return makeError(ErrorCode::cancelled, tr("cancelled"));

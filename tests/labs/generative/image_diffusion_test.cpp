@@ -10,6 +10,7 @@
 
 #include "core/base/philox.h"
 #include "core/data/image.h"
+#include "core/figure/marks/marks.h"
 #include "core/labs/generative/image_diffusion/memory.h"
 #include "core/modelfile/safetensors_write.h"
 #include "core/models/bundled.h"
@@ -158,6 +159,45 @@ TEST_CASE("rows that are denoised together come out as they do alone, whatever t
       CHECK(cell(*classes, "noisy", 2, column, 2) == cell(*alone, "noisy", 0, column, 2));
     }
   }
+}
+
+TEST_CASE("pictures on their way are shown, and come out as if nobody had looked") {
+  const Changes slow{{"denoiser", text("tiny-dit")}, {"experiment", text("samplers")}, {"compared", text("heun,dpm++2m")}, {"nfe", whole(80)}};
+  const auto panelOf = [](const Picture& picture, std::string_view id) {
+    for (const Panel& panel : picture.figure.panels)
+      if (panel.id == id) return panel;
+    return Panel();
+  };
+  const auto pixelsOf = [](const Panel& panel) {
+    for (const auto& mark : panel.marks)
+      if (const auto* image = dynamic_cast<const ImageMark*>(mark.get())) return image->pixels;
+    return Tensor();
+  };
+  auto watched = openLab({});
+  REQUIRE(watched->wait().hasValue());
+  watched->observe([] {});
+  REQUIRE(watched->set(slow).hasValue());
+  std::shared_ptr<const Picture> preview;
+  for (int i = 0; i < 60'000 && !preview; ++i) {
+    preview = watched->preview();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  REQUIRE(preview);
+  CHECK(panelOf(*preview, "settling").marks.size() == 1);  // the rule alone: no end is known
+  const Tensor clean = pixelsOf(panelOf(*preview, "clean"));
+  REQUIRE(clean.shape() == Shape{2 * 34, 2 * 34, 4});
+  // The second sampler waits for the first: nothing is expected of it yet.
+  const auto bytes = clean.as<std::uint8_t>();
+  CHECK(bytes[(34 * 68 + 5) * 4] == 128);
+  CHECK(std::any_of(bytes.begin(), bytes.begin() + 32 * 68 * 4, [](std::uint8_t b) { return b != 0 && b != 128 && b != 255; }));
+  REQUIRE(watched->wait().hasValue());
+  CHECK(watched->preview() == nullptr);
+  CHECK(panelOf(*watched->picture(), "settling").marks.size() == 3);
+
+  auto alone = openLab(slow);
+  REQUIRE(alone->wait().hasValue());
+  CHECK(metricsAt(*alone, 0) == metricsAt(*watched, 0));
+  for (const std::string panel : {"noisy.pictures.pixels", "clean.pictures.pixels"}) CHECK(arrayNamed(*alone, panel) == arrayNamed(*watched, panel));
 }
 
 TEST_CASE("the timeline goes from noise to the picture, and comes back to the same bits") {

@@ -122,22 +122,31 @@ Panel ImageDiffusion::stripPanel() const {
   const auto columns = static_cast<std::size_t>(columns_);
   const std::size_t index = std::min<std::size_t>(static_cast<std::size_t>(chosen_), rows_.size() * columns - 1);
   const Row& row = rows_[index / columns];
-  const std::size_t count = std::min(row.looks.size(), mostCells);
+  // On the way the strip has its final length already; what is not known yet stays empty.
+  const auto steps = static_cast<std::size_t>(std::lround(row.steps * row.sampler->evaluations));
+  const std::size_t whole = unfinished_ ? std::max(row.looks.size(), steps) : row.looks.size(), count = std::min(whole, mostCells);
   panel.title = trf("Film strip of one picture: {}, {}", row.name, trf("column {}", index % columns + 1));
   panel.note = tr("click a picture to see its strip");
   std::vector<std::pair<const State*, std::size_t>> cells;
   std::vector<double> factors;
   auto words = std::make_shared<TextMark>("levels");
   std::vector<std::size_t> shown;
-  for (std::size_t i = 0; i < count; ++i) shown.push_back(count > 1 ? (i * (row.looks.size() - 1) + (count - 1) / 2) / (count - 1) : 0);
+  for (std::size_t i = 0; i < count; ++i) shown.push_back(count > 1 ? (i * (whole - 1) + (count - 1) / 2) / (count - 1) : 0);
+  const std::size_t known =
+      static_cast<std::size_t>(std::count_if(shown.begin(), shown.end(), [&](std::size_t at) { return at < row.looks.size(); }));
   for (const bool clean : {false, true}) {
     for (const std::size_t at : shown) {
+      if (at >= row.looks.size()) {
+        cells.emplace_back(nullptr, 0);
+        factors.push_back(1);
+        continue;
+      }
       const Look& look = row.looks[at];
       cells.emplace_back(clean ? &look.clean : &look.x, index % columns);
       factors.push_back(clean ? 1 : denoiser_->deviation / std::hypot(denoiser_->deviation, look.level));
     }
   }
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < known; ++i) {
     words->words.push_back({static_cast<double>(i) + 0.47, 2.14, trf("σ = {}", levelText(row.looks[shown[i]].level)),
                             Paint::of(Role::muted), HAlign::center, VAlign::middle, 7.5f});
   }
@@ -150,7 +159,7 @@ Panel ImageDiffusion::stripPanel() const {
   // Where the timeline is: the last picture of the strip that is not ahead of it.
   const Look& now = lookAt(row, frame_);
   std::size_t here = 0;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < known; ++i) {
     if (&row.looks[shown[i]] <= &now) here = i;
   }
   const double pixel = mosaicOf(columns).pixel();
@@ -164,7 +173,12 @@ Panel ImageDiffusion::settlingPanel() const {
   Panel panel;
   panel.id = "settling";
   panel.title = tr("When is the picture decided?");
-  if (probe_) panel.note = probe_->complaint.empty() ? probe_->summary() : probe_->complaint;
+  if (unfinished_) {
+    panel.note = tr("known when the last step is done");
+    panel.x.range = Range{smallestLevel, std::max(1.0, rows_.front().looks.front().level)};
+    panel.y.range = Range{0, 1};
+  }
+  if (probe_ && !unfinished_) panel.note = probe_->complaint.empty() ? probe_->summary() : probe_->complaint;
   panel.x.label = tr("noise level σ");
   panel.x.scale = ScaleKind::log;
   panel.x.reversed = true;
@@ -172,7 +186,7 @@ Panel ImageDiffusion::settlingPanel() const {
   double largest = smallestLevel, smallest = 1e9, farthest = 0;
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     const Row& row = rows_[r];
-    if (row.id == "there") continue;
+    if (row.id == "there" || unfinished_) continue;
     std::vector<double> x, y;
     for (const Look& look : row.looks) {
       if (look.level < smallestLevel) continue;
@@ -196,12 +210,35 @@ Panel ImageDiffusion::settlingPanel() const {
   return panel;
 }
 
+// The picture of rows that are still on their way: each stands where it is, and nothing is said about an end that is not known.
+Figure ImageDiffusion::unfinished(std::vector<Row>& rows, std::int64_t columns) {
+  std::vector<Row*> waiting;
+  for (Row& row : rows) {
+    if (!row.looks.empty()) continue;
+    // Noise, as bright as all noise here.
+    row.looks.push_back({0, 0, denoiser_->deviation * row.start, 0.0 * row.start});
+    waiting.push_back(&row);
+  }
+  const auto swapAll = [&] {
+    std::swap(rows_, rows);
+    std::swap(columns_, columns);
+  };
+  const std::int64_t frame = frame_;
+  swapAll();
+  frame_ = frames() - 1, unfinished_ = true;
+  Figure result = figure();
+  frame_ = frame, unfinished_ = false;
+  swapAll();
+  for (Row* row : waiting) row->looks.clear();
+  return result;
+}
+
 Figure ImageDiffusion::figure() const {
   Figure figure;
   figure.title = tr("Image diffusion");
   if (rows_.empty()) return figure;
   place(figure, mosaicPanel(false), 0, 0);
-  place(figure, beside_ == "nearest" ? nearestPanel() : mosaicPanel(true), 0, 1);
+  place(figure, beside_ == "nearest" && !unfinished_ ? nearestPanel() : mosaicPanel(true), 0, 1);
   place(figure, settlingPanel(), 0, 2);
   place(figure, stripPanel(), 1, 0, 3);
   figure.rowWeights = {1.5f, 1};

@@ -2,6 +2,7 @@
 // The lab generative/image-diffusion: its state, shared by the computing half (image_diffusion.cpp) and the drawing half (figure.cpp); what
 // it offers is in describe.cpp.
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -54,18 +55,21 @@ class ImageDiffusion : public Lab {
   diffusion::State picturesTaken(const LabContext& context, std::size_t count) const;
   Expected<std::vector<Row>> plan(const LabContext& context) const;
   diffusion::SamplerOptions optionsFrom(const LabContext& context) const;
-  Expected<void> runAll(LabContext& context, std::span<Row> rows, double done, double share) const;
-  Expected<void> run(LabContext& context, std::span<Row> rows, double done, double share) const;
+  // `told` is called after every step, when the rows have what there is so far.
+  using Told = std::function<void()>;
+  Expected<void> runAll(LabContext& context, std::span<Row> rows, double done, double share, const Told& told) const;
+  Expected<void> run(LabContext& context, std::span<Row> rows, double done, double share, const Told& told) const;
   Expected<diffusion::State> noiseOf(LabContext& context, const Row& row, const diffusion::State& pictures, Row* up) const;
-  Expected<void> invert(LabContext& context, std::vector<Row>& rows) const;
+  Expected<void> invert(LabContext& context, std::vector<Row>& rows, const Told& told) const;
   NetworkProbe probed(LabContext& context, const Row& row) const;
-  Expected<void> walk(LabContext& context, std::vector<Row>& rows) const;
+  Expected<void> walk(LabContext& context, std::vector<Row>& rows, const Told& told) const;
   diffusion::State picturesNoise(std::uint64_t seed, std::size_t first, std::size_t count) const;
   const Look& lookAt(const Row& row, std::int64_t frame) const;
   double apart(const diffusion::State& a, const diffusion::State& b) const;  // root mean square over all values
   std::int64_t frames() const;
 
   // figure.cpp
+  Figure unfinished(std::vector<Row>& rows, std::int64_t columns);
   double namesWidth() const;
   Panel mosaicPanel(bool clean) const;
   Panel nearestPanel() const;
@@ -86,6 +90,7 @@ class ImageDiffusion : public Lab {
   bool finalZero_ = true;
   std::uint64_t seed_ = 0;
   std::int64_t columns_ = 4, frame_ = 0, chosen_ = 0;
+  bool unfinished_ = false;  // only while a preview is drawn
 };
 
 }  // namespace orrery::generative
