@@ -47,8 +47,8 @@ Variable concat(const std::vector<Variable>& parts, int axis) {
 
 Variable slice(const Variable& x, int axis, std::int64_t begin, std::int64_t end) {
   Tape& tape = x.tape();
-  // Rows of the first axis are read where they lie, if a device can bind them there: layers whose weights are parts of one tensor take them at
-  // every step.
+  // Rows of the first axis are read where they lie, if a device can bind them there: layers whose weights are parts of one tensor take them
+  // at every step.
   const auto isBindable = [&] {
     const auto rowBytes = static_cast<std::int64_t>(x.value().bytes()) / x.shape()[0];
     return rowBytes * begin % 256 == 0;

@@ -77,7 +77,7 @@ LabEntry ImageDiffusion::describe() {
       {"taken", "Pictures taken", "Which pictures are sent to their noise.", "Experiment", "held-out"s,
        Choice{{{"held-out", "Unknown ones"}, {"known", "Known ones"}}}, "",
        [](const Values& v) { return is(v, "experiment", {"inversion", "pictures"}); }},
-      {"class", "Shape", "What is asked for.", "Experiment", "star"s,
+      {"class", "Shape", "What is asked for.", "Experiment", "square"s,
        Choice{{{"circle", "Circle"}, {"square", "Square"}, {"triangle", "Triangle"}, {"star", "Star"}, {"none", "Anything"}}}, "",
        [](const Values& v) {
          return (is(v, "denoiser", {"tiny-dit"}) || (remembers(v) && is(v, "set", {"shapeworld"}))) &&
@@ -120,7 +120,7 @@ LabEntry ImageDiffusion::describe() {
       {"samplers",
        "One noise, many samplers",
        "Sixteen evaluations each: deterministic samplers agree on the picture, stochastic ones make another.",
-       {{"experiment", "samplers"s}, {"class", "star"s}}},
+       {{"experiment", "samplers"s}}},
       {"guidance",
        "Too much guidance",
        "w = 0 does not ask for the shape; 2 makes it surer; far beyond, colours leave their range.",
@@ -128,7 +128,7 @@ LabEntry ImageDiffusion::describe() {
       {"budget",
        "How few steps are enough",
        "From two evaluations to thirty-two, same noise.",
-       {{"experiment", "budget"s}, {"class", "star"s}}},
+       {{"experiment", "budget"s}}},
       {"between",
        "Between two noises",
        "Every row walks from one noise to another along the sphere, for one shape. Choose perfect memory, and it can only jump.",
