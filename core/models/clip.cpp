@@ -99,7 +99,7 @@ Variable encoded(Reader& read, Variable x, std::int64_t layers, std::int64_t hea
     x = nn::linear(nn::reshape(nn::permute(mixed, {0, 2, 1, 3}), Shape{batch, n, d}), oWeight, oBias, {}, x);
     const Variable &in = read.next(), &inBias = read.next(), &out = read.next(), &outBias = read.next();
     const Variable z = read.norm(x);
-    x = nn::linear(nn::gelu(nn::linear(z, in, inBias)), out, outBias, {}, x);
+    x = nn::linear(nn::linear(z, in, inBias, kernels::Unary::gelu), out, outBias, {}, x);
   }
   return x;
 }

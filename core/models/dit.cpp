@@ -159,7 +159,7 @@ Variable ditForward(std::span<const Variable> weights, const Variable& patches, 
     const Variable mixed = nn::reshape(nn::permute(nn::attention(q, k, v), {0, 2, 1, 3}), Shape{batch, n, d});
     x = gated(x, m[2], nn::linear(mixed, proj, projBias));
     const Variable z = modulated(plainNorm(x, c.epsilon), m[3], m[4]);
-    x = gated(x, m[5], nn::linear(nn::apply(kernels::Unary::geluTanh, nn::linear(z, fc1, fc1Bias)), fc2, fc2Bias));
+    x = gated(x, m[5], nn::linear(nn::linear(z, fc1, fc1Bias, kernels::Unary::geluTanh), fc2, fc2Bias));
   }
   const Variable &last = next(), &lastBias = next();
   const std::vector<Variable> m = modulations(dense(told), 2);

@@ -70,9 +70,9 @@ nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable
   const std::int64_t batch = patches.shape()[0], n = c.paddedTokens(), real = c.tokens(), d = c.width, head = d / c.heads;
   std::size_t at = 0;
   const auto next = [&]() -> const Variable& { return weights[at++]; };
-  const auto dense = [&](const Variable& x, const Variable& residual = {}) {
+  const auto dense = [&](const Variable& x, std::optional<kernels::Unary> f = {}, const Variable& residual = {}) {
     const Variable &weight = next(), &bias = next();
-    return nn::linear(x, weight, bias, {}, residual);
+    return nn::linear(x, weight, bias, f, residual);
   };
   const auto norm = [&](const Variable& x) {
     const Variable &gain = next(), &shift = next();
@@ -98,10 +98,10 @@ nn::Variable vitTokens(std::span<const nn::Variable> weights, const nn::Variable
     const auto heads = [&](const Variable& v) { return nn::permute(nn::reshape(v, Shape{batch, n, c.heads, head}), {0, 2, 1, 3}); };
     const Variable q = heads(dense(y)), k = heads(dense(y)), v = heads(dense(y));
     const Variable mixed = nn::reshape(nn::permute(nn::attention(q, k, v, noPadding), {0, 2, 1, 3}), Shape{batch, n, d});
-    x = dense(mixed, x);
+    x = dense(mixed, {}, x);
     // x + mlp(norm(x))
     const Variable z = norm(x);
-    x = dense(nn::gelu(dense(z)), x);
+    x = dense(dense(z, kernels::Unary::gelu), {}, x);
   }
   return norm(x);
 }

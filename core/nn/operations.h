@@ -38,7 +38,8 @@ Variable reshape(const Variable& x, const Shape& shape);
 // a [..., M, K] b [..., K, N] -> [..., M, N]; leading axes broadcast.
 Variable matmul(const Variable& a, const Variable& b);
 // x [..., in], weight [out, in], bias [out] (may be empty), residual [..., out] (may be empty) -> f(x weight^T + bias) + residual,
-// [..., out]. relu without a residual, and a residual without f, are part of the product; anything else follows it.
+// [..., out]. relu without a residual, and a residual without f, are part of the product; anything else follows it, unless nothing needs a
+// gradient: then all of it is.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias, std::optional<kernels::Unary> f = {},
                 const Variable& residual = {});
 

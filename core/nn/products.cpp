@@ -1,5 +1,7 @@
 // Matrix products with gradients: C = A B gives dA = dC B^T and dB = A^T dC, summed over the batches that an operand was repeated in.
 
+#include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 #include "core/kernels/fill.h"
@@ -66,9 +68,12 @@ Variable matmulTransposed(const Variable& a, const Variable& b) {
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias, std::optional<kernels::Unary> f,
                 const Variable& residual) {
-  // The gradient of relu can be read off its result; that of another function needs what went in.
+  // The gradient of relu can be read off its result; that of another function needs what went in, where a gradient is wanted.
   const bool relu = f == kernels::Unary::relu;
-  if (f && (!relu || !residual.empty())) {
+  const Variable* const inputsAll[] = {&x, &weight, &bias, &residual};
+  const bool learns =
+      std::any_of(std::begin(inputsAll), std::end(inputsAll), [](const Variable* v) { return !v->empty() && v->needsGradient(); });
+  if (f && learns && (!relu || !residual.empty())) {
     const Variable y = relu ? linear(x, weight, bias, f) : apply(*f, linear(x, weight, bias));
     return residual.empty() ? y : add(y, residual);
   }
@@ -87,7 +92,7 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
   }
   MatmulOptions options{.transposeB = true};
   if (!bias.empty()) options.bias = bias.value();
-  if (relu) options.activation = f;
+  options.activation = f;
   if (!residual.empty()) options.residual = residual.value().reshaped(Shape{rows, out});
   const Tensor y = kernels::matmul(tape.stream(), x.value().reshaped(Shape{rows, in}), weight.value(), options);
   std::vector<Variable> inputs{x, weight};
