@@ -79,11 +79,15 @@ Expected<void> Session::State::change(const Changes& changes, std::string text, 
                                 [&](const auto& entryOfChange) { return values[entryOfChange.first] == entryOfChange.second.after; });
   // The file may have another content than when it was last given. A value repeated after an error is tried again.
   for (const auto& [id, one] : changed) {
-    if (const auto* asset = std::get_if<Asset>(&one.after)) sums.forget(asset->path);
+    if (const auto* asset = std::get_if<Asset>(&one.after)) {
+      sums.forget(asset->path);
+      sumsPending = true;
+    }
   }
   for (const auto& [id, one] : changed) values[id] = one.after;
   history.record(std::move(changed), std::move(text), dragKey);
   if (!same || error) valuesChanged();
+  else if (sumsPending) wake.notify_all();
   return {};
 }
 

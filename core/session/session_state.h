@@ -48,6 +48,7 @@ struct Session::State {
 
   // Files: their checksums, and those a recipe promised (by path).
   FileSums sums;
+  bool sumsPending = false;  // the worker has not seen all of those wanted
   std::map<std::string, std::string> promised;
   std::vector<std::string> notes;
 

@@ -123,7 +123,7 @@ void Session::State::tell() {
 }
 
 bool Session::State::idleNow() const {
-  return quit || (!busy && jobs.empty() && pointers.empty() && wanted == attempted && !seek && !sumsMissing());
+  return quit || (!busy && jobs.empty() && pointers.empty() && wanted == attempted && !seek && !sumsPending);
 }
 
 // Whether the timeline can go on from the newest picture.
@@ -141,6 +141,8 @@ void Session::State::run() {
       wake.wait(lock);
       continue;
     }
+    // Asked once a round: a checksum that arrives later is looked at, and told of, in the next one.
+    sumsPending = sumsMissing();
     checkSums();
     if (!jobs.empty()) {
       auto job = std::move(jobs.front());
@@ -171,7 +173,8 @@ void Session::State::run() {
       }
     } else {
       nextTick.reset();
-      if (sumsMissing()) {
+      if (idleNow()) idle.notify_all();
+      if (sumsPending) {
         wake.wait_for(lock, sumInterval);
       } else {
         wake.wait(lock);

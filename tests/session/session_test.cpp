@@ -1,6 +1,7 @@
 #include "core/session/session.h"
 
 #include <mutex>
+#include <nlohmann/json.hpp>
 
 #include "tests/session/fake_lab.h"
 #include "tests/support/catch.h"
@@ -275,6 +276,26 @@ TEST_CASE("A dropped file goes to the parameter that takes it, as one step") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.find("a PNG image") != std::string::npos);
   CHECK(refused.error().message.find("npz with points") != std::string::npos);
+}
+
+TEST_CASE("wait() returns whenever a file's checksum arrives") {
+  switchboard().reset();
+  auto session = test::openFake();
+  // They are made by threads of their own: sooner, later or just while the worker goes to sleep.
+  for (int i = 0; i < 3000; ++i) {
+    REQUIRE(session->set("points", Asset{"/x/" + std::to_string(i) + ".npz"}));
+    REQUIRE(session->wait());
+  }
+  // Given once more, it is read once more.
+  const std::string path = test::temporaryFolder() + "/points.npz";
+  test::writeText(path, "one");
+  REQUIRE(session->set("points", Asset{path}));
+  REQUIRE(session->wait());
+  const auto before = session->toJson().dump();
+  test::writeText(path, "two");
+  REQUIRE(session->set("points", Asset{path}));
+  REQUIRE(session->wait());
+  CHECK(session->toJson().dump() != before);
 }
 
 TEST_CASE("A pointer drag changes its parameter, stays in the domain and is one step") {
