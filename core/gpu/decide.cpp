@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "core/gpu/spirv.h"
+
 namespace orrery::gpu {
 namespace {
 
@@ -57,17 +59,10 @@ enum Operation : std::uint32_t {
 };
 constexpr std::uint32_t decorationSpecId = 1;
 
-std::uint32_t operationOf(Words instruction) { return instruction[0] & 0xffff; }
-
 // The instructions of a module; empty when their lengths do not add up.
 std::vector<Words> instructionsOf(Words words) {
   std::vector<Words> result;
-  for (std::size_t at = 5; at < words.size();) {
-    const std::size_t length = words[at] >> 16;
-    if (length == 0 || at + length > words.size()) return {};
-    result.push_back(words.subspan(at, length));
-    at += length;
-  }
+  if (!eachInstruction(words, [&](Words instruction) { result.push_back(instruction); })) return {};
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "core/gpu/decide.h"
 #include "core/gpu/matrix_support.h"
 #include "core/gpu/shader_code.h"
+#include "core/gpu/spirv.h"
 #include "core/gpu/state.h"
 
 namespace orrery::gpu {
@@ -34,13 +35,9 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 // Highest Binding decoration plus one (SPIR-V: OpDecorate is 71, Binding is 33).
 std::uint32_t bindingsOf(const ShaderCode& code) {
   std::uint32_t result = 0;
-  const std::size_t count = code.bytes / 4;
-  for (std::size_t at = 5; at < count;) {
-    const std::uint32_t length = code.words[at] >> 16, operation = code.words[at] & 0xffff;
-    if (length == 0) break;
-    if (operation == 71 && length >= 4 && at + 3 < count && code.words[at + 2] == 33) result = std::max(result, code.words[at + 3] + 1);
-    at += length;
-  }
+  eachInstruction({code.words, code.bytes / 4}, [&](std::span<const std::uint32_t> instruction) {
+    if (operationOf(instruction) == 71 && instruction.size() >= 4 && instruction[2] == 33) result = std::max(result, instruction[3] + 1);
+  });
   return result;
 }
 
@@ -52,13 +49,10 @@ TexelBindings texelBindingsOf(const ShaderCode& code) {
   std::map<std::uint32_t, bool> integers, texels;  // id -> the texels are integers
   std::map<std::uint32_t, std::uint32_t> bindings;
   TexelBindings result;
-  const std::size_t count = code.bytes / 4;
-  const std::uint32_t* words = code.words;
-  for (std::size_t at = 5; at < count;) {
-    const std::uint32_t length = words[at] >> 16, operation = words[at] & 0xffff;
-    if (length == 0 || at + length > count) break;
-    const std::uint32_t* argument = words + at + 1;
-    if (operation == opDecorate && length >= 4 && argument[1] == bindingDecoration) bindings[argument[0]] = argument[2];
+  eachInstruction({code.words, code.bytes / 4}, [&](std::span<const std::uint32_t> instruction) {
+    const std::uint32_t operation = operationOf(instruction);
+    const std::uint32_t* argument = instruction.data() + 1;
+    if (operation == opDecorate && instruction.size() >= 4 && argument[1] == bindingDecoration) bindings[argument[0]] = argument[2];
     if (operation == opTypeInt) integers[argument[0]] = true;
     if (operation == opTypeImage && argument[2] == bufferDimension) texels[argument[0]] = integers.contains(argument[1]);
     if (operation == opTypeSampledImage) {
@@ -75,8 +69,7 @@ TexelBindings texelBindingsOf(const ShaderCode& code) {
         if (found->second) result.integer |= 1u << binding->second;
       }
     }
-    at += length;
-  }
+  });
   return result;
 }
 
