@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <map>
 
 namespace orrery::kernels {
 
@@ -47,63 +46,90 @@ double timeAt(double u, double sigmaMin, double sigmaMax) {
   return std::pow(top + u * (bottom - top), 2 * treeRho);
 }
 
-struct Path {
-  std::uint32_t node;
-  double low, high;  // the node's coefficient in W at the two ends of the interval
-};
-
-// Adds the bridge point at `middle` (a time between the ends): W = (1 - f) W_low + f W_high + deviation * z.
-double bridge(std::vector<Path>& path, std::uint32_t node, double timeLow, double timeHigh, double middle,
-              std::vector<double>& coefficients) {
-  const double f = (timeLow - middle) / (timeLow - timeHigh);
-  coefficients.clear();
-  for (const Path& p : path) coefficients.push_back((1 - f) * p.low + f * p.high);
-  const double deviation = std::sqrt(std::max(0.0, (timeLow - middle) * (middle - timeHigh) / (timeLow - timeHigh)));
-  path.push_back({node, 0, 0});
-  coefficients.push_back(deviation);
-  return f;
-}
-
-}  // namespace
-
-namespace {
-
 // The place of a level on the tree's clock.
 double placeOf(double sigma, double sigmaMin, double sigmaMax) {
   const double top = std::pow(sigmaMax, 1 / treeRho), bottom = std::pow(sigmaMin, 1 / treeRho);
   return std::clamp((top - std::pow(sigma, 1 / treeRho)) / (top - bottom), 0.0, 1.0);
 }
 
-}  // namespace
-
-std::vector<std::pair<std::uint32_t, double>> brownianTerms(double sigma, double sigmaMin, double sigmaMax, int depth) {
-  const double u = placeOf(sigma, sigmaMin, sigmaMax);
-  const double time = sigma * sigma;
-  double low = 0, high = 1, timeLow = sigmaMax * sigmaMax, timeHigh = sigmaMin * sigmaMin;
-  std::vector<Path> path{{0, 0, std::sqrt(timeLow - timeHigh)}};
-  std::vector<double> coefficients;
-  std::uint32_t index = 0;
-
-  // Split the interval around u at its middle, level by level.
-  for (int level = 0; level < depth; ++level) {
-    const double middle = 0.5 * (low + high), timeMiddle = timeAt(middle, sigmaMin, sigmaMax);
-    bridge(path, (1u << level) + index, timeLow, timeHigh, timeMiddle, coefficients);
-    const bool right = u >= middle;
-    for (std::size_t i = 0; i < path.size(); ++i) (right ? path[i].low : path[i].high) = coefficients[i];
-    (right ? low : high) = middle;
-    (right ? timeLow : timeHigh) = timeMiddle;
-    index = 2 * index + (right ? 1 : 0);
-  }
-  // Bridge once more to the time itself.
-  bridge(path, (1u << depth) + index, timeLow, timeHigh, std::clamp(time, timeHigh, timeLow), coefficients);
-  std::vector<std::pair<std::uint32_t, double>> terms;
-  for (std::size_t i = 0; i < path.size(); ++i) terms.emplace_back(path[i].node, coefficients[i]);
-  return terms;
+float append(SolverPlan& plan, const WalkStart& start) {
+  const float at = static_cast<float>(plan.noise.size() / 4);
+  plan.noise.insert(plan.noise.end(), {start.low, start.high, start.bridges, 0});
+  return at;
 }
 
-namespace {
+void append(SolverPlan& plan, const Bridge& b) { plan.noise.insert(plan.noise.end(), {b.node, b.lowShare, b.own, b.kept}); }
 
-// The terms of z for every step but the last (which ends at 0 and has no noise).
+// Walks through the tree of one path to levels that fall. Interval i of depth l is [i, i + 1] / 2^l on the tree's clock. Slot 2 keeps the
+// beginning of the path (slot 0, always 0, is its end), slot 3 + l the middle of the interval of depth l on the way to the last level.
+class PathWalks {
+ public:
+  PathWalks(SolverPlan& plan, int depth) : plan_(plan), depth_(depth) {
+    sigmaMax_ = plan.levels.front();
+    sigmaMin_ = plan.levels[plan.levels.size() - 2];
+    plan.slots = depth + 3;
+  }
+
+  // From nothing to W at `sigma`.
+  float restart(double sigma) {
+    const float begin = append(plan_, WalkStart{0, 0, static_cast<float>(depth_ + 2), 0});
+    append(plan_, Bridge{0, 0, static_cast<float>(-std::sqrt(sigmaMax_ * sigmaMax_ - sigmaMin_ * sigmaMin_)), 2 * firstSlot + 1});
+    descend(0, sigma);
+    return begin;
+  }
+  // From W at `before` to W at `sigma`, below it: what lies above the parting of their ways is kept.
+  float walk(double before, double sigma) {
+    const std::uint32_t from = leafOf(before), to = leafOf(sigma);
+    int depth = 0;
+    while (depth < depth_ && (from >> (depth_ - depth)) == (to >> (depth_ - depth))) ++depth;
+    const float begin = append(plan_, WalkStart{lowSlot(depth, to), highSlot(depth, to), static_cast<float>(depth_ - depth + 1), 0});
+    descend(depth, sigma);
+    return begin;
+  }
+
+ private:
+  std::uint32_t leafOf(double sigma) const {
+    const double leaves = std::ldexp(1.0, depth_);
+    return static_cast<std::uint32_t>(std::min(std::floor(placeOf(sigma, sigmaMin_, sigmaMax_) * leaves), leaves - 1));
+  }
+  bool goesRight(int depth, std::uint32_t leaf) const { return ((leaf >> (depth_ - 1 - depth)) & 1u) != 0; }
+  float lowSlot(int depth, std::uint32_t leaf) const {
+    while (--depth >= 0 && !goesRight(depth, leaf)) {
+    }
+    return static_cast<float>(firstSlot + 1 + depth);
+  }
+  float highSlot(int depth, std::uint32_t leaf) const {
+    while (--depth >= 0 && goesRight(depth, leaf)) {
+    }
+    return depth < 0 ? 0.0f : static_cast<float>(firstSlot + 1 + depth);
+  }
+
+  // Splits the interval of depth `depth` around the level at its middle, depth by depth, then bridges once more to the level itself.
+  void descend(int depth, double sigma) {
+    const std::uint32_t leaf = leafOf(sigma);
+    for (;; ++depth) {
+      const std::uint32_t interval = leaf >> (depth_ - depth);
+      const double length = std::ldexp(1.0, -depth), low = length * interval;
+      const double timeLow = timeAt(low, sigmaMin_, sigmaMax_), timeHigh = timeAt(low + length, sigmaMin_, sigmaMax_);
+      const double middle =
+          depth < depth_ ? timeAt(low + 0.5 * length, sigmaMin_, sigmaMax_) : std::clamp(sigma * sigma, timeHigh, timeLow);
+      const double whole = timeLow - timeHigh, fromLow = timeLow - middle, fromHigh = middle - timeHigh;
+      const int slot = depth < depth_ ? firstSlot + 1 + depth : 1;
+      append(plan_, Bridge{static_cast<float>((1u << depth) + interval), static_cast<float>(fromHigh / whole),
+                           static_cast<float>(std::sqrt(fromLow * fromHigh / whole)),
+                           static_cast<float>(2 * slot + (depth < depth_ && goesRight(depth, leaf) ? 1 : 0))});
+      if (depth == depth_) return;
+    }
+  }
+
+  static constexpr int firstSlot = 2;
+
+  SolverPlan& plan_;
+  int depth_;
+  double sigmaMin_ = 0, sigmaMax_ = 0;
+};
+
+// The walks of every step but the last (which ends at 0 and has no noise).
 void addNoise(SolverPlan& plan) {
   const double sigmaMax = plan.levels.front(), sigmaMin = plan.levels[plan.levels.size() - 2];
   // Deep enough that no two levels share a leaf.
@@ -112,31 +138,50 @@ void addNoise(SolverPlan& plan) {
     closest = std::min(closest, placeOf(plan.levels[i + 1], sigmaMin, sigmaMax) - placeOf(plan.levels[i], sigmaMin, sigmaMax));
   }
   const int depth = std::clamp(static_cast<int>(std::ceil(-std::log2(std::max(closest, 1e-9)))), leastDepth, mostDepth);
-  auto before = brownianTerms(sigmaMax, sigmaMin, sigmaMax, depth);
+  PathWalks walks(plan, depth);
   for (std::size_t i = 0; i + 1 < plan.steps.size(); ++i) {
     const double a = plan.levels[i], b = plan.levels[i + 1];
-    const auto after = brownianTerms(b, sigmaMin, sigmaMax, depth);
-    std::map<std::uint32_t, double> difference;
-    for (const auto& [node, coefficient] : after) difference[node] += coefficient;
-    for (const auto& [node, coefficient] : before) difference[node] -= coefficient;
-    // Leave out what is below a ten-thousandth of the step's noise, and scale the rest to variance 1.
-    const double scale = 1 / std::sqrt(a * a - b * b);
-    double variance = 0;
-    std::vector<std::pair<std::uint32_t, double>> kept;
-    for (const auto& [node, coefficient] : difference) {
-      if (std::abs(coefficient * scale) < 1e-4) continue;
-      kept.emplace_back(node, coefficient * scale);
-      variance += coefficient * coefficient * scale * scale;
-    }
-    plan.steps[i].noiseBegin = static_cast<float>(plan.noise.size());
-    plan.steps[i].noiseCount = static_cast<float>(kept.size());
-    for (const auto& [node, coefficient] : kept)
-      plan.noise.push_back({static_cast<float>(node), static_cast<float>(coefficient / std::sqrt(variance))});
-    before = after;
+    plan.steps[i].restart = walks.restart(a);
+    plan.steps[i].walk = walks.walk(a, b);
+    plan.steps[i].weight = static_cast<float>(1 / std::sqrt(a * a - b * b));
   }
 }
 
 }  // namespace
+
+float addFreshNormal(SolverPlan& plan, std::uint32_t node) {
+  const float begin = append(plan, WalkStart{0, 0, 1, 0});
+  append(plan, Bridge{static_cast<float>(node), 0, 1, 2});
+  return begin;
+}
+
+std::map<std::uint32_t, double> noiseTerms(const SolverPlan& plan, std::size_t step) {
+  using Terms = std::map<std::uint32_t, double>;
+  const auto add = [](Terms& to, double share, const Terms& from) {
+    for (const auto& [node, coefficient] : from) to[node] += share * coefficient;
+  };
+  const SolverStep& s = plan.steps[step];
+  Terms z;
+  if (s.weight == 0) return z;
+  std::vector<Terms> kept(static_cast<std::size_t>(std::max(plan.slots, 2)));
+  const auto walk = [&](float place, double weight) {
+    const float* texel = &plan.noise[4 * static_cast<std::size_t>(place)];
+    Terms low = kept[static_cast<std::size_t>(texel[0])], high = kept[static_cast<std::size_t>(texel[1])], middle;
+    for (int left = static_cast<int>(texel[2]); left > 0; --left) {
+      texel += 4;
+      middle = {{static_cast<std::uint32_t>(texel[0]), static_cast<double>(texel[2])}};
+      add(middle, static_cast<double>(texel[1]), low);
+      add(middle, 1 - static_cast<double>(texel[1]), high);
+      const auto place = static_cast<unsigned>(texel[3]);
+      kept[place / 2] = middle;
+      (place % 2 != 0 ? low : high) = middle;
+    }
+    add(z, weight, middle);
+  };
+  if (s.restart >= 0) walk(s.restart, -static_cast<double>(s.weight));
+  walk(s.walk, static_cast<double>(s.weight));
+  return z;
+}
 
 SolverPlan planSolver(Method method, std::vector<double> levels, double zeta) {
   SolverPlan plan;

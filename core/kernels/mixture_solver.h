@@ -3,7 +3,7 @@
 // the coefficients of every solver step (C5) in double precision, and the noise of one Brownian path.
 
 #include <cstdint>
-#include <string_view>
+#include <map>
 #include <vector>
 
 namespace orrery::kernels {
@@ -19,29 +19,46 @@ enum class Method { euler, heun, em, eulerAncestral, dpm2, dpmpp2m, rk4, edm };
 // Which code of kernels/mixture_step runs a method.
 enum class StepKind : std::uint32_t { linear, heun, edm, midpoint, multistep, rungeKutta4 };
 
-// One step as the shader reads it: three texels.
+// One step as the shader reads it: three texels. The walks are places in SolverPlan::noise, whole numbers.
 struct SolverStep {
   float a = 0, target = 0, middle = 0, aHat = 0;
   float c1 = 0, c2 = 0, c3 = 0, cz = 0;
-  float noiseBegin = 0, noiseCount = 0;  // whole numbers
-  float churn = 0, unused = 0;
+  // z = weight (W after - W before). W after is where the step's walk ends, given that the step before has walked; where that is not so
+  // (the first step of a dispatch) `restart` walks to W before first. No restart (-1): z = weight W after. weight 0: no noise.
+  float restart = -1, walk = 0;
+  float churn = 0, weight = 0;
 };
 
-// One term of a step's standard normal vector z: coefficient times the two normals of Philox counter (particle / 2, node, purpose, 0), see
-// mixture_step.comp.
-struct NoiseTerm {
+// The noise of a plan is a list of walks down a binary tree, each a WalkStart and its bridges, as the shader reads them. W is the path
+// minus its value at the end, so that small levels keep their precision in f32.
+struct WalkStart {
+  float low = 0, high = 0;  // slots of the values at the two ends of the interval, low being the earlier one (the larger level)
+  float bridges = 0;        // 1 or more
+  float unused = 0;
+};
+// value = high + lowShare (low - high) + own N(node), with N(node) the two normals of Philox counter (particle / 2, node, purpose, 0). It
+// is kept in a slot and becomes the interval's low end (kept = 2 slot + 1) or its high end (kept = 2 slot). The last one, of slot 1, is
+// where the walk ends.
+struct Bridge {
   float node = 0;  // whole number below 2^24
-  float coefficient = 0;
-  float unused[2] = {0, 0};
+  float lowShare = 0, own = 0;
+  float kept = 0;
 };
 
 struct SolverPlan {
   StepKind kind = StepKind::linear;
   std::vector<double> levels;     // N + 1
   std::vector<SolverStep> steps;  // N
-  std::vector<NoiseTerm> noise;
+  std::vector<float> noise;       // walks, as texels of four
+  int slots = 0;  // values the walks keep: slot 0 is always 0, slot 1 where the last walk ended. 0: no path, and no walk reads one
   int evaluationsPerStep = 1;
 };
+
+// Appends a walk of one bridge without ends, z = N(node), and says where it begins: noise that belongs to no path.
+float addFreshNormal(SolverPlan& plan, std::uint32_t node);
+
+// z of a step as a sum of coefficient N(node).
+std::map<std::uint32_t, double> noiseTerms(const SolverPlan& plan, std::size_t step);
 
 // zeta is the noise share of generative.md C4: 0 the probability-flow ODE, 1 the reverse SDE. `em` discretises C4 directly. The other
 // methods run in ancestral form: the deterministic step goes down to sqrt(b^2 - up^2) with up = min(b, zeta b sqrt(1 - b^2 / a^2)), then up
@@ -54,8 +71,5 @@ struct SolverPlan {
 // sigmaMax only, so any two step counts, grids and solvers see the same path; halving the steps keeps it. The tree has 11 levels, and more
 // where a grid sets levels closer than 2^-11 in u; inside such an interval the path of a grid that needs the deeper tree differs.
 SolverPlan planSolver(Method method, std::vector<double> levels, double zeta);
-
-// The terms of W at `sigma` (before normalisation), for tests: sum of squares = sigmaMax^2 - sigma^2.
-std::vector<std::pair<std::uint32_t, double>> brownianTerms(double sigma, double sigmaMin, double sigmaMax, int depth = 11);
 
 }  // namespace orrery::kernels

@@ -5,6 +5,7 @@
 
 #include "core/kernels/mixture_step.h"
 
+#include <atomic>
 #include <bit>
 #include <cmath>
 
@@ -14,29 +15,32 @@
 
 namespace orrery::kernels {
 
-static_assert(sizeof(SolverStep) == 48 && sizeof(NoiseTerm) == 16, "as shaders/kernels/mixture_step.comp lays them out");
+static_assert(sizeof(SolverStep) == 48 && sizeof(WalkStart) == 16 && sizeof(Bridge) == 16,
+              "as shaders/kernels/mixture_step.comp lays them out");
 
 DevicePlan upload(const SolverPlan& plan) {
+  static std::atomic<std::uint64_t> uploads = 0;
   DevicePlan result;
+  result.number = ++uploads;
   result.kind = plan.kind;
   result.count = static_cast<std::int64_t>(plan.steps.size());
   result.evaluationsPerStep = plan.evaluationsPerStep;
-  for (const SolverStep& step : plan.steps) result.mostNoise = std::max(result.mostNoise, static_cast<std::int64_t>(step.noiseCount));
-  // The shader's loop over noise terms takes at least one round: a step without noise in a plan that has some gets a term of weight 0.
-  std::vector<SolverStep> steps = plan.steps;
-  std::vector<NoiseTerm> noise = plan.noise;
-  noise.emplace_back();
-  for (SolverStep& step : steps) {
-    if (step.noiseCount > 0) continue;
-    step.noiseBegin = static_cast<float>(noise.size() - 1);
-    step.noiseCount = 1;
+  result.slots = plan.slots;
+  // A step without noise in a plan that has some walks too: one bridge of nothing.
+  SolverPlan all = plan;
+  const float nothing = addFreshNormal(all, 0);
+  for (SolverStep& step : all.steps) {
+    if (step.weight == 0) step.restart = -1, step.walk = nothing;
+    const auto bridges = [&](float place) { return static_cast<std::int64_t>(all.noise[4 * static_cast<std::size_t>(place) + 2]); };
+    if (step.weight != 0) result.mostBridges = std::max(result.mostBridges, bridges(step.walk));
+    if (step.restart >= 0) result.restartBridges = std::max(result.restartBridges, bridges(step.restart));
   }
   const auto words = [](const auto& items) {
     using Item = typename std::decay_t<decltype(items)>::value_type;
     return std::span<const float>(reinterpret_cast<const float*>(items.data()), items.size() * sizeof(Item) / 4);
   };
-  result.steps = Tensor::from(Shape{result.count, 12}, words(steps));
-  result.noise = Tensor::from(Shape{static_cast<std::int64_t>(noise.size()), 4}, words(noise));
+  result.steps = Tensor::from(Shape{result.count, 12}, words(all.steps));
+  result.noise = Tensor::from(Shape{static_cast<std::int64_t>(all.noise.size() / 4), 4}, all.noise);
   return result;
 }
 
@@ -46,19 +50,32 @@ namespace {
 constexpr std::int64_t cpuGroups = 1024;
 
 // lavapipe gives up a shader's loops after 65535 iterations in all (its loop limiter), silently. The iterations of a step at most: two per
-// noise term, nine per four components when they are read in a loop, some for the few. Dispatches are cut to stay below; that also keeps
+// bridge, nine per four components when they are read in a loop, some for the few. Dispatches are cut to stay below; that also keeps
 // them short.
 constexpr std::int64_t sliceIterations = 48000;
 
 std::int64_t iterationsOf(const DevicePlan& plan, const MixtureTable& mixture) {
   const std::int64_t evaluation = mixture.count <= 16 ? 4 * mixture.count : 9 * (mixture.count / 4);
-  return 13 + 2 * plan.mostNoise + plan.evaluationsPerStep * evaluation;
+  return 13 + 2 * plan.mostBridges + plan.evaluationsPerStep * evaluation;
+}
+
+std::array<std::uint64_t, 7> placeOf(const DevicePlan& plan, std::int64_t step, std::int64_t rows, const StepOptions& options) {
+  return {
+      plan.number, static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(rows), options.seed, options.purpose, options.firstParticle,
+      options.wrap};
 }
 
 }  // namespace
 
+bool NoiseMemory::standsAt(const DevicePlan& plan, std::int64_t step, std::int64_t rows, const StepOptions& options) const {
+  return place_ == placeOf(plan, step, rows, options);
+}
+void NoiseMemory::moveTo(const DevicePlan& plan, std::int64_t step, std::int64_t rows, const StepOptions& options) {
+  place_ = placeOf(plan, step, rows, options);
+}
+
 StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const DevicePlan& plan, std::int64_t first, std::int64_t count,
-                        const Tensor& state, const Tensor& history, const StepOptions& options, bool trail) {
+                        const Tensor& state, const Tensor& history, const StepOptions& options, bool trail, NoiseMemory* memory) {
   assert(state.dtype() == DType::f32 && state.shape().rank() == 2 && state.shape()[1] == 2);
   assert(first >= 0 && count > 0 && first + count <= plan.count);
   assert(options.firstParticle % 4 == 0 && options.wrap % 4 == 0);
@@ -71,16 +88,25 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
   if (n == 0) return result;
   const auto constants = mixtureConstants(mixture);
   const std::uint32_t error = options.errorAmount == 0 ? 0u : static_cast<std::uint32_t>(options.error);
+  const bool onPath = plan.slots > 0;
   const std::uint32_t lanes = stream.device().isCpu() ? 8 : 64;
   const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
-  const std::int64_t iterations = iterationsOf(plan, mixture), slice = std::max<std::int64_t>(1, sliceIterations / iterations);
+  const std::int64_t iterations = iterationsOf(plan, mixture), restart = 2 * plan.restartBridges;
+  const std::int64_t slice = std::max<std::int64_t>(1, (sliceIterations - restart) / iterations);
   const std::int64_t quads = (n + 3) / 4;
+  NoiseMemory own;
+  if (memory == nullptr) memory = &own;
+  const Shape kept{quads + 1, plan.slots, 8};
+  if (onPath && (memory->values.empty() || memory->values.shape() != kept)) {
+    *memory = {};
+    memory->values = Tensor(kept);
+  }
 
   for (std::int64_t done = 0; done < count; done += slice) {
     const std::int64_t steps = std::min(slice, count - done);
     std::int64_t perLane = 1;
     if (stream.device().isCpu()) {
-      const std::int64_t most = std::max<std::int64_t>(1, sliceIterations / (iterations * steps));
+      const std::int64_t most = std::max<std::int64_t>(1, sliceIterations / (restart + iterations * steps));
       perLane = std::min((quads + cpuGroups * lanes - 1) / (cpuGroups * lanes), most);
     }
     const std::int64_t quadsPerGroup = perLane * lanes;
@@ -95,12 +121,18 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
       if (first + done > 0) before = {inQuads(result.history.device(stream)), gpu::Access::read};
       after = {inQuads(nextHistory.deviceForWriting(stream)), gpu::Access::write};
     }
-    gpu::Binding path = out;
+    gpu::Binding path = out, values = out;
+    bool restart = false;
+    if (onPath) {
+      values = {memory->values.deviceForWriting(stream), gpu::Access::readWrite};
+      restart = !memory->standsAt(plan, first + done, n, options);
+      memory->moveTo(plan, first + done + steps, n, options);
+    }
     if (trail) path = {result.trail.deviceForWriting(stream), gpu::Access::write};
     const struct {
       std::uint32_t count, quads, components, firstStep, stepCount;
       float spread, errorAmount;
-      std::uint32_t seedLow, seedHigh, purpose, firstParticle, trailRow, quadsPerLane, wrap;
+      std::uint32_t seedLow, seedHigh, purpose, firstParticle, trailRow, quadsPerLane, wrap, slots, restart;
     } push{static_cast<std::uint32_t>(n),
            static_cast<std::uint32_t>(quads),
            mixture.count,
@@ -114,7 +146,9 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
            options.firstParticle,
            static_cast<std::uint32_t>(done),
            static_cast<std::uint32_t>(perLane),
-           options.wrap};
+           options.wrap,
+           static_cast<std::uint32_t>(plan.slots),
+           restart ? 1u : 0u};
     stream.dispatch("kernels/mixture_step",
                     {in,
                      table,
@@ -125,8 +159,13 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
                      before,
                      after,
                      path,
-                     {plan.steps.device(stream), gpu::Access::read}},
-                    push, groups, {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes, steps == 1 ? 1u : 0u, plan.mostNoise > 0 ? 1u : 0u,
+                     {plan.steps.device(stream), gpu::Access::read},
+                     values},
+                    push, groups,
+                    {constants[0], constants[1], static_cast<std::uint32_t>(plan.kind), error, lanes, steps == 1 ? 1u : 0u,
+                     plan.mostBridges == 0 ? 0u
+                     : onPath              ? 1u
+                                           : 2u,
                      trail ? 1u : 0u});
     result.state = nextState;
     result.history = nextHistory;
@@ -166,11 +205,9 @@ std::vector<Vector> mixtureStepsReference(std::span<const Component> components,
   Vector previous{};
   for (const SolverStep& step : plan.steps) {
     Vector z{};
-    for (auto j = static_cast<std::size_t>(step.noiseBegin), end = j + static_cast<std::size_t>(step.noiseCount); j < end; ++j) {
-      const NoiseTerm& term = plan.noise[j];
-      const PhiloxBlock words = philox({particle / 2, static_cast<std::uint32_t>(term.node), options.purpose, 0}, philoxKey(options.seed));
-      z = z + static_cast<double>(term.coefficient) *
-                  (particle % 2 == 0 ? philoxNormals(words[0], words[1]) : philoxNormals(words[2], words[3]));
+    for (const auto& [node, coefficient] : noiseTerms(plan, states.size())) {
+      const PhiloxBlock words = philox({particle / 2, node, options.purpose, 0}, philoxKey(options.seed));
+      z = z + coefficient * (particle % 2 == 0 ? philoxNormals(words[0], words[1]) : philoxNormals(words[2], words[3]));
     }
     const double b = step.target, c1 = step.c1, c2 = step.c2, c3 = step.c3, middle = step.middle;
     double a = step.a;
@@ -308,6 +345,26 @@ std::vector<CheckCase> checks(gpu::Device&) {
          expected.insert(expected.end(), values.begin(), values.begin() + 40);
          return compareExactly(end, expected);
        }},
+      {"noise remembered from step to step", 0,
+       [](gpu::Stream& stream) {  // at once; one by one; once more from step 3 with a memory that stands elsewhere: the same bits
+         const MixtureTable table = makeMixtureTable(testMixture(true));
+         const DevicePlan plan = upload(planSolver(Method::em, noiseLevels(Grid::karras, 9, 0.02, 10), 1));
+         const Tensor start = Tensor::from(Shape{43, 2}, testFloats(2 * 43, 72, -25, 25));
+         const StepOptions options{7, 1, 500};
+         const Tensor trail = mixtureSteps(stream, table, plan, 0, 9, start, {}, options, true).trail;
+         const auto expected = trail.as<float>();
+         NoiseMemory memory;
+         Difference worst;
+         for (const std::int64_t from : {0, 3}) {
+           Tensor state = from == 0 ? start : trail.rows(from - 1, from).reshaped(start.shape());
+           for (std::int64_t step = from; step < 9; ++step) {
+             state = mixtureSteps(stream, table, plan, step, 1, state, {}, options, false, &memory).state;
+             worst =
+                 worse(worst, compareExactly(state, std::vector<float>(expected.begin() + step * 86, expected.begin() + (step + 1) * 86)));
+           }
+         }
+         return worst;
+       }},
       check("dpm-2", Method::dpm2, 0, false, ScoreError::none, 9),
       check("dpm++2m, one by one", Method::dpmpp2m, 0, true, ScoreError::none, 1),
       check("dpm++2m stochastic, 3 by 3", Method::dpmpp2m, 1, true, ScoreError::none, 3),
@@ -317,20 +374,35 @@ std::vector<CheckCase> checks(gpu::Device&) {
       check("euler, error field", Method::euler, 0, false, ScoreError::field, 9)};
 }
 
+// `steps` of a plan from its sixth on, under eight components.
+BenchCase bench(std::int64_t n, const char* method, const SolverPlan& plan, std::int64_t steps) {
+  const double work = static_cast<double>(n * steps);
+  return {std::to_string(n) + " particles x 8, " + method, "", 240.0 * work, 16.0 * static_cast<double>(n), true, [=](gpu::Stream& stream) {
+            std::vector<Component> ring;
+            for (int k = 0; k < 8; ++k) ring.push_back({1, std::cos(0.785398 * k), std::sin(0.785398 * k), 0.0144, 0.0144, 0});
+            const Tensor state = Tensor::from(Shape{n, 2}, testFloats(2 * n, 1, -2, 2));
+            const MixtureTable table = makeMixtureTable(ring);
+            const DevicePlan device = upload(plan);
+            state.device(stream);
+            const auto memory = std::make_shared<NoiseMemory>();
+            return [=](gpu::Stream& s) {
+              memory->moveTo(device, 5, n, {});
+              mixtureSteps(s, table, device, 5, steps, state, {}, {}, false, memory.get());
+            };
+          }};
+}
+
 std::vector<BenchCase> benches(gpu::Device&) {
   std::vector<BenchCase> cases;
-  for (const std::int64_t n : {std::int64_t{1} << 12, std::int64_t{1} << 16, std::int64_t{1} << 20}) {
-    cases.push_back({std::to_string(n) + " particles x 8, euler", "", 240.0 * static_cast<double>(n), 16.0 * static_cast<double>(n), true,
-                     [n](gpu::Stream& stream) {
-                       std::vector<Component> ring;
-                       for (int k = 0; k < 8; ++k) ring.push_back({1, std::cos(0.785398 * k), std::sin(0.785398 * k), 0.0144, 0.0144, 0});
-                       const Tensor state = Tensor::from(Shape{n, 2}, testFloats(2 * n, 1, -2, 2));
-                       const MixtureTable table = makeMixtureTable(ring);
-                       const DevicePlan plan = upload(planSolver(Method::euler, noiseLevels(Grid::karras, 18, 0.002, 80), 0));
-                       state.device(stream);
-                       return [=](gpu::Stream& s) { mixtureSteps(s, table, plan, 10, 1, state, {}, {}); };
-                     }});
-  }
+  const auto plan = [](Method method, int steps, double zeta) {
+    return planSolver(method, noiseLevels(Grid::karras, steps, 0.002, 80), zeta);
+  };
+  for (const std::int64_t n : {std::int64_t{1} << 12, std::int64_t{1} << 16, std::int64_t{1} << 20})
+    cases.push_back(bench(n, "euler", plan(Method::euler, 18, 0), 1));
+  // Along one Brownian path: 32 steps of a run of 64 and of one of 1,000.
+  cases.push_back(bench(std::int64_t{1} << 20, "32 of 64 stochastic steps", plan(Method::em, 64, 1), 32));
+  cases.push_back(bench(std::int64_t{1} << 20, "32 of 1000 stochastic steps", plan(Method::em, 1000, 1), 32));
+  cases.push_back(bench(std::int64_t{1} << 20, "1 of 1000 stochastic steps", plan(Method::em, 1000, 1), 1));
   return cases;
 }
 

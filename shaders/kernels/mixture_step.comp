@@ -11,10 +11,11 @@
 //          4  c1 x + c2 D + c3 (D - Dprevious) + cz z           DPM-Solver++(2M), and its stochastic form
 //          5  classic Runge-Kutta 4 in sigma, then + cz z
 // A target level of 0 takes x = D (all of these agree there).
-// Noise: z = sum of coefficient * N(node), with N(node) the two normals of Philox counter (particle / 2, node, purpose, 0), key = seed: words 0 and 1
-// for an even particle, 2 and 3 for an odd one. The numbers of a lane's four particles follow each other from a multiple of 4. The host
-// chooses nodes and coefficients so that the z of a step is the increment of one Brownian path however the steps are cut.
-// Lanes behind the end repeat the last four particles and write the same again: nothing that is read may also be written.
+// Noise: z is the increment of one Brownian path however the steps are cut, found by walks down a binary tree (mixture_solver.h). N(node) is the two
+// normals of Philox counter (particle / 2, node, purpose, 0), key = seed: words 0 and 1 for an even particle, 2 and 3 for an odd one. The
+// numbers of a lane's four particles follow each other from a multiple of 4. The values on the way to the last level are kept, so that the
+// next walk begins where the ways part.
+// Lanes behind the end repeat the last four particles and write nothing, but for a row of their own in what is kept.
 // For lavapipe: both sides of an `if` run under a mask and a loop is left only at its end, so what is rarely needed is compiled in or out by
 // constants, and loops end with their test; and a uniform storage buffer load ahead of every loop is one scalar load, so the coefficients of a
 // dispatch of a single step are read there.
@@ -27,19 +28,20 @@ layout(constant_id = 1) const uint COMPONENTS = 0;
 layout(constant_id = 2) const uint SOLVER = 0;
 layout(constant_id = 3) const uint ERROR_KIND = 0;   // 0 none, 1 constant, 2 shrink, 3 noise field
 layout(constant_id = 5) const uint SINGLE = 0;       // 1: stepCount is 1
-layout(constant_id = 6) const uint NOISE = 1;        // 0: every cz and churn is 0; 1: every step has a noise term
+layout(constant_id = 6) const uint NOISE = 1;        // 0: none; 1: along a path; 2: a normal of its own for every step
 layout(constant_id = 7) const uint TRAIL = 1;        // 1: also write the state after every step
 layout(set = 0, binding = 0) uniform samplerBuffer stateIn;
 #define MIXTURE_TABLE 1
 #define MIXTURE_TEXELS 2
 #include "mixture.glsl"
-layout(set = 0, binding = 3) uniform samplerBuffer steps;      // three texels a step: (a, target, middle, aHat), (c1, c2, c3, cz), (noise begin, count, churn, -)
-layout(set = 0, binding = 4) uniform samplerBuffer noise;      // one texel a term: (node, coefficient, -, -)
+layout(set = 0, binding = 3) uniform samplerBuffer steps;      // three texels a step: (a, target, middle, aHat), (c1, c2, c3, cz), (restart, walk, churn, weight)
+layout(set = 0, binding = 4) uniform samplerBuffer noise;      // walks: (low, high, bridges, -), then a texel a bridge
 layout(set = 0, binding = 5) writeonly buffer StateOut { FOUR stateOut[]; };
 layout(set = 0, binding = 6) uniform samplerBuffer historyIn;                      // D of the previous step (SOLVER 4), as x of four, y of four
 layout(set = 0, binding = 7) writeonly buffer HistoryOut { FOUR historyOut[]; };
 layout(set = 0, binding = 8) writeonly buffer Trail { TWO path[]; };             // [steps, n]
 layout(set = 0, binding = 9) readonly buffer FirstStep { vec4 stepTable[]; };    // `steps` again
+layout(set = 0, binding = 10) buffer Kept { FOUR kept[]; };      // [quads + 1, slots, 2]: x of four particles, then y of them
 layout(push_constant) uniform Push {
   uint count, quads, components, firstStep, stepCount;
   float spread, errorAmount;
@@ -47,6 +49,8 @@ layout(push_constant) uniform Push {
   uint trailRow;         // the row of the trail the first step writes
   uint quadsPerLane;
   uint wrap;             // the particle number of a row is firstParticle + row mod wrap, both multiples of 4
+  uint slots;
+  uint restart;          // 1: nothing is kept of the step before the first
 } p;
 
 // A smooth unit-size vector field over the plane and the noise level: what an imperfect network adds to its noise estimate.
@@ -82,7 +86,8 @@ void slope(vec4 x, vec4 y, float sigma, out vec4 ex, out vec4 ey) {
 }
 
 // Carries the four particles 4i ... 4i + 3 through all steps of the dispatch; `levels`, `factors`, `extra` are those of a single step.
-void run(uint i, vec4 levels, vec4 factors, vec4 extra) {
+void run(uint own, vec4 levels, vec4 factors, vec4 extra) {
+  uint i = min(own, p.quads - 1u), keptRow = 2u * p.slots * min(own, p.quads);
   vec4 low = texelFetch(stateIn, int(2u * i)), high = texelFetch(stateIn, int(2u * i + 1u));
   vec4 x = vec4(low.xz, high.xz), y = vec4(low.yw, high.yw);
   uint couple = NOISE != 0u ? (p.firstParticle + (4u * i) % p.wrap) / 2u : 0u;
@@ -90,6 +95,13 @@ void run(uint i, vec4 levels, vec4 factors, vec4 extra) {
   if (SOLVER == 4u) {
     previousX = texelFetch(historyIn, int(2u * i));
     previousY = texelFetch(historyIn, int(2u * i + 1u));
+  }
+  vec4 pathX = vec4(0.0), pathY = vec4(0.0);
+  if (NOISE == 1u) {
+    kept[keptRow] = asFour(pathX);
+    kept[keptRow + 1u] = asFour(pathY);
+    pathX = fromFour(kept[keptRow + 2u]);
+    pathY = fromFour(kept[keptRow + 3u]);
   }
   uint n = 0u;
   do {
@@ -101,19 +113,46 @@ void run(uint i, vec4 levels, vec4 factors, vec4 extra) {
     }
     float a = levels.x, target = levels.y, middle = levels.z;
 
-    // Form the step's normals from the Brownian tree.
+    // Walk to the path at the step's end: z is how far it came.
     vec4 zx = vec4(0.0), zy = vec4(0.0);
     if (NOISE != 0u) {
-      int j = int(extra.x), noiseEnd = int(extra.x + extra.y);
+      bool onPath = extra.x >= 0.0;
+      uint walks = n == 0u && onPath && p.restart != 0u ? 2u : 1u;
+      vec4 beforeX, beforeY;
       do {
-        vec4 term = texelFetch(noise, j);
-        uvec4 low = philox(uvec4(couple, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
-        uvec4 high = philox(uvec4(couple + 1u, uint(term.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
-        vec2 n0 = philoxNormals(low.x, low.y), n1 = philoxNormals(low.z, low.w);
-        vec2 n2 = philoxNormals(high.x, high.y), n3 = philoxNormals(high.z, high.w);
-        zx += term.y * vec4(n0.x, n1.x, n2.x, n3.x);
-        zy += term.y * vec4(n0.y, n1.y, n2.y, n3.y);
-      } while (++j < noiseEnd);
+        beforeX = pathX;
+        beforeY = pathY;
+        int j = int(walks == 2u ? extra.x : extra.y);
+        vec4 start = texelFetch(noise, j);
+        uint low = keptRow + 2u * uint(start.x), high = keptRow + 2u * uint(start.y);
+        vec4 lowX = vec4(0.0), lowY = vec4(0.0), highX = vec4(0.0), highY = vec4(0.0);
+        if (NOISE == 1u) {
+          lowX = fromFour(kept[low]), lowY = fromFour(kept[low + 1u]);
+          highX = fromFour(kept[high]), highY = fromFour(kept[high + 1u]);
+        }
+        int end = j + int(start.z);
+        do {
+          vec4 bridge = texelFetch(noise, ++j);  // (node, share of low, deviation, 2 x slot + whether the way goes right)
+          uvec4 even = philox(uvec4(couple, uint(bridge.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
+          uvec4 odd = philox(uvec4(couple + 1u, uint(bridge.x), p.purpose, 0u), uvec2(p.seedLow, p.seedHigh));
+          vec2 n0 = philoxNormals(even.x, even.y), n1 = philoxNormals(even.z, even.w);
+          vec2 n2 = philoxNormals(odd.x, odd.y), n3 = philoxNormals(odd.z, odd.w);
+          pathX = highX + bridge.y * (lowX - highX) + bridge.z * vec4(n0.x, n1.x, n2.x, n3.x);
+          pathY = highY + bridge.y * (lowY - highY) + bridge.z * vec4(n0.y, n1.y, n2.y, n3.y);
+          uint place = uint(bridge.w);
+          if (NOISE == 1u) {
+            kept[keptRow + (place & ~1u)] = asFour(pathX);
+            kept[keptRow + (place | 1u)] = asFour(pathY);
+          }
+          bool right = (place & 1u) != 0u;
+          lowX = right ? pathX : lowX;
+          lowY = right ? pathY : lowY;
+          highX = right ? highX : pathX;
+          highY = right ? highY : pathY;
+        } while (j < end);
+      } while (--walks > 0u);
+      zx = extra.w * (onPath ? pathX - beforeX : pathX);
+      zy = extra.w * (onPath ? pathY - beforeY : pathY);
     }
     if (SOLVER == 2u && NOISE != 0u) {
       // Increase noise temporarily.
@@ -162,15 +201,17 @@ void run(uint i, vec4 levels, vec4 factors, vec4 extra) {
     previousY = Dy;
     if (TRAIL != 0u) {
       for (uint k = 0u; k < 4u; ++k) {
-        if (4u * i + k < p.count) path[(p.trailRow + n) * p.count + 4u * i + k] = asTwo(vec2(x[k], y[k]));
+        if (4u * own + k < p.count) path[(p.trailRow + n) * p.count + 4u * i + k] = asTwo(vec2(x[k], y[k]));
       }
     }
   } while (SINGLE == 0u && ++n < p.stepCount);
-  stateOut[2u * i] = asFour(vec4(x.x, y.x, x.y, y.y));
-  stateOut[2u * i + 1u] = asFour(vec4(x.z, y.z, x.w, y.w));
-  if (SOLVER == 4u) {
-    historyOut[2u * i] = asFour(previousX);
-    historyOut[2u * i + 1u] = asFour(previousY);
+  if (own < p.quads) {
+    stateOut[2u * i] = asFour(vec4(x.x, y.x, x.y, y.y));
+    stateOut[2u * i + 1u] = asFour(vec4(x.z, y.z, x.w, y.w));
+    if (SOLVER == 4u) {
+      historyOut[2u * i] = asFour(previousX);
+      historyOut[2u * i + 1u] = asFour(previousY);
+    }
   }
 }
 
@@ -184,6 +225,6 @@ void main() {
   }
   uint own = 0u;
   do {
-    run(min(gl_GlobalInvocationID.x * p.quadsPerLane + own, p.quads - 1u), levels, factors, extra);
+    run(gl_GlobalInvocationID.x * p.quadsPerLane + own, levels, factors, extra);
   } while (++own < p.quadsPerLane);
 }

@@ -24,52 +24,56 @@ namespace {
 constexpr std::size_t offPath = std::size_t{1} << 23;
 constexpr int mostCorrectorSteps = 16;
 
-// z for the rows of a cloud: node sums as kernels/mixture_step forms them, taken from it.
+// z for the rows of a cloud: as kernels/mixture_step forms it, taken from it.
 class CloudNoise {
  public:
-  // Row i of the plan is z over step i of the grid; rows behind are drawn off the path.
   explicit CloudNoise(const std::vector<double>& levels) {
-    const kernels::SolverPlan path = kernels::planSolver(kernels::Method::em, levels, 1);
-    plan_.kind = kernels::StepKind::multistep;
-    plan_.noise = path.noise;
-    for (const kernels::SolverStep& step : path.steps) add(step.noiseBegin, step.noiseCount);
+    kernels::SolverPlan path = kernels::planSolver(kernels::Method::em, levels, 1);
+    path.kind = kernels::StepKind::multistep;
+    for (kernels::SolverStep& step : path.steps) step = noiseOnly(step);
+    path_ = kernels::upload(path);
   }
   // `count` draws for every step, off the path.
   void addOffPath(std::size_t steps, int count) {
-    offPath_ = plan_.steps.size();
     perStep_ = static_cast<std::size_t>(count);
+    kernels::SolverPlan draws;
+    draws.kind = kernels::StepKind::multistep;
     for (std::size_t i = 0; i < steps * perStep_; ++i) {
-      add(static_cast<float>(plan_.noise.size()), 1);
-      plan_.noise.push_back({static_cast<float>(offPath + i), 1});
+      kernels::SolverStep step;
+      step.walk = kernels::addFreshNormal(draws, static_cast<std::uint32_t>(offPath + i));
+      step.weight = 1;
+      draws.steps.push_back(noiseOnly(step));
     }
+    draws_ = kernels::upload(draws);
   }
-  void upload() { device_ = kernels::upload(plan_); }
 
-  Tensor over(gpu::Stream& stream, std::size_t interval, const Tensor& like, const kernels::StepOptions& rows) const {
-    return drawn(stream, interval, like, rows);
+  // z over step `interval` of the grid, for the rows of a state.
+  Tensor over(gpu::Stream& stream, std::size_t interval, CloudState& state, const kernels::StepOptions& rows) const {
+    if (!state.noise) state.noise = std::make_shared<kernels::NoiseMemory>();
+    return drawn(stream, path_, interval, state.x, rows, state.noise.get());
   }
   Tensor fresh(gpu::Stream& stream, std::size_t step, std::size_t number, const Tensor& like, const kernels::StepOptions& rows) const {
-    return drawn(stream, offPath_ + step * perStep_ + number, like, rows);
+    return drawn(stream, draws_, step * perStep_ + number, like, rows, nullptr);
   }
 
  private:
-  void add(float begin, float count) {
+  // 0 x + 0 D + z under one blob, whose D costs next to nothing.
+  static kernels::SolverStep noiseOnly(const kernels::SolverStep& from) {
     kernels::SolverStep step;
     step.a = step.target = 1;
     step.cz = 1;
-    step.noiseBegin = begin, step.noiseCount = count;
-    plan_.steps.push_back(step);
+    step.restart = from.restart, step.walk = from.walk, step.weight = from.weight;
+    return step;
   }
-  // 0 x + 0 D + z under one blob, whose D costs next to nothing.
-  Tensor drawn(gpu::Stream& stream, std::size_t row, const Tensor& like, kernels::StepOptions rows) const {
+  Tensor drawn(gpu::Stream& stream, const kernels::DevicePlan& plan, std::size_t row, const Tensor& like, kernels::StepOptions rows,
+               kernels::NoiseMemory* memory) const {
     rows.error = kernels::ScoreError::none;
-    return kernels::mixtureSteps(stream, blob_, device_, static_cast<std::int64_t>(row), 1, like, like, rows).state;
+    return kernels::mixtureSteps(stream, blob_, plan, static_cast<std::int64_t>(row), 1, like, like, rows, false, memory).state;
   }
 
-  kernels::SolverPlan plan_;
-  kernels::DevicePlan device_;
+  kernels::DevicePlan path_, draws_;
   kernels::MixtureTable blob_ = kernels::makeMixtureTable(std::vector<kernels::Component>{{1, 0, 0, 1, 1, 0}});
-  std::size_t offPath_ = 0, perStep_ = 0;
+  std::size_t perStep_ = 0;
 };
 
 Tensor times(gpu::Stream& stream, const Tensor& x, double factor) {
@@ -86,11 +90,12 @@ Tensor combined(gpu::Stream& stream, const Known& known, const std::vector<PlanT
   return sum;
 }
 
+// `state` is whose noise is drawn.
 Tensor planned(gpu::Stream& stream, const PlanStep& step, Known& known, const CloudDenoiser& denoise, const CloudNoise* noise,
-               const kernels::StepOptions& rows) {
+               CloudState& state, const kernels::StepOptions& rows) {
   for (const PlanEvent& event : step.events) {
     if (event.kind == PlanEvent::Kind::noise) {
-      known[event.symbol] = noise->over(stream, event.interval, known.at(0), rows);
+      known[event.symbol] = noise->over(stream, event.interval, state, rows);
       continue;
     }
     const Tensor place = combined(stream, known, event.place), D = denoise(stream, place, event.level);
@@ -129,7 +134,7 @@ class PlannedSampler : public SteppedSampler {
     const PlanStep& now = plan_.steps[frame];
     Known known{{0, state.x}};
     for (std::size_t i = 0; i < now.before.size(); ++i) known[now.before[i]] = state.history[i];
-    state.x = planned(stream, now, known, denoise_, noise_ ? &*noise_ : nullptr, rows);
+    state.x = planned(stream, now, known, denoise_, noise_ ? &*noise_ : nullptr, state, rows);
     state.history.clear();
     for (const int symbol : now.after) state.history.push_back(known.at(symbol));
   }
@@ -148,8 +153,9 @@ class KernelSampler : public CloudSampler {
   CloudWalk walk(gpu::Stream& stream, std::int64_t first, std::int64_t count, CloudState from, const kernels::StepOptions& rows,
                  bool trail) const override {
     const Tensor history = from.history.empty() ? Tensor() : from.history.front();
-    auto result = kernels::mixtureSteps(stream, mixture_, device_, first, count, from.x, history, rows, trail);
-    CloudWalk walk{{std::move(result.state), {}}, std::move(result.trail)};
+    if (!from.noise) from.noise = std::make_shared<kernels::NoiseMemory>();
+    auto result = kernels::mixtureSteps(stream, mixture_, device_, first, count, from.x, history, rows, trail, from.noise.get());
+    CloudWalk walk{{std::move(result.state), {}, std::move(from.noise)}, std::move(result.trail)};
     if (!result.history.empty()) walk.end.history = {std::move(result.history)};
     return walk;
   }
@@ -172,7 +178,6 @@ class LangevinSampler : public SteppedSampler {
         noise_(problem.levels),
         correctorSteps_(std::min(solver.correctorSteps, mostCorrectorSteps)) {
     noise_.addOffPath(levels_.size() - 1, correctorSteps_);
-    noise_.upload();
     CloudState followed{problem.followed, {}};
     for (std::size_t frame = 0; frame + 1 < levels_.size(); ++frame) {
       predict(stream, frame, followed, problem.rows);
@@ -206,7 +211,7 @@ class LangevinSampler : public SteppedSampler {
   };
   void predict(gpu::Stream& stream, std::size_t frame, CloudState& state, const kernels::StepOptions& rows) const {
     Known known{{0, state.x}};
-    state.x = planned(stream, predictor_.steps[frame], known, denoise_, &noise_, rows);
+    state.x = planned(stream, predictor_.steps[frame], known, denoise_, &noise_, state, rows);
   }
   Correction correction(gpu::Stream& stream, std::size_t frame, int k, const CloudState& state, const kernels::StepOptions& rows) const {
     return {kernels::binary(stream, kernels::Binary::sub, denoise_(stream, state.x, levels_[frame + 1]), state.x),
@@ -269,7 +274,7 @@ class AdaptiveSampler : public SteppedSampler {
     Tensor own = state.history.empty() ? state.x : state.history.front();
     const auto go = [&](const PlanStep& step, const Tensor& x) {
       Known known{{0, x}};
-      return planned(stream, step, known, denoise_, nullptr, rows);
+      return planned(stream, step, known, denoise_, nullptr, state, rows);
     };
     for (std::size_t i = from; i < to; ++i) own = go(steps_[i], own);
     state.x = levels_[frame + 1] == 0            ? denoise_(stream, own, own_.back())
@@ -418,10 +423,7 @@ Expected<std::shared_ptr<const CloudSampler>> cloudSampler(gpu::Stream& stream, 
   }
   if (id == "langevin-pc") return Made(std::make_shared<LangevinSampler>(stream, std::move(plan), problem, solver));
   std::optional<CloudNoise> noise;
-  if (zeta > 0) {
-    noise.emplace(problem.levels);
-    noise->upload();
-  }
+  if (zeta > 0) noise.emplace(problem.levels);
   return Made(std::make_shared<PlannedSampler>(std::move(plan), problem.denoise, std::move(noise)));
 }
 

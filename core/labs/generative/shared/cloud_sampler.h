@@ -22,7 +22,8 @@ using CloudDenoiser = std::function<Tensor(gpu::Stream& stream, const Tensor& x,
 
 struct CloudState {
   Tensor x;
-  std::vector<Tensor> history;  // what the sampler remembers, [n, 2] each
+  std::vector<Tensor> history;                  // what the sampler remembers, [n, 2] each
+  std::shared_ptr<kernels::NoiseMemory> noise;  // where its noise stands: saves time and changes nothing
 };
 
 struct CloudWalk {

@@ -21,10 +21,9 @@ kernels::SolverPlan linearPlan(const std::vector<LinearStep>& steps, std::uint32
     s.c1 = static_cast<float>(step.keep);
     s.c2 = static_cast<float>(step.toward);
     s.cz = static_cast<float>(step.noise);
-    s.noiseBegin = static_cast<float>(plan.noise.size());
     if (step.noise > 0) {
-      s.noiseCount = 1;
-      plan.noise.push_back({static_cast<float>(firstNode + plan.steps.size()), 1});
+      s.weight = 1;
+      s.walk = kernels::addFreshNormal(plan, firstNode + static_cast<std::uint32_t>(plan.steps.size()));
     }
     plan.steps.push_back(s);
     plan.levels.push_back(step.level);

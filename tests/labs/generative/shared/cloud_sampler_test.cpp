@@ -27,14 +27,13 @@ constexpr std::size_t particles = 64;
 std::vector<State> pathNoise(const std::vector<double>& levels, const kernels::StepOptions& rows) {
   const kernels::SolverPlan path = kernels::planSolver(kernels::Method::em, levels, 1);
   std::vector<State> result;
-  for (const kernels::SolverStep& step : path.steps) {
+  for (std::size_t step = 0; step < path.steps.size(); ++step) {
     State z(2 * particles);
-    for (std::size_t k = 0; k < static_cast<std::size_t>(step.noiseCount); ++k) {
-      const auto& term = path.noise[static_cast<std::size_t>(step.noiseBegin) + k];
+    for (const auto& [node, coefficient] : kernels::noiseTerms(path, step)) {
       for (std::uint32_t i = 0; i < particles; ++i) {
-        const PhiloxBlock words = philox({i / 2, static_cast<std::uint32_t>(term.node), rows.purpose, 0}, philoxKey(rows.seed));
+        const PhiloxBlock words = philox({i / 2, node, rows.purpose, 0}, philoxKey(rows.seed));
         const auto pair = i % 2 == 0 ? philoxNormals(words[0], words[1]) : philoxNormals(words[2], words[3]);
-        for (std::size_t c = 0; c < 2; ++c) z[2 * i + c] += static_cast<double>(term.coefficient) * pair[c];
+        for (std::size_t c = 0; c < 2; ++c) z[2 * i + c] += coefficient * pair[c];
       }
     }
     result.push_back(std::move(z));
