@@ -13,6 +13,7 @@
 // vector divided by a scalar is multiplied by its inverse: one division in place of four. Loops end with their test: lavapipe leaves a loop only
 // at its end, so a test at the beginning costs one more round whose results are masked away.
 
+#include "exp2.glsl"
 layout(set = 0, binding = MIXTURE_TABLE) readonly buffer MixtureTable { vec4 mixtureTable[]; };
 layout(set = 0, binding = MIXTURE_TEXELS) uniform samplerBuffer mixtureTexels;
 
@@ -31,14 +32,6 @@ MixtureLevel mixtureLevel(float sigma, uint count, float spread) {
 }
 
 vec4 few[32];
-
-// 2^x for x <= 0: a whole power and a polynomial of degree 5 on [-1/2, 1/2], relative error 1e-7. Cheaper than exp2, which also serves x > 0 and NaN.
-vec4 exp2Below(vec4 x) {
-  x = mix(x, vec4(-126.0), lessThan(x, vec4(-126.0)));
-  vec4 whole = roundEven(x), f = x - whole;
-  vec4 power = 1.0 + f * (0.69314718 + f * (0.24022651 + f * (0.055503287 + f * (0.0096181291 + f * 0.0013398874))));
-  return power * intBitsToFloat((ivec4(whole) + 127) << 23);
-}
 
 // Call first thing in main().
 void mixtureBegin() {

@@ -5,33 +5,71 @@
 //   div u = sum_k r_k (tr A_k + s_k . u_k) - s . u,  s_k = -P_k (x - c_k),  s = sum_k r_k s_k
 // Plain: a component is four texels (c, log2 w, tr A), (P_xx, P_xy, P_yy, 0) log2 e, (v, A_xx, A_xy), (A_yx, A_yy, 0, 0).
 // Variant kernel: a component is a pair (x_0, x_1), one texel; c = (1 - t) x_0 + t x_1, P = I / h^2, v = x_1 - x_0, A = 0.
-// A lane has four points. Lanes behind the end repeat the last four (device memory comes in multiples of 256 bytes).
-layout(local_size_x = 64) in;
+// A lane has four points and takes the components four at a time, rescaling its sums to the largest logit so far. More components than one
+// dispatch may walk are divided among several, which hand the sums on. Lanes behind the end repeat the last four points (device memory comes
+// in multiples of 256 bytes) with sums of their own.
+#extension GL_GOOGLE_include_directive : require
+#include "exp2.glsl"
+layout(local_size_x_id = 1) in;
 layout(constant_id = 0) const uint OUTPUT = 0;       // 0: velocity [n, 2]; 1: (velocity, divergence, 0) [n, 4] at points [n, 4]; 2: ln p [n]
+layout(constant_id = 2) const uint BEGINS = 1;       // 1: the first dispatch over the components
+layout(constant_id = 3) const uint ENDS = 1;         // 1: the last
 layout(set = 0, binding = 0) uniform samplerBuffer points;
 layout(set = 0, binding = 1) uniform samplerBuffer components;
 layout(set = 0, binding = 2) writeonly buffer Out { vec4 result[]; };
-layout(push_constant) uniform Push { uint first, quads, components; float time, inverseWidth2; } p;
+layout(set = 0, binding = 3) buffer Sums { vec4 sums[]; };  // [lanes, 7] of the whole dispatch
+layout(push_constant) uniform Push { uint first, quads, components, from, to; float time, inverseWidth2; } p;
 
 const float LN2 = 0.69314718055994530942;
 
+vec4 largest = vec4(-3.0e38), total = vec4(0.0), ux = vec4(0.0), uy = vec4(0.0), sx = vec4(0.0), sy = vec4(0.0), divergence = vec4(0.0);
+
 #ifdef KERNEL
-vec4 logit(uint k, vec4 x, vec4 y) {
-  vec4 pair = texelFetch(components, int(k));
+vec4 logit(int k, vec4 x, vec4 y) {
+  vec4 pair = texelFetch(components, k);
   vec2 c = mix(pair.xy, pair.zw, p.time);
   vec4 dx = x - c.x, dy = y - c.y;
   return (-0.5 * p.inverseWidth2) * (dx * dx + dy * dy);
 }
+
+void add(int k, vec4 x, vec4 y, vec4 w) {
+  vec4 pair = texelFetch(components, k);
+  vec2 v = pair.zw - pair.xy, c = mix(pair.xy, pair.zw, p.time);
+  ux += w * v.x;
+  uy += w * v.y;
+  if (OUTPUT == 1u) {
+    vec4 kx = -(p.inverseWidth2 * LN2) * (x - c.x), ky = -(p.inverseWidth2 * LN2) * (y - c.y);
+    sx += w * kx;
+    sy += w * ky;
+    divergence += w * (kx * v.x + ky * v.y);
+  }
+}
 #else
-vec4 logit(uint k, vec4 x, vec4 y) {
-  vec4 a = texelFetch(components, int(4u * k)), b = texelFetch(components, int(4u * k + 1u));
+vec4 logit(int k, vec4 x, vec4 y) {
+  vec4 a = texelFetch(components, 4 * k), b = texelFetch(components, 4 * k + 1);
   vec4 dx = x - a.x, dy = y - a.y;
   return a.z - 0.5 * (b.x * dx * dx + 2.0 * b.y * dx * dy + b.z * dy * dy);
+}
+
+void add(int k, vec4 x, vec4 y, vec4 w) {
+  if (OUTPUT == 2u) return;
+  vec4 a = texelFetch(components, 4 * k), c = texelFetch(components, 4 * k + 2), d = texelFetch(components, 4 * k + 3);
+  vec4 dx = x - a.x, dy = y - a.y;
+  vec4 vx = c.x + c.z * dx + c.w * dy, vy = c.y + d.x * dx + d.y * dy;
+  ux += w * vx;
+  uy += w * vy;
+  if (OUTPUT == 1u) {
+    vec4 b = texelFetch(components, 4 * k + 1);
+    vec4 kx = -LN2 * (b.x * dx + b.y * dy), ky = -LN2 * (b.y * dx + b.z * dy);
+    sx += w * kx;
+    sy += w * ky;
+    divergence += w * (a.w + kx * vx + ky * vy);
+  }
 }
 #endif
 
 void main() {
-  uint i = p.first + min(gl_GlobalInvocationID.x, p.quads - 1u);
+  uint i = p.first + min(gl_GlobalInvocationID.x, p.quads - 1u), own = 7u * gl_GlobalInvocationID.x;
   vec4 x, y;
   if (OUTPUT == 1u) {
     vec4 a = texelFetch(points, int(4u * i)), b = texelFetch(points, int(4u * i + 1u)), c = texelFetch(points, int(4u * i + 2u)),
@@ -43,42 +81,53 @@ void main() {
     x = vec4(a.xz, b.xz);
     y = vec4(a.yw, b.yw);
   }
-  vec4 largest = vec4(-3e38);
-  for (uint k = 0u; k < p.components; ++k) largest = max(largest, logit(k, x, y));
-  vec4 sum = vec4(0.0), ux = vec4(0.0), uy = vec4(0.0), sx = vec4(0.0), sy = vec4(0.0), divergence = vec4(0.0);
-  for (uint k = 0u; k < p.components; ++k) {
-    vec4 w = exp2(logit(k, x, y) - largest);
-    sum += w;
-    if (OUTPUT == 2u) continue;
-#ifdef KERNEL
-    vec4 pair = texelFetch(components, int(k));
-    vec2 v = pair.zw - pair.xy, c = mix(pair.xy, pair.zw, p.time);
-    ux += w * v.x;
-    uy += w * v.y;
-    if (OUTPUT == 1u) {
-      vec4 kx = -(p.inverseWidth2 * LN2) * (x - c.x), ky = -(p.inverseWidth2 * LN2) * (y - c.y);
-      sx += w * kx;
-      sy += w * ky;
-      divergence += w * (kx * v.x + ky * v.y);
-    }
-#else
-    vec4 a = texelFetch(components, int(4u * k)), c = texelFetch(components, int(4u * k + 2u)), d = texelFetch(components, int(4u * k + 3u));
-    vec4 dx = x - a.x, dy = y - a.y;
-    vec4 vx = c.x + c.z * dx + c.w * dy, vy = c.y + d.x * dx + d.y * dy;
-    ux += w * vx;
-    uy += w * vy;
-    if (OUTPUT == 1u) {
-      vec4 b = texelFetch(components, int(4u * k + 1u));
-      vec4 kx = -LN2 * (b.x * dx + b.y * dy), ky = -LN2 * (b.y * dx + b.z * dy);
-      sx += w * kx;
-      sy += w * ky;
-      divergence += w * (a.w + kx * vx + ky * vy);
-    }
-#endif
+  if (BEGINS == 0u) {
+    largest = sums[own];
+    total = sums[own + 1u];
+    ux = sums[own + 2u];
+    uy = sums[own + 3u];
+    sx = sums[own + 4u];
+    sy = sums[own + 5u];
+    divergence = sums[own + 6u];
   }
-  vec4 inverse = 1.0 / sum;
+  uint k = p.from;
+  do {
+    vec4 logits[4];
+    vec4 before = largest;
+    for (uint j = 0u; j < 4u; ++j) {
+      logits[j] = logit(int(min(k + j, p.components - 1u)), x, y);
+      if (k + j >= p.components) logits[j] = vec4(-3.0e38);
+      largest = max(largest, logits[j]);
+    }
+    vec4 shrink = exp2Below(before - largest);
+    total *= shrink;
+    ux *= shrink;
+    uy *= shrink;
+    if (OUTPUT == 1u) {
+      sx *= shrink;
+      sy *= shrink;
+      divergence *= shrink;
+    }
+    for (uint j = 0u; j < 4u; ++j) {
+      vec4 weight = exp2Below(logits[j] - largest);
+      total += weight;
+      add(int(min(k + j, p.components - 1u)), x, y, weight);
+    }
+    k += 4u;
+  } while (k < p.to);
+  if (ENDS == 0u) {
+    sums[own] = largest;
+    sums[own + 1u] = total;
+    sums[own + 2u] = ux;
+    sums[own + 3u] = uy;
+    sums[own + 4u] = sx;
+    sums[own + 5u] = sy;
+    sums[own + 6u] = divergence;
+    return;
+  }
+  vec4 inverse = 1.0 / total;
   if (OUTPUT == 2u) {
-    result[i] = LN2 * (largest + log2(sum));
+    result[i] = LN2 * (largest + log2(total));
     return;
   }
   ux *= inverse;
@@ -87,7 +136,7 @@ void main() {
     result[2u * i] = vec4(ux.x, uy.x, ux.y, uy.y);
     result[2u * i + 1u] = vec4(ux.z, uy.z, ux.w, uy.w);
   } else {
-    divergence = (divergence - (sx * ux + sy * uy)) * inverse;  // s = sx, sy over sum
+    divergence = (divergence - (sx * ux + sy * uy)) * inverse;  // s = sx, sy over the total
     for (uint j = 0u; j < 4u; ++j) result[4u * i + j] = vec4(ux[j], uy[j], divergence[j], 0.0);
   }
 }

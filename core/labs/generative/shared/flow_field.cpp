@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/kernels/elementwise.h"
+#include "core/kernels/kernel.h"
 
 namespace orrery::generative {
 namespace {
@@ -55,16 +56,27 @@ Tensor run(gpu::Stream& stream, const char* shader, const Tensor& table, std::in
   const std::uint64_t in = 16 * static_cast<std::uint64_t>(columns), out = output == Output::logDensity ? 16 : in;
   const gpu::Binding from{quadsOf(points.device(stream), in), gpu::Access::read}, by{table.device(stream), gpu::Access::read},
       to{quadsOf(result.deviceForWriting(stream), out), gpu::Access::write};
-  const std::int64_t quads = (n + 3) / 4, slice = std::max<std::int64_t>(64, mostAtOnce / (4 * components));
+  const std::uint32_t lanes = stream.device().isCpu() ? 8 : 64;
+  // Four components are nine loop iterations at most.
+  const std::int64_t walked = std::min(components, kernels::mostIterations(stream.device()) / 9 * 4);
+  const std::int64_t quads = (n + 3) / 4, slice = std::max<std::int64_t>(64, mostAtOnce / (4 * walked));
+  const auto groupsOf = [&](std::int64_t count) { return (count + lanes - 1) / lanes; };
+  Tensor sums;
+  if (walked < components) sums = Tensor(Shape{groupsOf(std::min(slice, quads)) * lanes, 28});
   for (std::int64_t first = 0; first < quads; first += slice) {
     const std::int64_t count = std::min(slice, quads - first);
-    const struct {
-      std::uint32_t first, quads, components;
-      float time, inverseWidth2;
-    } push{static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(components),
-           static_cast<float>(time), static_cast<float>(inverseWidth2)};
-    stream.dispatch(shader, {from, by, to}, push, {static_cast<std::uint32_t>((count + 63) / 64), 1, 1},
-                    {static_cast<std::uint32_t>(output)});
+    for (std::int64_t begin = 0; begin < components; begin += walked) {
+      const std::int64_t end = std::min(begin + walked, components);
+      const struct {
+        std::uint32_t first, quads, components, from, to;
+        float time, inverseWidth2;
+      } push{static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(components),
+             static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end),   static_cast<float>(time),
+             static_cast<float>(inverseWidth2)};
+      const gpu::Binding handed = sums.empty() ? to : gpu::Binding{sums.deviceForWriting(stream), gpu::Access::readWrite};
+      stream.dispatch(shader, {from, by, to, handed}, push, {static_cast<std::uint32_t>(groupsOf(count)), 1, 1},
+                      {static_cast<std::uint32_t>(output), lanes, begin == 0 ? 1u : 0u, end == components ? 1u : 0u});
+    }
   }
   return result;
 }
