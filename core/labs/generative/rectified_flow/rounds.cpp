@@ -28,8 +28,7 @@ FlowRun runFlow(gpu::Stream& stream, const Velocity& velocity, const Tensor& sta
   for (std::int64_t i = 0; i < steps; ++i) {
     rates.push_back(velocity(stream, cloud, timeAt(i)));
     const bool last = i + 1 == steps;
-    cloud = last && open ? addScaled(stream, cloud, rates.back(), timeAt(i + 1) - timeAt(i))
-                         : flowStep(stream, velocity, solver, cloud, timeAt(i), timeAt(i + 1));
+    cloud = flowStep(stream, velocity, last && open ? FlowSolver::euler : solver, cloud, timeAt(i), timeAt(i + 1), rates.back());
     states.push_back(cloud.reshaped(Shape{1, m, 2}));
   }
   rates.push_back(open ? rates.back() : velocity(stream, cloud, 0));

@@ -236,9 +236,10 @@ Tensor addScaled(gpu::Stream& stream, const Tensor& y, const Tensor& x, double s
   return kernels::binary(stream, kernels::Binary::add, y, kernels::affine(stream, x, static_cast<float>(scale), 0));
 }
 
-Tensor flowStep(gpu::Stream& stream, const Velocity& velocity, FlowSolver solver, const Tensor& cloud, double t, double to) {
+Tensor flowStep(gpu::Stream& stream, const Velocity& velocity, FlowSolver solver, const Tensor& cloud, double t, double to,
+                const Tensor& slope) {
   const double h = to - t;
-  const Tensor k1 = velocity(stream, cloud, t);
+  const Tensor k1 = slope.empty() ? velocity(stream, cloud, t) : slope;
   switch (solver) {
     case FlowSolver::euler:
       break;

@@ -80,8 +80,9 @@ using Velocity = std::function<Tensor(gpu::Stream&, const Tensor& cloud, double 
 enum class FlowSolver { euler, midpoint, heun, rk4 };
 FlowSolver flowSolverOf(std::string_view id);
 int evaluationsOf(FlowSolver solver);
-// One step from t to `to` (either direction).
-Tensor flowStep(gpu::Stream& stream, const Velocity& velocity, FlowSolver solver, const Tensor& cloud, double t, double to);
+// One step from t to `to` (either direction). `slope` is velocity(cloud, t) where the caller has it.
+Tensor flowStep(gpu::Stream& stream, const Velocity& velocity, FlowSolver solver, const Tensor& cloud, double t, double to,
+                const Tensor& slope = {});
 
 // y + scale x.
 Tensor addScaled(gpu::Stream& stream, const Tensor& y, const Tensor& x, double scale);
