@@ -81,6 +81,7 @@ class RectifiedFlow : public Lab {
   Expected<void> begin(LabContext& context);
   Expected<void> buildRounds(LabContext& context);
   Velocity velocityOf(std::size_t round) const;
+  void goOn(gpu::Stream& stream) const;  // throws Cancelled
   bool openAtData(std::size_t round) const;  // the closed form of round 1 to points
   // What round 1's velocity misses of the exact one: the integral of E|v - u|^2 over t; none where that has no closed form.
   std::optional<double> velocityError(gpu::Stream& stream) const;
@@ -117,6 +118,7 @@ class RectifiedFlow : public Lab {
   std::shared_ptr<const models::PointDenoiser> dropped_;
   std::string complaint_;  // what is suspicious about its answers
   gpu::Stream* stream_ = nullptr;
+  LabContext* building_ = nullptr;  // only while rounds are built: asked between evaluations whether to go on
   std::int64_t frame_ = 0;
   Tensor starts_;                        // [m, 2] fresh base points, the same for every round
   std::vector<float> data_, otherData_;  // two samples of the data

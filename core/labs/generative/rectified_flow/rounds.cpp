@@ -12,6 +12,8 @@ namespace {
 
 constexpr int directionCount = 64;
 
+struct Cancelled {};
+
 Tensor baseEnds(const std::vector<float>& pairs) {
   std::vector<float> ends;
   for (std::size_t i = 0; i < pairs.size(); i += 4) ends.insert(ends.end(), {pairs[i + 2], pairs[i + 3]});
@@ -74,10 +76,22 @@ Velocity RectifiedFlow::velocityOf(std::size_t round) const {
   if (training()) return [this](gpu::Stream& stream, const Tensor& cloud, double t) { return network_.at(stream, cloud, t); };
   if (round == 0 && settings_.source == RoundSource::dropped) return networkVelocity(dropped_, {});
   if (round == 0 && settings_.source == RoundSource::exact)
-    return [this](gpu::Stream& stream, const Tensor& cloud, double t) { return flowVelocity(stream, exact_->at(t), cloud); };
+    return [this](gpu::Stream& stream, const Tensor& cloud, double t) {
+      goOn(stream);
+      return flowVelocity(stream, exact_->at(t), cloud);
+    };
   return [this, round](gpu::Stream& stream, const Tensor& cloud, double t) {
+    goOn(stream);
     return regressedVelocity(stream, rounds_[round].stored, settings_.width, t, cloud);
   };
+}
+
+// With a million pairs one evaluation takes a second on two CPU cores and its tensors megabytes: the device is not to be given hours of work
+// that no newer value can end, nor a recording that no memory holds.
+void RectifiedFlow::goOn(gpu::Stream& stream) const {
+  if (building_ == nullptr) return;
+  if (settings_.pairs >= 32768) stream.finish();
+  if (building_->cancelled()) throw Cancelled{};
 }
 
 bool RectifiedFlow::openAtData(std::size_t round) const {
@@ -192,17 +206,26 @@ Expected<void> RectifiedFlow::checkPairs() const {
 
 Expected<void> RectifiedFlow::buildRounds(LabContext& context) {
   gpu::Stream& stream = context.stream();
+  building_ = &context;
+  const struct Done {
+    LabContext*& building;
+    ~Done() { building = nullptr; }
+  } done{building_};
   const auto wanted = static_cast<std::size_t>(training() ? 1 : settings_.round);
-  while (rounds_.size() < wanted) {
-    const std::size_t index = rounds_.size();
-    context.progress(static_cast<double>(index) / static_cast<double>(wanted), trf("Round {} of {}", index + 1, wanted));
-    Round round;
-    round.pairs = index == 0 ? firstPairs() : flowPairs(stream, index - 1);
-    round.stored = Tensor::from(Shape{static_cast<std::int64_t>(round.pairs.size() / 4), 4}, round.pairs);
-    rounds_.push_back(std::move(round));
-    if (auto enough = checkPairs(); !enough) return enough;
-    judge(stream, rounds_.back(), index);
-    if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("Cancelled"));
+  try {
+    while (rounds_.size() < wanted) {
+      const std::size_t index = rounds_.size();
+      context.progress(static_cast<double>(index) / static_cast<double>(wanted), trf("Round {} of {}", index + 1, wanted));
+      Round round;
+      round.pairs = index == 0 ? firstPairs() : flowPairs(stream, index - 1);
+      round.stored = Tensor::from(Shape{static_cast<std::int64_t>(round.pairs.size() / 4), 4}, round.pairs);
+      rounds_.push_back(std::move(round));
+      if (auto enough = checkPairs(); !enough) return enough;
+      judge(stream, rounds_.back(), index);
+      goOn(stream);
+    }
+  } catch (const Cancelled&) {
+    return makeError(ErrorCode::cancelled, tr("Cancelled"));
   }
   return {};
 }
