@@ -1,5 +1,6 @@
 #include "app/cli/grid.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "app/cli/scene.h"
@@ -21,6 +22,9 @@ Expected<Grid> Grid::read(const LabEntry& lab, const std::vector<std::string>& t
       const auto comma = std::min(text.find(',', at), text.size());
       auto setting = readSetting(lab, axis.parameter + "=" + text.substr(at, comma - at));
       if (!setting) return setting.error();
+      if (std::find(axis.values.begin(), axis.values.end(), setting->second) != axis.values.end()) {
+        return makeError(ErrorCode::usage, trf("--grid {}: the value '{}' is given twice", axis.parameter, text.substr(at, comma - at)));
+      }
       axis.values.push_back(std::move(setting->second));
       at = comma + 1;
     }

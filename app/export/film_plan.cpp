@@ -195,6 +195,9 @@ Expected<Animation> readAnimation(const LabEntry& lab, std::string_view text) {
   const bool paced = number && pace != std::end(paces);
   if (paced) parts.pop_back();
   if (parts.size() < 2) return bad();
+  if (number && !paced && parts.size() > 2 && !parts.back().empty() && std::isalpha(static_cast<unsigned char>(parts.back().front())) != 0) {
+    return usageError(trf("--animate {}: '{}' is no pace; there are linear, ease and log", animation.parameter, std::string(parts.back())));
+  }
 
   for (std::size_t i = 0; i < parts.size(); ++i) {
     std::string_view part = parts[i];
@@ -207,14 +210,15 @@ Expected<Animation> readAnimation(const LabEntry& lab, std::string_view text) {
       key.at /= 100;
       part = part.substr(0, mark);
     }
+    if (part.empty()) return bad();
     auto value = parseValue(*parameter, part);
     if (!value) return value.error();
     key.value = *std::move(value);
     animation.keys.push_back(std::move(key));
   }
   const auto falls = std::adjacent_find(animation.keys.begin(), animation.keys.end(), [](const auto& a, const auto& b) { return !(a.at < b.at); });
-  if (falls != animation.keys.end() || animation.keys.front().at != 0 || animation.keys.back().at != 1) {
-    return usageError(trf("--animate {}: the shares of the film must rise from 0% to 100%, found '{}'", animation.parameter, std::string(text)));
+  if (falls != animation.keys.end() || !(animation.keys.front().at >= 0) || !(animation.keys.back().at <= 1)) {
+    return usageError(trf("--animate {}: the shares of the film must rise and lie between 0% and 100%, found '{}'", animation.parameter, std::string(text)));
   }
   const bool positive = number && std::all_of(animation.keys.begin(), animation.keys.end(), [](const KeyFrame& key) { return *numberOf(key.value) > 0; });
   animation.pace = paced ? pace->second : slidesByFactors(parameter->domain) && positive ? Pace::log : Pace::linear;

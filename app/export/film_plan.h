@@ -29,8 +29,8 @@ struct KeyFrame {
   Value value;
 };
 
-// Key frames of one parameter, in rising order, the first at 0 and the last at 1. Numbers go from one to the next; anything else stays
-// until the next comes.
+// Key frames of one parameter, in rising order. Numbers go from one to the next; anything else stays until the next comes. Before the first
+// and after the last nothing moves.
 struct Animation {
   std::string parameter;
   std::vector<KeyFrame> keys;

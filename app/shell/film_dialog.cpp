@@ -9,7 +9,6 @@
 #include <QFormLayout>
 #include <QHBoxLayout>
 #include <QLabel>
-#include <QLineEdit>
 #include <QPushButton>
 #include <QSpinBox>
 #include <QVBoxLayout>
@@ -19,16 +18,12 @@
 
 #include "app/inspector/small_widgets.h"
 #include "app/inspector/theme.h"
+#include "app/shell/film_track.h"
 #include "app/shell/stage_pane.h"
 #include "app/viewport/viewport.h"
 #include "core/base/text.h"
 
 namespace orrery::app {
-
-namespace {
-// Files and texts stay what they are.
-bool moves(const Domain& domain) { return !std::holds_alternative<FileWell>(domain) && !std::holds_alternative<Text>(domain); }
-}  // namespace
 
 FilmDialog::FilmDialog(StagePane& pane, Settings& settings, QWidget* parent) : QDialog(parent), pane_(pane), settings_(settings) {
   setObjectName("filmDialog");
@@ -72,19 +67,14 @@ void FilmDialog::build() {
   theme_ = add(tr("Theme"), new QComboBox(this));
   theme_->addItem(tr("Light"), "light");
   theme_->addItem(tr("Dark"), "dark");
-  parameter_ = add(tr("Moving parameter"), new QComboBox(this));
-  parameter_->addItem(tr("None: the timeline plays"), QString());
-  for (const Parameter& parameter : pane_.session().lab().parameters)
-    if (moves(parameter.domain)) parameter_->addItem(shown(parameter.label), QString::fromStdString(parameter.id));
-  from_ = add(tr("From"), new QLineEdit(this));
-  to_ = add(tr("To"), new QLineEdit(this));
-  to_->setToolTip(tr("One value, or several in turn, separated by commas; a value may say when: 64@30%"));
-  pace_ = add(tr("Pace"), new QComboBox(this));
-  pace_->addItem(tr("As the slider"), QString());
-  pace_->addItem(tr("Linear"), "linear");
-  pace_->addItem(tr("Eased at both ends"), "ease");
-  pace_->addItem(tr("Equal factors"), "log");
   column->addLayout(form);
+  column->addWidget(groupHeading(tr("Moving parameters"), this));
+  tracksColumn_ = new QVBoxLayout;
+  tracksColumn_->setSpacing(6);
+  column->addLayout(tracksColumn_);
+  another_ = new QPushButton(this);
+  another_->setObjectName("anotherTrack");
+  column->addWidget(another_, 0, Qt::AlignLeft);
   still_ = new QCheckBox(tr("The timeline stays where it is now"), this);
   still_->setAccessibleName(tr("The timeline stays where it is now"));
   column->addWidget(still_);
@@ -114,32 +104,13 @@ void FilmDialog::build() {
   const auto picture = pane_.session().picture();
   const bool inTime = picture && picture->frames > 1;
   seconds_->setValue(inTime ? double(picture->frames) / (picture->framesPerSecond * pane_.session().speed()) : exporting::defaultSeconds);
-  // Without a timeline something else has to move.
-  if (!inTime && parameter_->count() > 1) {
-    parameter_->removeItem(0);
-    parameter_->setCurrentIndex(0);
-  }
+  inTime_ = inTime;
   still_->setVisible(inTime);
+  // Without a timeline something else has to move.
+  if (!inTime) addTrack();
 
-  const auto proposeEnds = [this] {
-    const Parameter* parameter = pane_.session().lab().find(parameter_->currentData().toString().toStdString());
-    if (!parameter) return;
-    const auto json = toJson(parameter->domain);
-    from_->setText(QString::fromStdString(toText(pane_.session().value(parameter->id))));
-    if (json.contains("high")) to_->setText(QString::fromStdString(json["high"].dump()));
-    // Of a choice, all the others in turn; a switch turns.
-    QStringList others;
-    if (const auto* choice = std::get_if<Choice>(&parameter->domain))
-      for (const auto& option : choice->options)
-        if (QString::fromStdString(option.id) != from_->text()) others << QString::fromStdString(option.id);
-    if (std::holds_alternative<Switch>(parameter->domain)) others << QString::fromStdString(toText(Value(from_->text() != QString::fromStdString(toText(Value(true))))));
-    if (!others.isEmpty()) to_->setText(others.join(", "));
-    pace_->setEnabled(others.isEmpty());
-  };
-  proposeEnds();
-  connect(parameter_, &QComboBox::currentIndexChanged, this, proposeEnds);
-  for (QComboBox* box : {format_, parameter_, pace_}) connect(box, &QComboBox::currentIndexChanged, this, &FilmDialog::update);
-  for (QLineEdit* line : {from_, to_}) connect(line, &QLineEdit::textChanged, this, &FilmDialog::update);
+  connect(another_, &QPushButton::clicked, this, [this] { addTrack(); });
+  connect(format_, &QComboBox::currentIndexChanged, this, &FilmDialog::update);
   for (QSpinBox* box : {width_, height_, rate_}) connect(box, &QSpinBox::valueChanged, this, &FilmDialog::update);
   connect(seconds_, &QDoubleSpinBox::valueChanged, this, &FilmDialog::update);
   connect(cancel, &QPushButton::clicked, this, &QDialog::reject);
@@ -149,6 +120,27 @@ void FilmDialog::build() {
     const QString path = QFileDialog::getSaveFileName(this, tr("Export film"), folder + "/" + name, format().toUpper() + " (*." + format() + ")");
     if (!path.isEmpty()) exportTo(path);
   });
+}
+
+// The first number of those that do not move yet; without one, the first parameter.
+FilmTrack& FilmDialog::addTrack() {
+  const auto& parameters = pane_.session().lab().parameters;
+  const auto next = std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& one) {
+    const bool moves = std::any_of(tracks_.begin(), tracks_.end(), [&](const FilmTrack* track) { return track->parameter().toStdString() == one.id; });
+    return !moves && (std::holds_alternative<Real>(one.domain) || std::holds_alternative<LogReal>(one.domain) || std::holds_alternative<Integer>(one.domain));
+  });
+  auto* track = new FilmTrack(pane_, next == parameters.end() ? QString() : QString::fromStdString(next->id), this);
+  tracks_ << track;
+  tracksColumn_->addWidget(track);
+  connect(track, &FilmTrack::changed, this, &FilmDialog::update);
+  connect(track, &FilmTrack::removeRequested, this, [this, track] {
+    tracks_.removeOne(track);
+    track->hide();
+    track->deleteLater();
+    update();
+  });
+  update();
+  return *track;
 }
 
 QString FilmDialog::format() const { return format_->currentData().toString(); }
@@ -164,19 +156,22 @@ Expected<exporting::FilmPlan> FilmDialog::plan() const {
   plan.layout.interactive = false;
   nlohmann::json about{{"figure", {{"size", std::to_string(width_->value()) + "x" + std::to_string(height_->value())}, {"theme", theme_->currentData().toString().toStdString()}}},
                        {"film", {{"fps", std::to_string(rate_->value())}, {"seconds", QString::number(seconds_->value()).toStdString()}}}};
-  const QString id = parameter_->currentData().toString();
-  if (!id.isEmpty()) {
-    QString text = id + "=" + from_->text().trimmed();
-    for (const QString& value : to_->text().split(',')) text += ":" + value.trimmed();
-    if (pace_->isEnabled() && !pace_->currentData().toString().isEmpty()) text += ":" + pace_->currentData().toString();
-    auto animation = exporting::readAnimation(pane_.session().lab(), text.toStdString());
+  for (const FilmTrack* track : tracks_) {
+    auto animation = track->animation();
     if (!animation) return animation.error();
-    about["film"]["animate"] = {exporting::toText(*animation)};
-    plan.animations.push_back(*std::move(animation));
-    if (const auto picture = pane_.session().picture(); picture && still_->isChecked()) {
-      plan.frame = picture->frame;
-      about["film"]["frame"] = picture->frame;
+    for (const auto& earlier : plan.animations) {
+      if (earlier.parameter == animation->parameter) {
+        const auto& label = pane_.session().lab().find(animation->parameter)->label;
+        return makeError(ErrorCode::usage, trf("{} moves twice: remove one of the two", shown(label).toStdString()));
+      }
     }
+    about["film"]["animate"].push_back(exporting::toText(*animation));
+    plan.animations.push_back(*std::move(animation));
+  }
+  if (plan.animations.empty() && !inTime_) return makeError(ErrorCode::usage, orrery::tr("nothing moves: this lab does not run in time, so let a parameter move"));
+  if (const auto picture = pane_.session().picture(); picture && still_->isChecked() && !plan.animations.empty()) {
+    plan.frame = picture->frame;
+    about["film"]["frame"] = picture->frame;
   }
   plan.recipeExtra = about.dump();
   exporting::FilmOptions options;
@@ -188,8 +183,8 @@ Expected<exporting::FilmPlan> FilmDialog::plan() const {
 }
 
 void FilmDialog::update() {
-  const bool moves = !parameter_->currentData().toString().isEmpty();
-  for (QWidget* widget : std::initializer_list<QWidget*>{from_, to_, pace_, still_}) widget->setEnabled(moves);
+  still_->setEnabled(!tracks_.isEmpty());
+  another_->setText(tracks_.isEmpty() ? tr("Let a parameter move") : tr("Another parameter"));
   const auto wanted = plan();
   export_->setEnabled(bool(wanted));
   const auto frames = std::max(1L, std::lround(seconds_->value() * rate_->value()));

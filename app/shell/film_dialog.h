@@ -1,5 +1,6 @@
 #pragma once
-// Export film: format, size, rate, length, and up to one number that moves while the film runs.
+// Export film: format, size, rate, length, and the parameters that move while the film runs. The window stays usable behind it, so that key
+// frames can be set from its sliders and its play head.
 
 #include <QDialog>
 
@@ -10,12 +11,13 @@ class QCheckBox;
 class QComboBox;
 class QDoubleSpinBox;
 class QLabel;
-class QLineEdit;
 class QPushButton;
 class QSpinBox;
+class QVBoxLayout;
 
 namespace orrery::app {
 
+class FilmTrack;
 class StagePane;
 
 class FilmDialog : public QDialog {
@@ -24,9 +26,12 @@ class FilmDialog : public QDialog {
  public:
   FilmDialog(StagePane& pane, Settings& settings, QWidget* parent);
 
+  StagePane& pane() const { return pane_; }
   QString format() const;                            // "mp4", "webm", "gif"
   // What the fields say; the error names the field that is wrong.
   Expected<exporting::FilmPlan> plan() const;
+
+  FilmTrack& addTrack();
 
  signals:
   void wanted(const orrery::exporting::FilmPlan& plan, const QString& path);
@@ -40,10 +45,13 @@ class FilmDialog : public QDialog {
 
   StagePane& pane_;
   Settings& settings_;
-  QComboBox *format_, *theme_, *parameter_, *pace_;
+  QComboBox *format_, *theme_;
   QSpinBox *width_, *height_, *rate_;
   QDoubleSpinBox* seconds_;
-  QLineEdit *from_, *to_;
+  QVBoxLayout* tracksColumn_;
+  QList<FilmTrack*> tracks_;
+  QPushButton* another_;
+  bool inTime_ = false;
   QCheckBox* still_;
   QLabel* note_;
   QPushButton* export_;

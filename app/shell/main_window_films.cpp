@@ -20,10 +20,14 @@ namespace orrery::app {
 void MainWindow::exportFilm() {
   StagePane* pane = currentPane();
   if (!pane) return;
+  // One dialog; it does not hold the window, whose sliders and play head set its key frames.
+  if (auto* open = findChild<FilmDialog*>("filmDialog")) {
+    if (&open->pane() == pane) return open->raise();
+    open->close();
+  }
   auto* dialog = new FilmDialog(*pane, settings_, this);
   connect(dialog, &FilmDialog::wanted, this, [this, pane](const exporting::FilmPlan& plan, const QString& path) { startFilm(pane->session().toJson(), plan, path); });
   connect(pane, &QObject::destroyed, dialog, &QWidget::close);
-  dialog->setWindowModality(Qt::WindowModal);
   dialog->show();
 }
 

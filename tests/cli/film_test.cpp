@@ -128,8 +128,8 @@ TEST_CASE("What cannot be filmed is one sentence, before anything is computed") 
   refused({"--animate", "steps"}, {"--animate", "id=FROM:TO"});
   refused({"--animate", "steps=3"}, {"--animate", "id=FROM:TO"});
   refused({"--animate", "steps=2:8:quick"}, {"steps", "quick"});
-  refused({"--animate", "steps=2:8@50%"}, {"steps", "0% to 100%"});
-  refused({"--animate", "steps=2:8@70%:4@60%:9"}, {"steps", "0% to 100%"});
+  refused({"--animate", "steps=2:8@150%"}, {"steps", "0% and 100%"});
+  refused({"--animate", "steps=2:8@70%:4@60%:9"}, {"steps", "0% and 100%"});
   refused({"--animate", "scene=ring8"}, {"--animate", "id=FROM:TO"});
   refused({"--animate", "scene=ring8:rign"}, {"rign"});
   refused({"--animate", "stpes=2:8"}, {"stpes", "steps"});
@@ -222,6 +222,19 @@ TEST_CASE("Paces begin and end where they should, and a parameter that counts st
     CHECK(toText(*read) == text);
   }
   CHECK(toText(*readAnimation(**entry, "steps=10:1000")) == "steps=10:1000:log");
+  // Before the first key frame and after the last nothing moves.
+  CHECK(at("steps=10@20%:50@60%:linear", 0) == 10);
+  CHECK(at("steps=10@20%:50@60%:linear", 0.4) == 30);
+  CHECK(at("steps=10@20%:50@60%:linear", 1) == 50);
+  for (const auto& [text, said] : {std::pair{"steps=10:1000:fast", "'fast' is no pace; there are linear, ease and log"},
+                                   {"steps=10:", "--animate needs id=FROM:TO"},
+                                   {"steps=10@50%:20@20%", "must rise and lie between 0% and 100%"},
+                                   {"steps=10@-5%:20", "must rise and lie between 0% and 100%"}}) {
+    const auto refused = readAnimation(**entry, text);
+    REQUIRE_FALSE(refused.hasValue());
+    INFO(refused.error().message);
+    CHECK(refused.error().message.find(said) != std::string::npos);
+  }
   // What is no number stays until the next comes.
   const auto* scene = (*entry)->find("scene");
   const auto scenes = readAnimation(**entry, "scene=ring8:moons@50%:tri");

@@ -114,6 +114,7 @@ TEST_CASE("Grids and shards that mean nothing are usage errors before anything i
   refused({"--grid", "steps=4,1"}, {"steps", "outside"});
   refused({"--grid", "steps=4,"}, {"steps"});
   refused({"--grid", "steps=4", "--grid", "steps=8"}, {"steps", "twice"});
+  refused({"--grid", "steps=4,8,4"}, {"steps", "'4'", "twice"});
   refused({"--grid", "steps=4", "--set", "steps=8"}, {"steps", "--set", "--grid"});
   for (const std::string shard : {"0/4", "5/4", "1", "1/0", "a/b", "1/4x", "-1/4"}) refused({"--grid", "steps=4", "--shard", shard}, {"--shard"});
   refused({"--grid", "steps=4", "--format", "bmp"}, {"--format"});
