@@ -115,6 +115,7 @@ Expected<TrainedDit> TrainedDit::open(gpu::Stream& stream, const std::string& pa
     if (auto read = meaning.read(saved.config, saved.folder + "/config.json"); !read) return read.error();
   }
   if (auto taken = meaning.take(stated, weightsPath); !taken) return taken.error();
+  dit.assumed = !ours && !(saved.config.is_object() && saved.config.contains("num_heads")) && (!stated.prediction || stated.process.empty());
   dit.prediction = meaning.prediction, dit.time = meaning.time, dit.process = meaning.process;
   dit.config.sigmaData = meaning.dataDeviation, dit.config.timeScale = meaning.timeScale;
   if (stated.heads > 0) dit.config.heads = stated.heads;

@@ -24,6 +24,7 @@ struct TrainedDit {
   ToldTime time = ToldTime::logLevel;
   const diffusion::Process* process = nullptr;  // whose x_t the network takes; null: the level itself is the deviation of the noise
   std::vector<std::string> classNames{};        // as config.json names them, else "0", "1" ...
+  bool assumed = false;                         // neither a config.json nor the user says what it predicts or on which schedule
 
   // `path`: a folder that `orrery train tiny-dit` left, the file in it, or any .safetensors with the tensors of the authors' DiT: widths,
   // depth, classes and picture size are read from the shapes when no config.json lies beside it. Error: missing, damaged, another layout,

@@ -81,8 +81,9 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
   }
   const std::string& path = context.file("network").path;
   if (path.empty()) {
-    return makeError(ErrorCode::usage, tr("no network yet: drop a DiT's safetensors file ('orrery train tiny-dit' makes one) or an ONNX graph "
-                                          "from pictures and a time, or choose another denoiser"));
+    return makeError(ErrorCode::usage,
+                     tr("no network yet: drop a DiT's safetensors file ('orrery train tiny-dit' makes one) or an ONNX graph "
+                        "from pictures and a time, or choose another denoiser"));
   }
   const models::DitStated stated{statedNetwork(context), context.integer("heads")};
   const std::int64_t none = context.integer("null-class");
@@ -119,8 +120,9 @@ Expected<std::vector<ImageDiffusion::Row>> ImageDiffusion::plan(const LabContext
     return makeError(ErrorCode::usage, trf("Class number {} is beyond the network's {} classes (0 to {})", label, classes, classes - 1));
   }
   if (file && label < 0 && denoiser_->alwaysClass) {
-    return makeError(ErrorCode::usage, tr("This network must be told a class and which one means none is not known: choose a class number from 0, "
-                                          "or state its null class"));
+    return makeError(ErrorCode::usage,
+                     tr("This network must be told a class and which one means none is not known: choose a class number from 0, "
+                        "or state its null class"));
   }
   if (experiment_ == "guidance" && !denoiser_->noGuidance.empty()) {
     return makeError(ErrorCode::usage, trf("Rows of guidance scales would all be the same: {}", denoiser_->noGuidance));
@@ -248,7 +250,8 @@ Expected<void> ImageDiffusion::runAll(LabContext& context, std::span<Row> rows, 
   return {};
 }
 
-// Rows of one sampler, steps and guidance. The noise of a column is the same in all of them, at the start as the rows have it and on the way.
+// Rows of one sampler, steps and guidance. The noise of a column is the same in all of them, at the start as the rows have it and on the
+// way.
 Expected<void> ImageDiffusion::run(LabContext& context, std::span<Row> rows, double done, double share, const Told& told) const {
   Row& first = rows.front();
   auto levels = diffusion::stepLevels(*grid_, first.steps, finalZero_, request_);
@@ -336,8 +339,8 @@ Expected<State> ImageDiffusion::noiseOf(LabContext& context, const Row& row, con
   return *noise / levels->front();
 }
 
-// Takes the pictures of the row to noise, then lets the row sample from there. The rows that come out: the pictures on their way to noise, and
-// what came back.
+// Takes the pictures of the row to noise, then lets the row sample from there. The rows that come out: the pictures on their way to noise,
+// and what came back.
 Expected<void> ImageDiffusion::invert(LabContext& context, std::vector<Row>& rows, const Told& told) const {
   rows.insert(rows.begin(), rows.front());
   Row &up = rows[0], &back = rows[1];
@@ -365,14 +368,25 @@ Expected<void> ImageDiffusion::walk(LabContext& context, std::vector<Row>& rows,
   return runAll(context, rows, 0.5, 0.5, told);
 }
 
-// What the network says at the first, the middle and the last noise level of a row, guided as the row is: elsewhere its path is none of its own.
+// What the network says at the first, the middle and the last noise level of a row, guided as the row is: elsewhere its path is none of its
+// own.
 NetworkProbe ImageDiffusion::probed(LabContext& context, const Row& row) const {
   std::size_t last = row.looks.size() - 1;
   while (last > 0 && row.looks[last].level <= 0) --last;
   NetworkProbe probe;
   for (const std::size_t i : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
     const Look& look = row.looks[row.id == "there" ? last - i * last / 2 : i * last / 2];
-    probe.look(i, look.x, denoiser_->denoise(context.stream(), look.x, look.level, row.labels, row.guidance), look.level, denoiser_->values());
+    const State clean = denoiser_->denoise(context.stream(), look.x, look.level, row.labels, row.guidance);
+    probe.look(i, look.x, clean, look.level, denoiser_->values());
+    // At a high level the noise hides what is wrong with x0: sigma = 80 times an eighth of it is ten times a picture. Guidance overdraws,
+    // so a factor of two is allowed.
+    double squares = 0;
+    for (const double v : clean) squares += v * v;
+    const double size = std::sqrt(squares / static_cast<double>(clean.size()));
+    if (probe.complaint.empty() && !(size < 2)) {
+      probe.complaint = trf("its x̂₀ at σ = {} has deviation {}, and pictures lie between −1 and 1: is what is said of the network true?",
+                            fmt::format("{:.3g}", look.level), fmt::format("{:.3g}", size));
+    }
   }
   return probe;
 }
@@ -381,12 +395,13 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
   chosen_ = context.integer("chosen");
   beside_ = context.text("beside");
   if (beside_ == "nearest" && asksNetwork(context)) {
-    return makeError(ErrorCode::usage, tr("A network keeps no pictures that one could be nearest: choose perfect or local memory, or show x̂₀ beside"));
+    return makeError(ErrorCode::usage,
+                     tr("A network keeps no pictures that one could be nearest: choose perfect or local memory, or show x̂₀ beside"));
   }
   if (keepsTime(context)) return {};
   if (denoiser_ == nullptr || context.restarting() ||
-      context.anyChanged({"denoiser", "network", "prediction", "schedule", "told-time", "null-class", "heads", "memory", "set", "image", "folder", "files",
-                          "array", "side", "window-far", "window-near", "seed"})) {
+      context.anyChanged({"denoiser", "network", "prediction", "schedule", "told-time", "null-class", "heads", "memory", "set", "image",
+                          "folder", "files", "array", "side", "window-far", "window-near", "seed"})) {
     auto before = std::move(denoiser_);
     if (auto opened = openDenoiser(context); !opened) {
       denoiser_ = std::move(before);

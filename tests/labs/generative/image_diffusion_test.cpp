@@ -162,7 +162,8 @@ TEST_CASE("rows that are denoised together come out as they do alone, whatever t
 }
 
 TEST_CASE("pictures on their way are shown, and come out as if nobody had looked") {
-  const Changes slow{{"denoiser", text("tiny-dit")}, {"experiment", text("samplers")}, {"compared", text("heun,dpm++2m")}, {"nfe", whole(80)}};
+  const Changes slow{
+      {"denoiser", text("tiny-dit")}, {"experiment", text("samplers")}, {"compared", text("heun,dpm++2m")}, {"nfe", whole(80)}};
   const auto panelOf = [](const Picture& picture, std::string_view id) {
     for (const Panel& panel : picture.figure.panels)
       if (panel.id == id) return panel;
@@ -197,7 +198,8 @@ TEST_CASE("pictures on their way are shown, and come out as if nobody had looked
   auto alone = openLab(slow);
   REQUIRE(alone->wait().hasValue());
   CHECK(metricsAt(*alone, 0) == metricsAt(*watched, 0));
-  for (const std::string panel : {"noisy.pictures.pixels", "clean.pictures.pixels"}) CHECK(arrayNamed(*alone, panel) == arrayNamed(*watched, panel));
+  for (const std::string panel : {"noisy.pictures.pixels", "clean.pictures.pixels"})
+    CHECK(arrayNamed(*alone, panel) == arrayNamed(*watched, panel));
 }
 
 TEST_CASE("the timeline goes from noise to the picture, and comes back to the same bits") {
@@ -296,7 +298,8 @@ TEST_CASE("local memory judges by its window: the formula, summed out for every 
           const double weight = std::exp(-squares / (2 * level * level));
           total += weight;
           for (std::size_t ch = 0; ch < 3; ++ch)
-            mean[ch] += weight * static_cast<double>(pictures.known[k * values + ch * plane + static_cast<std::size_t>(row * side + column)]);
+            mean[ch] +=
+                weight * static_cast<double>(pictures.known[k * values + ch * plane + static_cast<std::size_t>(row * side + column)]);
         }
         for (std::size_t ch = 0; ch < 3; ++ch) {
           INFO(side << " x " << side << ", window " << window << ", pixel " << row << ", " << column);
@@ -366,8 +369,13 @@ TEST_CASE("your own pictures: patches and folders are known, and known pictures 
   }
   const Changes own{{"set", text("folder")}, {"folder", Asset{folder.string(), ""}}, {"side", whole(12)}, {"memory", whole(64)}};
   Changes changes = own;
-  for (const auto& c : Changes{{"experiment", text("inversion")}, {"taken", text("known")}, {"sampler", text("heun")}, {"nfe", whole(128)},
-                               {"sigma-min", Value(0.02)}, {"sigma-max", Value(20.0)}, {"final-zero", Value(false)}})
+  for (const auto& c : Changes{{"experiment", text("inversion")},
+                               {"taken", text("known")},
+                               {"sampler", text("heun")},
+                               {"nfe", whole(128)},
+                               {"sigma-min", Value(0.02)},
+                               {"sigma-max", Value(20.0)},
+                               {"final-zero", Value(false)}})
     changes.push_back(c);
   auto session = openLab(changes);
   auto m = metricsAt(*session, 1000);
@@ -382,7 +390,12 @@ TEST_CASE("your own pictures: patches and folders are known, and known pictures 
   const auto ends = arrayNamed(*session, "noisy.pictures.pixels");
   CHECK(ends.size() == 2 * 14 * 5 * 14 * 4);
   // Patches of one picture.
-  CHECK(session->set({{"set", text("patches")}, {"image", Asset{(folder / "3.png").string(), ""}}, {"experiment", text("seeds")}, {"final-zero", Value(true)}}).hasValue());
+  CHECK(session
+            ->set({{"set", text("patches")},
+                   {"image", Asset{(folder / "3.png").string(), ""}},
+                   {"experiment", text("seeds")},
+                   {"final-zero", Value(true)}})
+            .hasValue());
   m = metricsAt(*session, 1000);
   CHECK(m.at("from-known.0") < 1e-3);
   // Pictures without classes: a row of anything.
@@ -436,15 +449,51 @@ TEST_CASE("a dropped network drives the samplers, with what is stated of it") {
   fs::remove_all(folder);
 }
 
+TEST_CASE("what is wrongly said of a network, or said by nobody, stands under its pictures") {
+  namespace fs = std::filesystem;
+  const std::string bundled = models::bundledFolder("tiny-dit") + "/model.safetensors";
+  auto session = orrery::testing::openLab("generative/image-diffusion", {{"denoiser", text("file")},
+                                                                         {"network", Asset{bundled, ""}},
+                                                                         {"columns", whole(1)},
+                                                                         {"nfe", whole(8)},
+                                                                         {"experiment", text("seeds")}});
+  const auto note = [&] {
+    metricsAt(*session, 1000);
+    for (const auto& panel : session->picture()->figure.panels)
+      if (panel.id == "strip") return panel.note;
+    return std::string();
+  };
+  CHECK(note().find("std ε̂") != std::string::npos);  // rightly told by its config.json: the probe's numbers
+  // Told wrongly its noise has about the right size at the highest level, but x0 does not.
+  REQUIRE(session->set({{"prediction", text("epsilon")}, {"schedule", text("cosine")}, {"told-time", text("steps")}}));
+  CHECK(note().find("pictures lie between") != std::string::npos);
+
+  const orrery::testing::Scratch folder;
+  const std::string alone = folder.path("alone.safetensors");
+  fs::copy_file(bundled, alone);
+  REQUIRE(session->set({{"network", Asset{alone, ""}},
+                        {"prediction", text("F")},
+                        {"schedule", text("edm")},
+                        {"told-time", text("log-level")},
+                        {"heads", whole(4)}}));
+  CHECK(note().find("no config.json") == std::string::npos);
+  REQUIRE(session->set("told-time", text("log-level")));
+  REQUIRE(session->set("schedule", text("file")));
+  // On DDPM's chain, which nobody stated, its F is scaled for other inputs; whichever of the two is the case, it is said.
+  const std::string said = note();
+  CHECK((said.find("no config.json") != std::string::npos || said.find("is what is said") != std::string::npos));
+}
+
 TEST_CASE("an ONNX graph of pictures drives the samplers") {
   using namespace orrery::testing;
   const Scratch folder;
   // F = 0 of grey pictures, by a convolution with zeros.
   const std::string path = folder.write(
-      "net.onnx", onnxModel({{onnxNode("Conv", {"x", "w"}, {"c"}), onnxNode("Mul", {"t", "zero"}, {"z"}), onnxNode("Add", {"c", "z"}, {"y"})},
-                             {onnxTensor("w", {1, 1, 1, 1}, rawFloats({0})), onnxTensor("zero", {}, rawFloats({0}))},
-                             {onnxPort("x", {-1, 1, 8, 8}), onnxPort("t", {})},
-                             {onnxPort("y", {-1, 1, 8, 8})}}));
+      "net.onnx",
+      onnxModel({{onnxNode("Conv", {"x", "w"}, {"c"}), onnxNode("Mul", {"t", "zero"}, {"z"}), onnxNode("Add", {"c", "z"}, {"y"})},
+                 {onnxTensor("w", {1, 1, 1, 1}, rawFloats({0})), onnxTensor("zero", {}, rawFloats({0}))},
+                 {onnxPort("x", {-1, 1, 8, 8}), onnxPort("t", {})},
+                 {onnxPort("y", {-1, 1, 8, 8})}}));
   const auto report = inspectFile(path);
   REQUIRE(report);
   CHECK(findRegistered<LabEntry>("generative/image-diffusion")->accepts.front().score(*report) > 0);
@@ -560,11 +609,13 @@ TEST_CASE("a run of a large ONNX graph is given up between its nodes") {
   std::vector<float> pass(24 * 24 * 9, 0.0f);
   for (std::size_t c = 0; c < 24; ++c) pass[(c * 24 + c) * 9 + 4] = 1;
   const std::string path = folder.write(
-      "net.onnx", onnxModel({nodes,
-                             {onnxTensor("zero", {}, rawFloats({0})), onnxTensor("in", {24, 1, 1, 1}, rawFloats(std::vector<float>(24, 1.0f / 24))),
-                              onnxTensor("w", {24, 24, 3, 3}, rawFloats(pass)), onnxTensor("out", {1, 24, 1, 1}, rawFloats(std::vector<float>(24, 1.0f)))},
-                             {onnxPort("x", {-1, 1, 64, 64}), onnxPort("t", {})},
-                             {onnxPort("y", {-1, 1, 64, 64})}}));
+      "net.onnx",
+      onnxModel(
+          {nodes,
+           {onnxTensor("zero", {}, rawFloats({0})), onnxTensor("in", {24, 1, 1, 1}, rawFloats(std::vector<float>(24, 1.0f / 24))),
+            onnxTensor("w", {24, 24, 3, 3}, rawFloats(pass)), onnxTensor("out", {1, 24, 1, 1}, rawFloats(std::vector<float>(24, 1.0f)))},
+           {onnxPort("x", {-1, 1, 64, 64}), onnxPort("t", {})},
+           {onnxPort("y", {-1, 1, 64, 64})}}));
   auto session = orrery::testing::openLab("generative/image-diffusion", {{"denoiser", text("file")},
                                                                          {"network", Asset{path, ""}},
                                                                          {"prediction", text("x0")},

@@ -55,7 +55,8 @@ class GraphDenoiser : public PictureDenoiser {
     if (alwaysClass) noGuidance = tr("no guidance: which class means none is not known, state it as the null class");
   }
 
-  State denoise(gpu::Stream& stream, const State& x, double level, const std::vector<std::uint32_t>& labels, double guidance) const override {
+  State denoise(gpu::Stream& stream, const State& x, double level, const std::vector<std::uint32_t>& labels,
+                double guidance) const override {
     State clean = asked(stream, x, level, numbersOf(labels));
     const bool any = std::any_of(labels.begin(), labels.end(), [&](std::uint32_t label) { return label < classNames.size(); });
     if (guidance == 1 || !noGuidance.empty() || !any) return clean;
@@ -102,8 +103,9 @@ Expected<std::unique_ptr<PictureDenoiser>> graphDenoiser(gpu::Stream& stream, co
   if (!network) return network.error();
   const auto& shape = network->pointShape();
   if ((shape[0] != 1 && shape[0] != 3) || shape[1] != shape[2] || shape[1] < 4 || shape[1] > 256) {
-    return makeError(ErrorCode::unsupported, trf("{}: its pictures are {}; square ones of 4 to 256 pixels with 1 or 3 channels can be shown", path,
-                                                 Shape(shape).toString()));
+    return makeError(
+        ErrorCode::unsupported,
+        trf("{}: its pictures are {}; square ones of 4 to 256 pixels with 1 or 3 channels can be shown", path, Shape(shape).toString()));
   }
   return std::unique_ptr<PictureDenoiser>(std::make_unique<GraphDenoiser>(*std::move(network)));
 }
@@ -120,7 +122,11 @@ Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, 
   }
   auto network = models::TrainedDit::open(stream, path, stated);
   if (!network) return network.error();
+  const bool assumed = network->assumed;
   std::unique_ptr<PictureDenoiser> denoiser = std::make_unique<NetworkDenoiser>(*std::move(network));
+  if (assumed)
+    denoiser->assumption =
+        tr("no config.json beside it: what is not stated is taken to be as in DiT's own code, ε on DDPM's chain of 1,000 steps");
   // What our own recipe was shown; of other files nothing is known.
   if (const auto saved = models::SavedModel::open(path); saved && saved->config.contains("orrery")) {
     const auto recipe = saved->recipe();

@@ -28,6 +28,7 @@ class PictureDenoiser {
   double deviation = 0.5;               // of the data: noisy pictures are shown divided by sqrt(deviation^2 + level^2) / deviation
   std::vector<std::string> classNames;  // a label of classNames.size() is none of them
   bool alwaysClass = false;             // it cannot be asked without a class: there is no label for none
+  std::string assumption;               // what nobody said of it and is taken to be so; empty: nothing
   std::string noGuidance;               // why there is no guidance; empty: there is
   ShapesShown shapes;                   // the ShapeWorld shapes it was trained on
 

@@ -127,6 +127,12 @@ Panel ImageDiffusion::stripPanel() const {
   const std::size_t whole = unfinished_ ? std::max(row.looks.size(), steps) : row.looks.size(), count = std::min(whole, mostCells);
   panel.title = trf("Film strip of one picture: {}, {}", row.name, trf("column {}", index % columns + 1));
   panel.note = tr("click a picture to see its strip");
+  // Here there is room for a sentence.
+  if (probe_ && !unfinished_) {
+    panel.note = !probe_->complaint.empty()       ? probe_->complaint
+                 : !denoiser_->assumption.empty() ? denoiser_->assumption
+                                                  : probe_->summary();
+  }
   std::vector<std::pair<const State*, std::size_t>> cells;
   std::vector<double> factors;
   auto words = std::make_shared<TextMark>("levels");
@@ -178,7 +184,6 @@ Panel ImageDiffusion::settlingPanel() const {
     panel.x.range = Range{smallestLevel, std::max(1.0, rows_.front().looks.front().level)};
     panel.y.range = Range{0, 1};
   }
-  if (probe_ && !unfinished_) panel.note = probe_->complaint.empty() ? probe_->summary() : probe_->complaint;
   panel.x.label = tr("noise level σ");
   panel.x.scale = ScaleKind::log;
   panel.x.reversed = true;
