@@ -50,23 +50,31 @@ bool asksNetwork(const LabContext& context) {
   return kind == "tiny-dit" || kind == "file";
 }
 
+bool beginsWithPictures(const LabContext& context) {
+  return context.text("experiment") == "inversion" || context.text("experiment") == "pictures";
+}
+
+// The set of pictures chosen, of so many pictures and pixels.
+Expected<KnownPictures> chosenSet(LabContext& context, std::int64_t side, std::int64_t count, std::int64_t others) {
+  const std::string& set = context.text("set");
+  const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
+  const Watch watch = [&](double done) {
+    context.progress(done, tr("Reading the pictures"));
+    return !context.cancelled();
+  };
+  return set == "patches"  ? patchesKnown(context.file("image").path, side, count, others, seed)
+         : set == "folder" ? folderKnown(context.file("folder").path, context.text("files"), side, count, others, watch)
+         : set == "array"  ? arrayKnown(context.file("array").path, side, count, others, watch)
+                           : shapeWorldKnown(static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(others),
+                                             static_cast<std::uint32_t>(seed % 1000));
+}
+
 }  // namespace
 
 Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
   const std::string& kind = context.text("denoiser");
   if (!asksNetwork(context)) {
-    const std::string& set = context.text("set");
-    const std::int64_t count = context.integer("memory"), side = context.integer("side");
-    const auto seed = static_cast<std::uint64_t>(context.integer("seed"));
-    const Watch watch = [&](double done) {
-      context.progress(done, tr("Reading the pictures"));
-      return !context.cancelled();
-    };
-    Expected<KnownPictures> known =
-        set == "patches"  ? patchesKnown(context.file("image").path, side, count, mostColumns, seed)
-        : set == "folder" ? folderKnown(context.file("folder").path, context.text("files"), side, count, mostColumns, watch)
-        : set == "array"  ? arrayKnown(context.file("array").path, side, count, mostColumns, watch)
-                          : shapeWorldKnown(static_cast<std::uint32_t>(count), mostColumns, static_cast<std::uint32_t>(seed % 1000));
+    auto known = chosenSet(context, context.integer("side"), context.integer("memory"), mostColumns);
     if (!known) return known.error();
     LocalWindow window;
     if (kind == "local") window = {context.integer("window-far"), context.integer("window-near")};
@@ -77,7 +85,7 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
     auto opened = networkDenoiser(context.stream(), models::bundledFolder("tiny-dit"), {});
     if (!opened) return opened.error();
     denoiser_ = *std::move(opened);
-    return {};
+    return takePictures(context);
   }
   const std::string& path = context.file("network").path;
   if (path.empty()) {
@@ -90,6 +98,16 @@ Expected<void> ImageDiffusion::openDenoiser(LabContext& context) {
   auto opened = networkDenoiser(context.stream(), path, stated, none >= 0 ? std::optional(none) : std::nullopt);
   if (!opened) return opened.error();
   denoiser_ = *std::move(opened);
+  return takePictures(context);
+}
+
+// The user's pictures for a network that is to take pictures to their noise.
+Expected<void> ImageDiffusion::takePictures(LabContext& context) {
+  denoiser_->taken.clear();
+  if (context.text("set") == "shapeworld" || !beginsWithPictures(context)) return {};
+  auto pictures = chosenSet(context, denoiser_->side, mostColumns, 0);
+  if (!pictures) return pictures.error();
+  denoiser_->taken = std::move(pictures->known);
   return {};
 }
 
@@ -308,6 +326,10 @@ State ImageDiffusion::picturesTaken(const LabContext& context, std::size_t count
   const bool known = context.text("taken") == "known";
   std::vector<double> all;
   for (std::size_t i = 0; i < count; ++i) {
+    if (!denoiser_->taken.empty()) {
+      append(all, denoiser_->knownPicture(i));
+      continue;
+    }
     const std::size_t index = static_cast<std::size_t>(seed_ % 1000) + i;
     // Its own held-out pictures begin with the seed's already.
     append(all, known ? denoiser_->knownPicture(index) : denoiser_->heldOutPicture(denoiser_->knownCount() > 0 ? i : index));
@@ -407,6 +429,8 @@ Expected<void> ImageDiffusion::update(LabContext& context) {
       denoiser_ = std::move(before);
       return opened.error();
     }
+  } else if (asksNetwork(context) && context.changed("experiment")) {
+    if (auto taken = takePictures(context); !taken) return taken;
   }
   grid_ = &chosenGrid(context);
   request_ = gridRequest(context);

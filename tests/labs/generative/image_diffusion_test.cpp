@@ -18,6 +18,7 @@
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/npz_writer.h"
 #include "tests/support/onnx_writer.h"
 #include "tests/support/scratch.h"
 
@@ -244,6 +245,41 @@ TEST_CASE("there and back: the copy comes nearer with every doubling of the step
     INFO(steps << " steps: " << m.at("error.inversion"));
     CHECK(m.at("error.inversion") < before);
     before = m.at("error.inversion");
+  }
+}
+
+TEST_CASE("a network takes one's own pictures to their noise") {
+  const orrery::testing::Scratch folder;
+  std::string bytes;
+  std::vector<std::vector<int>> pictures(3);
+  for (int i = 0; i < 3; ++i) {
+    for (int p = 0; p < 32 * 32; ++p) {
+      for (const int v : {i * 100, p / 8, (p % 32) * 8})
+        bytes.push_back(static_cast<char>(v)), pictures[static_cast<std::size_t>(i)].push_back(v);
+    }
+  }
+  std::ofstream(folder.path("mine.npy"), std::ios::binary) << orrery::testing::npy("|u1", "(3, 32, 32, 3)", bytes);
+  for (const char* experiment : {"inversion", "pictures"}) {
+    auto session = openLab({{"denoiser", text("tiny-dit")},
+                            {"experiment", text(experiment)},
+                            {"set", text("array")},
+                            {"array", Asset{folder.path("mine.npy"), ""}},
+                            {"columns", whole(2)},
+                            {"nfe", whole(4)}});
+    metricsAt(*session, 0);
+    if (std::string(experiment) == "inversion") {
+      CHECK(cell(*session, "noisy", 0, 0, 2) == pictures[0]);
+      CHECK(cell(*session, "noisy", 0, 1, 2) == pictures[1]);
+    }
+    // Back to the bundled ones by the experiment alone, and again.
+    REQUIRE(session->set("experiment", text("seeds")));
+    metricsAt(*session, 0);
+    REQUIRE(session->set("experiment", text("inversion")));
+    metricsAt(*session, 0);
+    CHECK(cell(*session, "noisy", 0, 1, 2) == pictures[1]);
+    REQUIRE(session->set("set", text("shapeworld")));
+    metricsAt(*session, 0);
+    CHECK(cell(*session, "noisy", 0, 1, 2) != pictures[1]);
   }
 }
 

@@ -138,12 +138,23 @@ Expected<std::unique_ptr<PictureDenoiser>> networkDenoiser(gpu::Stream& stream, 
   return denoiser;
 }
 
-State PictureDenoiser::knownPicture(std::size_t index) const {
-  return shapeWorldPictures(false, static_cast<std::uint32_t>(index), 1, static_cast<int>(side), shapes).values;
-}
+State PictureDenoiser::knownPicture(std::size_t index) const { return shown(false, index); }
 
-State PictureDenoiser::heldOutPicture(std::size_t index) const {
-  return shapeWorldPictures(true, static_cast<std::uint32_t>(index), 1, static_cast<int>(side), shapes).values;
+State PictureDenoiser::heldOutPicture(std::size_t index) const { return shown(true, index); }
+
+State PictureDenoiser::shown(bool heldOut, std::size_t index) const {
+  const auto plane = static_cast<std::size_t>(side * side);
+  State picture;
+  if (taken.empty()) {
+    picture = shapeWorldPictures(heldOut, static_cast<std::uint32_t>(index), 1, static_cast<int>(side), shapes).values;
+  } else {
+    const auto from = taken.begin() + static_cast<std::ptrdiff_t>(index % (taken.size() / (3 * plane)) * 3 * plane);
+    picture = State(std::vector<double>(from, from + static_cast<std::ptrdiff_t>(3 * plane)));
+  }
+  if (channels == 3) return picture;
+  std::vector<double> grey(plane);
+  for (std::size_t p = 0; p < plane; ++p) grey[p] = (picture[p] + picture[plane + p] + picture[2 * plane + p]) / 3;
+  return State(std::move(grey));
 }
 
 Pictures shapeWorldPictures(bool heldOut, std::uint32_t first, std::uint32_t count, int side, const ShapesShown& shapes) {

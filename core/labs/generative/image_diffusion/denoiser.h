@@ -45,10 +45,15 @@ class PictureDenoiser {
     double distance = 0;
   };
   virtual std::optional<Likeness> nearest(const diffusion::State&, std::size_t) const { return std::nullopt; }
-  // One picture of those it knows, and of those it does not; numbers beyond the last begin again. A network is shown ShapeWorld's.
+  // One picture of those it knows, and of those it does not; numbers beyond the last begin again. A network is shown `taken`, or ShapeWorld's
+  // (grey where it sees one channel).
+  std::vector<float> taken;  // [n, 3, side, side]
   virtual std::size_t knownCount() const { return 0; }
   virtual diffusion::State knownPicture(std::size_t index) const;
   virtual diffusion::State heldOutPicture(std::size_t index) const;
+
+ private:
+  diffusion::State shown(bool heldOut, std::size_t index) const;
 };
 
 // A diffusion transformer, or an ONNX graph (core/models/onnx_denoiser.h); by content. `nullClass`: the number of a graph's class that means

@@ -18,6 +18,8 @@ bool is(const Values& values, const char* id, std::initializer_list<std::string_
 }
 
 bool remembers(const Values& values) { return is(values, "denoiser", {"memory", "local"}); }
+// An ideal denoiser knows pictures, a network may be shown some.
+bool hasPictures(const Values& values) { return remembers(values) || is(values, "experiment", {"inversion", "pictures"}); }
 
 }  // namespace
 
@@ -42,20 +44,20 @@ LabEntry ImageDiffusion::describe() {
        Integer{0, 64}, "", dropped},
       {"null-class", "Null class", "The class number of an ONNX graph that means no class, for guidance; −1 is what its metadata or config.json "
        "says. After the last of K one-hot classes, K is a row of zeros.", "Denoiser", whole(-1), Integer{-1, 10000}, "", dropped},
-      {"set", "Pictures known", "Which pictures the ideal denoiser knows.", "Denoiser", "shapeworld"s,
+      {"set", "Pictures", "Which pictures the ideal denoiser knows, or a network is shown to take to their noise.", "Denoiser", "shapeworld"s,
        Choice{{{"shapeworld", "ShapeWorld: one shape"},
                {"patches", "Patches of your picture"},
                {"folder", "A folder of pictures"},
                {"array", "An array of pictures"}}}, "",
-       memory},
-      {"image", "Your picture", "PNG or JPEG: its patches are what is known.", "Denoiser", Asset{}, FileWell{{"image"}, false}, "",
-       [](const Values& v) { return remembers(v) && is(v, "set", {"patches"}); }},
+       [](const Values& v) { return hasPictures(v); }},
+      {"image", "Your picture", "PNG or JPEG: its patches are the pictures.", "Denoiser", Asset{}, FileWell{{"image"}, false}, "",
+       [](const Values& v) { return hasPictures(v) && is(v, "set", {"patches"}); }},
       {"folder", "Your folder", "PNG or JPEG pictures; the middle square of each is taken.", "Denoiser", Asset{}, FileWell{{"pictures"}, true}, "",
-       [](const Values& v) { return remembers(v) && is(v, "set", {"folder"}); }},
+       [](const Values& v) { return hasPictures(v) && is(v, "set", {"folder"}); }},
       {"files", "Only these files", "Names of files of the folder, one per line; empty takes all its pictures.", "Denoiser", ""s,
-       Text{true, 1 << 20}, "", [](const Values& v) { return remembers(v) && is(v, "set", {"folder"}); }},
+       Text{true, 1 << 20}, "", [](const Values& v) { return hasPictures(v) && is(v, "set", {"folder"}); }},
       {"array", "Your array", "npy or npz: N×H×W, N×H×W×C or N×C×H×W; bytes, or floats in 0 … 1 or −1 … 1.", "Denoiser", Asset{},
-       FileWell{{"npy", "npz"}, false}, "", [](const Values& v) { return remembers(v) && is(v, "set", {"array"}); }},
+       FileWell{{"npy", "npz"}, false}, "", [](const Values& v) { return hasPictures(v) && is(v, "set", {"array"}); }},
       {"side", "Side of a picture", "Your pictures become side × side pixels in colour.", "Denoiser", whole(32), Integer{8, 64}, "px",
        [](const Values& v) { return remembers(v) && !is(v, "set", {"shapeworld"}); }},
       {"memory", "Pictures in memory", "How many pictures the ideal denoiser knows.", "Denoiser", whole(512), Integer{4, 4096, true}, "",
@@ -76,7 +78,7 @@ LabEntry ImageDiffusion::describe() {
                {"pictures", "Between two pictures"}}}},
       {"taken", "Pictures taken", "Which pictures are sent to their noise.", "Experiment", "held-out"s,
        Choice{{{"held-out", "Unknown ones"}, {"known", "Known ones"}}}, "",
-       [](const Values& v) { return is(v, "experiment", {"inversion", "pictures"}); }},
+       [](const Values& v) { return is(v, "experiment", {"inversion", "pictures"}) && (remembers(v) || is(v, "set", {"shapeworld"})); }},
       {"class", "Shape", "What is asked for.", "Experiment", "square"s,
        Choice{{{"circle", "Circle"}, {"square", "Square"}, {"triangle", "Triangle"}, {"star", "Star"}, {"none", "Anything"}}}, "",
        [](const Values& v) {

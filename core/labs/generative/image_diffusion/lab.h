@@ -52,6 +52,7 @@ class ImageDiffusion : public Lab {
   };
 
   Expected<void> openDenoiser(LabContext& context);
+  Expected<void> takePictures(LabContext& context);
   diffusion::State picturesTaken(const LabContext& context, std::size_t count) const;
   Expected<std::vector<Row>> plan(const LabContext& context) const;
   diffusion::SamplerOptions optionsFrom(const LabContext& context) const;

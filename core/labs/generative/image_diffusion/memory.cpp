@@ -170,13 +170,13 @@ Expected<KnownPictures> patchesKnown(const std::string& path, std::int64_t side,
 
 Expected<KnownPictures> folderKnown(const std::string& path, const std::string& names, std::int64_t side, std::int64_t count,
                                     std::int64_t others, const Watch& watch) {
-  const auto set = folderOf(path, side, count, others, leastPictures, names, watch);
+  const auto set = folderOf(path, side, count, others, others > 0 ? leastPictures : 1, names, watch);
   if (!set) return set.error();
   return knownFrom(*set);
 }
 
 Expected<KnownPictures> arrayKnown(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t others, const Watch& watch) {
-  const auto set = arrayOf(path, side, count, others, leastPictures, watch);
+  const auto set = arrayOf(path, side, count, others, others > 0 ? leastPictures : 1, watch);
   if (!set) return set.error();
   return knownFrom(*set);
 }

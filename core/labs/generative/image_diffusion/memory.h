@@ -32,6 +32,7 @@ struct KnownPictures {
 // ShapeWorld singles at 32 x 32: the first `count` of the split train; others from val, from number `first` on.
 KnownPictures shapeWorldKnown(std::uint32_t count, std::uint32_t others, std::uint32_t first);
 // From patches of a picture, a folder or some of its files (shared/picture_set.h), or an array (shared/picture_array.h). Error: theirs.
+// Without others one picture is enough.
 Expected<KnownPictures> patchesKnown(const std::string& path, std::int64_t side, std::int64_t count, std::int64_t others, std::uint64_t seed);
 Expected<KnownPictures> folderKnown(const std::string& path, const std::string& names, std::int64_t side, std::int64_t count,
                                     std::int64_t others, const Watch& watch = {});
