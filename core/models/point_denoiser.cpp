@@ -1,5 +1,7 @@
 #include "core/models/point_denoiser.h"
 
+#include <limits>
+
 #include "core/modelfile/tensor_file.h"
 #include "core/models/mlp_denoiser.h"
 #include "core/models/onnx_denoiser.h"
@@ -15,6 +17,11 @@ Expected<std::shared_ptr<const PointDenoiser>> shared(Expected<T> opened) {
 }
 
 }  // namespace
+
+double PointDenoiser::highestLevel() const {
+  const diffusion::Process* process = meaning().process;
+  return process == nullptr ? std::numeric_limits<double>::infinity() : process->at(process->last).relative();
+}
 
 Expected<std::shared_ptr<const PointDenoiser>> openPointDenoiser(const std::string& path, const NetworkStated& stated,
                                                                  const std::string& activation) {

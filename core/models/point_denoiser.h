@@ -19,6 +19,8 @@ class PointDenoiser {
   virtual std::size_t dimension() const = 0;  // coordinates of a point
   virtual std::size_t parameters() const = 0;
   virtual const NetworkMeaning& meaning() const = 0;
+  // The largest level it can be told of: the end of its noise schedule, or infinity.
+  virtual double highestLevel() const;
 
   // D for particles of d coordinates, one after another, at one relative level. Double precision on the host; may be called from several
   // threads at once.

@@ -116,7 +116,7 @@ LabEntry Ddpm::describe() {
   append(PictureMemoryLab::pictureParameters());
   append({{"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}}});
   const auto predict = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "predict"; });
-  const auto stated = pointNetworkParameters(dropped, "network-schedule");
+  const auto stated = planeNetworkParameters(dropped, "network-schedule");
   entry.parameters.insert(predict, stated.begin(), stated.end());
   entry.presets = {
       {"classic-1000", "Classic 1000", "A cloud without features until signal and noise are equal near step 259; then the blobs part.", {}},

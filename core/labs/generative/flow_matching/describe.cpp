@@ -133,7 +133,7 @@ LabEntry FlowMatching::describe() {
   append({{"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261121), Seed{}}});
   const auto sampled =
       std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Sampling"; });
-  const auto network = pointNetworkParameters(dropping);
+  const auto network = planeNetworkParameters(dropping);
   entry.parameters.insert(sampled, network.begin(), network.end());
   entry.presets = {
       {"pairs-vs-field",

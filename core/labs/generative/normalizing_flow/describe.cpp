@@ -26,7 +26,7 @@ bool reversing(const Values& values) { return !inChain(values) || (trained(value
 
 // The user's network, taken for a velocity along the straight path unless told otherwise.
 std::vector<Parameter> networkParameters() {
-  std::vector<Parameter> parameters = pointNetworkParameters(dropped);
+  std::vector<Parameter> parameters = planeNetworkParameters(dropped);
   for (Parameter& p : parameters) {
     p.group = "Flow";
     if (p.id == "prediction") p.initial = std::string("velocity");

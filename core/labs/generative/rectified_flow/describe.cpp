@@ -73,7 +73,7 @@ LabEntry RectifiedFlow::describe() {
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
   const auto training =
       std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Training"; });
-  const auto network = pointNetworkParameters(dropping);
+  const auto network = planeNetworkParameters(dropping);
   entry.parameters.insert(training, network.begin(), network.end());
   entry.presets = {
       {"one-step-is-the-mean",

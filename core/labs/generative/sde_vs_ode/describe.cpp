@@ -145,7 +145,7 @@ LabEntry SdeVsOde::describe() {
        denoisers()},
       {"denoiser-right", "Denoiser right", "What the right sampler asks: the exact D, or a network of yours.", "Denoiser", "exact"s,
        denoisers()}};
-  const auto network = pointNetworkParameters(asksNetwork, "network-schedule");
+  const auto network = planeNetworkParameters(asksNetwork, "network-schedule");
   const auto samplers =
       std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.group == "Samplers"; });
   entry.parameters.insert(entry.parameters.insert(samplers, network.begin(), network.end()), sides.begin(), sides.end());

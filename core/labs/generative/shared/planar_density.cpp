@@ -177,6 +177,11 @@ Expected<PlanarDensity> densityOfPoints(std::span<const float> points, std::int6
   }
   density.reach = std::min(reach, 4.0);
   normalise(density);
+  if (d == 2) {
+    double squares = 0;
+    for (std::size_t i = 0; i < n * d; ++i) squares += std::pow(static_cast<double>(points[i]) - mean[i % d], 2);
+    density.units = FileUnits{mean[0], mean[1], 1 / scale, std::sqrt(squares / static_cast<double>(n * d))};
+  }
   return density;
 }
 

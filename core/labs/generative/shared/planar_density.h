@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,10 +14,17 @@
 
 namespace orrery::generative {
 
+// Where points of a file of two columns went: what lies at x here is (centreX, centreY) + unit x there, and `deviation` is theirs over both
+// columns about their mean, in the file's units.
+struct FileUnits {
+  double centreX = 0, centreY = 0, unit = 1, deviation = 1;
+};
+
 struct PlanarDensity {
   std::vector<kernels::Component> components;  // weights sum to 1
   double reach = 1.5;                          // half the side of the square that shows it, data units
   bool named = false;                          // few enough components to speak of modes and to drag them
+  std::optional<FileUnits> units{};            // of points of two columns; none where a picture or principal axes stand for the data
 };
 
 // "ring8", "grid25", "tri", "two-deltas", "gauss", "ncsn-toy", "moons", "spiral", "pinwheel", "checker". `spread` multiplies every

@@ -34,7 +34,7 @@ std::string shortly(double error) { return fmt::format("{:.2g}", error); }
 std::vector<Parameter> planeDenoiserParameters(std::string help) {
   std::vector<Parameter> parameters = {{"denoiser", "Denoiser", std::move(help), "Denoiser", std::string("exact"),
                                         Choice{{{"exact", "Exact"}, {"network", "Your network"}}}}};
-  const auto network = pointNetworkParameters(networked, "network-schedule");
+  const auto network = planeNetworkParameters(networked, "network-schedule");
   parameters.insert(parameters.end(), network.begin(), network.end());
   return parameters;
 }

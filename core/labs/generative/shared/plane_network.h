@@ -19,7 +19,7 @@ namespace orrery::generative {
 
 using PlaneNetwork = std::shared_ptr<const models::PointDenoiser>;
 
-// "denoiser", "exact" or "network", and pointNetworkParameters(), with "network-schedule" for the network's schedule.
+// "denoiser", "exact" or "network", and planeNetworkParameters(), with "network-schedule" for the network's schedule.
 std::vector<Parameter> planeDenoiserParameters(std::string help);
 // What they choose: null is the exact denoiser. `known`: the network that is open, kept as long as nothing else is said of it. Error:
 // statedPlaneNetwork().

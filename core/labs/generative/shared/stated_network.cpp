@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/labs/generative/shared/network_units.h"
 #include "core/models/mlp_denoiser.h"
 #include "core/models/onnx_denoiser.h"
 
@@ -92,8 +93,15 @@ std::vector<Parameter> pointNetworkParameters(bool (*visible)(const Values&), st
   return parameters;
 }
 
+std::vector<Parameter> planeNetworkParameters(bool (*visible)(const Values&), std::string_view schedule) {
+  std::vector<Parameter> parameters = pointNetworkParameters(visible, schedule);
+  const auto units = networkUnitsParameters(visible);
+  parameters.insert(parameters.end(), units.begin(), units.end());
+  return parameters;
+}
+
 bool pointNetworkChanged(const LabContext& context, std::string_view schedule) {
-  return context.anyChanged({"network", "prediction", "told-time", "activation", "network-deviation"}) || context.changed(schedule);
+  return networkUnitsChanged(context) || context.anyChanged({"network", "prediction", "told-time", "activation", "network-deviation"}) || context.changed(schedule);
 }
 
 Expected<PointNetwork> statedPointNetwork(const LabContext& context, std::string_view instead,
@@ -128,7 +136,10 @@ Expected<PointNetwork> statedPlaneNetwork(const LabContext& context, std::string
     return makeError(ErrorCode::badInput, trf("{}: the network's points have {} coordinates; this lab lies in the plane and needs 2",
                                               context.file("network").path, (*network)->dimension()));
   }
-  return network;
+  if (!network || !context.values().contains("network-units")) return network;
+  const auto units = networkUnits(context);
+  if (!units) return units.error();
+  return inUnits(*std::move(network), *units);
 }
 
 Expected<PointNetwork> statedLineNetwork(const LabContext& context, std::string_view instead,
@@ -194,6 +205,11 @@ NetworkProbe probeNetwork(const models::PointDenoiser& network, const diffusion:
     const diffusion::State clean = network.denoise(at, level);
     if (k % (steps / 2) == 0) probe.look(static_cast<std::size_t>(2 * k / steps), at, clean, level, d);
     at += (std::pow(bottom / top, 1.0 / steps) - 1) * (at - clean);
+  }
+  // Its schedule's end answers for all above it. 5% more: DDPM's chain and its limit end at 157 and 152.
+  if (const double most = network.highestLevel(); probe.complaint.empty() && top > 1.05 * most) {
+    probe.complaint = trf("its noise schedule ends at σ = {} and it is asked at {}: it has learnt nothing of that", fmt::format("{:.3g}", most),
+                          fmt::format("{:.3g}", top));
   }
   return probe;
 }

@@ -27,11 +27,14 @@ models::NetworkStated statedNetwork(const LabContext& context, std::string_view 
 
 // A user's network of points (core/models/point_denoiser): "network", its file, what is stated of it, "activation" and "network-deviation".
 std::vector<Parameter> pointNetworkParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
+// The same for a lab of the plane with the parameters of plane_scene.h, with those of network_units.h.
+std::vector<Parameter> planeNetworkParameters(bool (*visible)(const Values&), std::string_view schedule = "schedule");
 bool pointNetworkChanged(const LabContext& context, std::string_view schedule = "schedule");
 using PointNetwork = std::shared_ptr<const models::PointDenoiser>;
 // `instead`: what to do without a file ("choose another shape"). Error: that, or of models::openPointDenoiser().
 Expected<PointNetwork> statedPointNetwork(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
-// The same for a lab of the plane, whose points have two coordinates, and for one of the line.
+// The same for a lab of the plane, whose points have two coordinates (where it has planeNetworkParameters() the network is asked in its own
+// units), and for one of the line.
 Expected<PointNetwork> statedPlaneNetwork(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
 Expected<PointNetwork> statedLineNetwork(const LabContext& context, std::string_view instead, std::string_view schedule = "schedule");
 // Takes a perceptron or an ONNX graph of so many coordinates (0: of any) into the parameter "network" and sets `also`.
