@@ -426,4 +426,26 @@ TEST_CASE("ddpm: what cannot run is refused with its reason, and the lab stays u
   REQUIRE(session->set("clip", 1.0));
   REQUIRE(session->wait());
   CHECK(titleOf("reverse").find("cuts the tails") != std::string::npos);
+  // Both are said at once, under a network that learns and under one's own.
+  const auto noteOf = [&](const char* id) {
+    for (const Panel& panel : session->picture()->figure.panels)
+      if (panel.id == id) return panel.note;
+    return std::string();
+  };
+  for (const char* source : {"network", "dropped"}) {
+    session->resetAll();
+    REQUIRE(session->set({{"steps", whole(20)},
+                          {"keep-snr", false},
+                          {"clip", 1.0},
+                          {"particles", whole(256)},
+                          {"network", Asset{orrery::testing::zeroPerceptron(folder), ""}},
+                          {"prediction", text("F")},
+                          {"network-schedule", text("edm")},
+                          {"source", text(source)}}));
+    REQUIRE(session->wait());
+    INFO(source);
+    CHECK(titleOf("reverse").find("not Gaussian") != std::string::npos);
+    CHECK(noteOf("reverse").find("cuts the tails") != std::string::npos);
+    CHECK(noteOf("reverse").find("network") != std::string::npos);
+  }
 }

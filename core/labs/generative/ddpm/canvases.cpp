@@ -43,6 +43,14 @@ std::shared_ptr<PathsMark> trailsOf(const Tensor& path, std::int64_t first, std:
 
 }  // namespace
 
+std::vector<std::string> Ddpm::warnings() const {
+  std::vector<std::string> said;
+  if (const double left = main_.chain.alphaBar.back(); left > 0.1)
+    said.push_back(trf("The chain is too short: its end is not Gaussian, ᾱ(T) = {:.2g}", left));
+  if (clip_ > 0 && clip_ < scene_.density.reach) said.push_back(trf("Reverse chain: clipping at {:.2g} cuts the tails of the data", clip_));
+  return said;
+}
+
 Panel Ddpm::forwardPanel() const {
   const double edge = half(), scale = main_.chain.scale(time()), level = main_.chain.level(time());
   Panel panel = planePanel("forward", edge);
@@ -68,18 +76,24 @@ Panel Ddpm::reversePanel() const {
   Panel panel = planePanel("reverse", edge);
   panel.column = 2;
   panel.columnSpan = 2;
-  if (learning_)
-    panel.title = trf("Reverse chain under the network, {} training steps old", trainedAt(frame_));
-  else if (dropped_)
-    panel.title = trf("Reverse chain under your network, with {}", varianceName());
-  else if (chain.alphaBar.back() > 0.1)
-    panel.title = trf("The chain is too short: its end is not Gaussian, ᾱ(T) = {:.2g}", chain.alphaBar.back());
-  else if (clip_ > 0 && clip_ < scene_.density.reach)
-    panel.title = trf("Reverse chain: clipping at {:.2g} cuts the tails of the data", clip_);
+  const std::string cloud = trf("SW₂ {} (exact samples {})", fmt::format("{:.3f}", tick().sliced), fmt::format("{:.3f}", tick().floor));
+  std::vector<std::string> said = warnings();
+  if (said.empty()) {
+    panel.title = learning_  ? trf("Reverse chain under the network, {} training steps old", trainedAt(frame_))
+                  : dropped_ ? trf("Reverse chain under your network, with {}", varianceName())
+                             : trf("Reverse chain: ancestral steps with {}", varianceName());
+  } else {
+    // What is wrong whoever denoises comes first, and who does stands below with what else is wrong.
+    panel.title = said.front();
+    said.erase(said.begin());
+    if (learning_) said.push_back(trf("network after {} steps", trainedAt(frame_)));
+    if (dropped_) said.push_back(tr("under your network"));
+  }
+  if (!complaint_.empty() && dropped_)
+    said.insert(said.begin(), complaint_);
   else
-    panel.title = trf("Reverse chain: ancestral steps with {}", varianceName());
-  panel.note = trf("SW₂ {} (exact samples {})", fmt::format("{:.3f}", tick().sliced), fmt::format("{:.3f}", tick().floor));
-  if (!complaint_.empty() && dropped_) panel.note = complaint_;
+    said.push_back(cloud);
+  for (const std::string& part : said) panel.note += (panel.note.empty() ? "" : " · ") + part;
   if (showDensity_) panel.marks.push_back(densityMark(*stream_, scene_, table_, scale, level, edge, ColorMap::magma));
   if (!reversePath_.empty()) {
     const std::int64_t newest = learning_ ? reversePath_.shape()[0] - 1 : frame_;

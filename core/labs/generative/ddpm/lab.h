@@ -76,6 +76,7 @@ class Ddpm : public Lab {
   // canvases.cpp
   double half() const;
   Panel forwardPanel() const;
+  std::vector<std::string> warnings() const;  // of the chain and the clip, whoever denoises
   Panel reversePanel() const;
   Panel filmPanel() const;
   Panel pictureFilm() const;
