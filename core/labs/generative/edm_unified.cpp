@@ -1,18 +1,23 @@
-// The EDM design space: every noising law x_t = s(t) x_0 + s(t) sigma(t) eps as one model. On the line with an exactly known density: the
-// same trajectories in the law's own coordinates and scaled, what a network would be asked under six parameterisations, its input and
-// target under five preconditionings, and the least loss per noise level against the density of levels in training. Source: Karras et al.
-// 2022 (equation 4, table 1, appendix B.6); Lipman et al. 2023 for the straight path. Formulas: the probability-flow ODE in the law's own
-// time, dx/dt = alpha' D + sigma' eps with eps = (x - alpha D) / sigma, D = D(x / alpha; sigma / alpha); the spread of what is behind a
-// state, Var[x_0 | x] = sigma^2 dD/dx (generative.md C3), by central differences. Double precision on the host, 1-D.
+// The EDM design space: every noising law x_t = s(t) x_0 + s(t) sigma(t) eps as one model. On a density known exactly, of the line or of the
+// plane: the same trajectories in the law's own coordinates and scaled, what a network would be asked under six parameterisations, its
+// input and target under seven preconditionings, and the least loss per noise level against the density of levels in training. Source:
+// Karras et al. 2022 (equation 4, table 1, algorithms 1 and 2, appendix B.6); Lipman et al. 2023 for the straight path; Esser et al. 2024 for its
+// logit-normal times. Formulas: the probability-flow ODE in the law's own time, dx/dt = s' D + (s sigma)' eps with eps = (x - s D) / (s
+// sigma), D = D(x / s; sigma); the spread of what is behind a state, Var[x_0 | x] = sigma^2 dD/dx of the scaled state (generative.md C3), by
+// central differences. Double precision on the host.
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
+#include "core/base/parallel.h"
 #include "core/base/text.h"
-#include "core/diffusion/grid.h"
 #include "core/labs/generative/edm_unified/lab.h"
+#include "core/labs/generative/shared/number_list.h"
+#include "core/labs/generative/shared/plane_network.h"
 #include "core/labs/generative/shared/stated_network.h"
+#include "core/labs/generative/shared/step_grid.h"
 
 namespace orrery::generative {
 
@@ -22,242 +27,239 @@ using diffusion::State;
 
 namespace {
 
-constexpr int starts = 24, fineSteps = 800, lossPoints = 97;
+constexpr std::size_t starts = 24, lossNodes = 64, lossPoints = 97;
 constexpr double lossFrom = -6.5, lossTo = 5;  // ln sigma
+constexpr std::uint64_t ownSeed = 20261123;    // of what does not follow the user's seed
+constexpr const char* processes[] = {"ve", "vp", "flow", "edm", "trigonometric"};
 
-double normalDensity(double x, double mean, double deviation) {
-  const double z = (x - mean) / deviation;
-  return std::exp(-z * z / 2) / (deviation * std::sqrt(2 * std::numbers::pi));
-}
-
-// Uniform in the time of the VP process, t from 1e-5 to 1: the density of ln sigma is dt / d ln sigma. With L = ln(1 + sigma^2) = b0 t +
-// (b1 - b0) t^2 / 2, dL / d ln sigma = 2 sigma^2 / (1 + sigma^2).
-constexpr double beta0 = 0.1, beta1 = 20;
-double vpTime(double sigma) {
-  return (std::sqrt(beta0 * beta0 + 2 * (beta1 - beta0) * std::log1p(sigma * sigma)) - beta0) / (beta1 - beta0);
-}
-double vpDensity(double lnSigma, double, double) {
-  const double sigma = std::exp(lnSigma), t = vpTime(sigma);
-  if (t < 1e-5 || t > 1) return 0;
-  return 2 * sigma * sigma / (1 + sigma * sigma) / (beta0 + (beta1 - beta0) * t);
-}
-double veDensity(double lnSigma, double, double) {
-  return lnSigma >= std::log(0.02) && lnSigma <= std::log(100.0) ? 1 / std::log(100 / 0.02) : 0;
-}
-// iDDPM: u_j uniform in the cosine schedule's angle; sigma = tan of it (Karras et al. 2022, table 1, with C_1 = 0.001, C_2 = 0.008).
-double cosineDensity(double lnSigma, double, double) {
-  const double angle = std::atan(std::exp(lnSigma)), first = std::numbers::pi / 2 * 0.008 / 1.008;
-  if (angle < first) return 0;
-  return std::sin(2 * angle) / 2 / (std::numbers::pi / 2 - first);  // d angle / d ln sigma = sin cos
-}
-// t uniform in 0 ... 1 on the straight path: sigma = t / (1 - t), a logistic law of ln sigma.
-double flowDensity(double lnSigma, double, double) {
-  const double t = 1 / (1 + std::exp(-lnSigma));
-  return t * (1 - t);
-}
-double inverseSquare(double sigma, double) { return 1 / (sigma * sigma); }
+// RK4 of 800 steps where a denoiser is cheap; a point set's is not.
+int fineSteps(std::size_t components) { return components <= 64 ? 800 : 80; }
 
 }  // namespace
 
-const std::vector<NetworkView>& networkViews() {
-  static const std::vector<NetworkView> views{
-      {"edm", "EDM", [](double s, double d) { return diffusion::preconditioning(s, d); },
-       [](double s, double d) { return (s * s + d * d) / (s * s * d * d); }, normalDensity},
-      {"vp", "VP",
-       [](double s, double) {
-         return Preconditioning{1, -s, 1 / std::sqrt(s * s + 1), 999 * vpTime(s)};
-       },
-       inverseSquare, vpDensity},
-      {"ve", "VE",
-       [](double s, double) {
-         return Preconditioning{1, s, 1, std::log(s / 2)};
-       },
-       inverseSquare, veDensity},
-      // The index of the nearest of 1000 levels, counted from the largest.
-      {"iddpm", "iDDPM",
-       [](double s, double) {
-         const double first = std::numbers::pi / 2 * 0.008 / 1.008;
-         const double share = (std::atan(s) - first) / (std::numbers::pi / 2 - first);
-         return Preconditioning{1, -s, 1 / std::sqrt(s * s + 1), 999 - std::round(999 * (1 - std::clamp(share, 0.0, 1.0)))};
-       },
-       inverseSquare, cosineDensity},
-      // In the scaled state x_t / (1 - t): x_0 = x_t - t u = skip x + out F with F = u.
-      {"flow", "Flow",
-       [](double s, double) {
-         const double t = s / (1 + s);
-         return Preconditioning{1 - t, -t, 1 - t, t};
-       },
-       [](double s, double) { return std::pow((1 + s) / s, 2); }, flowDensity},
-      {"data", "None: predicts x₀",
-       [](double s, double) {
-         return Preconditioning{0, 1, 1, std::log(s)};
-       },
-       [](double, double) { return 1.0; }, normalDensity},
-      {"noise", "None: predicts ε",
-       [](double s, double) {
-         return Preconditioning{1, -s, 1, std::log(s)};
-       },
-       inverseSquare, normalDensity}};
-  return views;
+State EdmUnified::denoise(const State& x, double level) const { return network_ ? network_->denoise(x, level) : data_.denoise(x, level); }
+
+State EdmUnified::exactAt(double level) const {
+  if (data_.line() != nullptr) return data_.particles(starts, level, 0.03, 0);
+  const auto after = std::find_if(fine_.begin(), fine_.end(), [&](double l) { return l < level; });
+  const auto i = static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - fine_.begin() - 1, 0));
+  if (level >= fine_[i]) return exact_[i];
+  return diffusion::referencePath([&](const State& x, double l) { return data_.denoise(x, l); }, exact_[i], fine_[i], level, 1);
 }
 
-State EdmUnified::start(double level) const {
-  State x(starts);
-  for (int i = 0; i < starts; ++i) x[static_cast<std::size_t>(i)] = data_.quantile(0.03 + 0.94 * i / (starts - 1.0), level);
-  return x;
-}
-
-EdmUnified::Walk EdmUnified::walk(const diffusion::Process& process, const std::vector<double>& levels, const std::string& solver,
-                                  Denoise denoise) const {
-  const auto velocity = [&](const State& x, double t) {
-    const Moment at = process.at(t);
-    const State clean = (this->*denoise)(x / at.alpha, at.relative());
-    return at.alphaRate * clean + (at.sigmaRate / at.sigma) * (x - at.alpha * clean);
-  };
-  Walk walk;
-  walk.levels = levels;
-  for (const double level : levels) walk.times.push_back(diffusion::timeOf(process, level));
-  State x = process.at(walk.times.front()).alpha * start(levels.front());
-  walk.raw.push_back(x);
-  for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
-    const double a = walk.times[i], b = walk.times[i + 1], h = b - a, middle = a + h / 2;
-    const State k1 = velocity(x, a);
-    if (solver == "euler") {
-      x += h * k1;
-    } else if (solver == "heun") {
-      x += (h / 2) * (k1 + velocity(x + h * k1, b));
-    } else {
-      const State k2 = velocity(x + (h / 2) * k1, middle), k3 = velocity(x + (h / 2) * k2, middle);
-      x += (h / 6) * (k1 + 2 * k2 + 2 * k3 + velocity(x + h * k3, b));
-    }
-    walk.raw.push_back(x);
+// On the line the distribution function stays along a path.
+void EdmUnified::followExactly(double high, double low) {
+  const int n = fineSteps(data_.components());
+  fine_.clear(), exact_.clear();
+  for (int i = 0; i <= n; ++i) fine_.push_back(high * std::pow(low / high, static_cast<double>(i) / n));
+  const auto exactly = [&](const State& x, double level) { return data_.denoise(x, level); };
+  for (std::size_t i = 0; i < fine_.size(); ++i) {
+    if (data_.line() != nullptr || i == 0)
+      exact_.push_back(data_.particles(starts, fine_[i], 0.03, ownSeed));
+    else
+      exact_.push_back(diffusion::referencePath(exactly, exact_.back(), fine_[i - 1], fine_[i], 1));
   }
-  return walk;
 }
 
-double EdmUnified::spread(double x, double level) const {
-  const double h = 1e-4 * std::hypot(level, measured_);
-  return level * level * (data_.denoise({x + h}, level)[0] - data_.denoise({x - h}, level)[0]) / (2 * h);
+void EdmUnified::followLaws(const std::vector<NoisingLaw>& laws) {
+  const DesignSolver finely{"rk4"};
+  const std::size_t d = data_.dimension();
+  paths_.assign(laws.size(), {});
+  parallelFor(laws.size(), 0, [&](std::size_t n) {
+    const NoisingLaw& law = laws[n];
+    LawPath& path = paths_[n];
+    path.law = law;
+    std::vector<double> levels;
+    for (std::size_t i = 0; i < fine_.size(); ++i) {
+      if (fine_[i] < law.lowest() || fine_[i] > law.highest()) continue;
+      if (levels.empty()) path.offset = i;
+      levels.push_back(fine_[i]);
+    }
+    if (levels.size() > 1) {
+      path.walk = walkLaw(law, levels, exact_[path.offset], finely, [&](const State& x, double level) { return data_.denoise(x, level); });
+      const LawWalk& w = path.walk;
+      for (std::size_t k = 0; k < starts; ++k) {
+        const auto apart = [&](std::size_t i, std::size_t j) {
+          double squares = std::pow(w.times[i] - w.times[j], 2);
+          for (std::size_t c = k * d; c < (k + 1) * d; ++c) squares += std::pow(w.raw[i][c] - w.raw[j][c], 2);
+          return std::sqrt(squares);
+        };
+        double length = 0;
+        for (std::size_t i = 0; i + 1 < w.raw.size(); ++i) length += apart(i, i + 1);
+        path.curvature += length / apart(0, w.raw.size() - 1) / static_cast<double>(starts);
+      }
+    }
+  });
+  // VE, VP and flow at the levels that all of them reach.
+  agreement_ = 0;
+  const auto scaled = [&](std::size_t law, std::size_t i) {
+    const LawPath& path = paths_[law];
+    return path.walk.raw[i - path.offset] / path.law.sde.at(path.walk.times[i - path.offset]).alpha;
+  };
+  const auto reaches = [&](std::size_t law, std::size_t i) {
+    return i >= paths_[law].offset && i - paths_[law].offset < paths_[law].walk.levels.size();
+  };
+  for (std::size_t i = 0; i < fine_.size(); ++i) {
+    if (!reaches(0, i) || !reaches(1, i) || !reaches(2, i)) continue;
+    for (const std::size_t law : {1, 2}) {
+      for (const double off : scaled(law, i) - scaled(0, i)) agreement_ = std::max(agreement_, std::abs(off));
+    }
+  }
 }
 
-// Over the quantiles of the noised density.
-double EdmUnified::meanSpread(double level) const {
-  constexpr int nodes = 64;
-  double sum = 0;
-  for (int i = 0; i < nodes; ++i) sum += spread(data_.quantile((i + 0.5) / nodes, level), level) / nodes;
-  return sum;
+LawWalk EdmUnified::solve(const NoisingLaw& law, const State* start) const {
+  std::vector<double> levels;
+  for (const double level : levels_) {
+    const double within = law.within(level);
+    if (levels.empty() || within < levels.back()) levels.push_back(within);
+  }
+  return walkLaw(law, levels, start != nullptr ? *start : exactAt(levels.front()), solver_,
+                 [&](const State& x, double level) { return denoise(x, level); });
 }
 
 double EdmUnified::networkError(double level) const {
-  constexpr std::size_t nodes = 64;
-  State x(nodes);
-  for (std::size_t i = 0; i < nodes; ++i) x[i] = data_.quantile((static_cast<double>(i) + 0.5) / nodes, level);
-  const State off = byNetwork(x, level) - exactly(x, level);
+  const State x = data_.particles(lossNodes, level, 0.5 / lossNodes, ownSeed), off = network_->denoise(x, level) - data_.denoise(x, level);
   double sum = 0;
-  for (const double d : off) sum += d * d / nodes;
+  for (const double one : off) sum += one * one / static_cast<double>(off.size());
   return sum;
 }
 
-void EdmUnified::followLaws(const std::vector<double>& levels) {
-  paths_.clear();
-  for (const char* id : {"ve", "vp", "flow", "edm", "trigonometric"}) {
-    LawPath path;
-    path.process = findRegistered<diffusion::Process>(id);
-    path.walk = walk(*path.process, levels, "rk4", &EdmUnified::exactly);
-    const Walk& w = path.walk;
-    for (std::size_t k = 0; k < starts; ++k) {
-      double length = 0;
-      for (std::size_t i = 0; i + 1 < w.raw.size(); ++i) length += std::hypot(w.raw[i + 1][k] - w.raw[i][k], w.times[i + 1] - w.times[i]);
-      path.curvature += length / std::hypot(w.raw.back()[k] - w.raw.front()[k], w.times.back() - w.times.front()) / starts;
-    }
-    paths_.push_back(std::move(path));
-  }
-  // VE, VP and flow at equal levels.
-  agreement_ = 0;
-  const auto scaled = [&](std::size_t law, std::size_t i, std::size_t k) {
-    return paths_[law].walk.raw[i][k] / paths_[law].process->at(paths_[law].walk.times[i]).alpha;
-  };
-  for (std::size_t i = 0; i < levels.size(); ++i) {
-    for (std::size_t k = 0; k < starts; ++k) {
-      for (const std::size_t law : {1, 2}) agreement_ = std::max(agreement_, std::abs(scaled(law, i, k) - scaled(0, i, k)));
-    }
-  }
+Expected<UnifiedData> EdmUnified::readData(const LabContext& context) const {
+  const std::string& data = context.text("data");
+  if (data == "1d-gauss") return UnifiedData(diffusion::LineMixture{{{1, 0, context.number("width")}}});
+  if (data == "1d-tri") return UnifiedData(diffusion::threeModes());
+  auto scene = planeScene(context);
+  if (!scene) return scene.error();
+  return UnifiedData(*std::move(scene));
+}
+
+Expected<NoisingLaw> EdmUnified::readDrawn(const LabContext& context) const {
+  const auto scales = numbersIn(context.text("scale-curve"), tr("Scale s"), {-1e4, 1e4, 2, 32});
+  if (!scales) return scales.error();
+  const auto levels = numbersIn(context.text("level-curve"), tr("Noise level σ"), {0, 1e6, 2, 32});
+  if (!levels) return levels.error();
+  return drawnLaw(*scales, *levels);
 }
 
 Expected<void> EdmUnified::update(LabContext& context) {
-  const bool gaussian = context.text("data") == "1d-gauss";
-  diffusion::LineMixture data = gaussian ? diffusion::LineMixture{{{1, 0, context.number("width")}}} : diffusion::threeModes();
-  double mean = 0, squares = 0;
-  for (const auto& c : data.components) mean += c.weight * c.mean, squares += c.weight * (c.mean * c.mean + c.deviation * c.deviation);
-  const double low = context.number("sigma-min"), high = context.number("sigma-max");
-  const auto* law = findRegistered<diffusion::Process>(context.text("law"));
-  const auto& views = networkViews();
-  const auto view = std::find_if(views.begin(), views.end(), [&](const NetworkView& v) { return v.id == context.text("preconditioning"); });
-  diffusion::GridRequest request;
-  request.sigmaMin = low, request.sigmaMax = high;
-  const auto levels = diffusion::stepLevels(*findRegistered<diffusion::Grid>(context.text("grid")),
-                                            static_cast<int>(context.integer("steps")), false, request);
-  if (!levels) return levels.error();
-
-  std::shared_ptr<const models::PointDenoiser> network;
-  if (context.text("denoiser") == "network") {
-    network = network_;
-    if (!network || pointNetworkChanged(context, "network-schedule")) {
-      auto opened = statedLineNetwork(context, tr("choose the exact denoiser"), "network-schedule");
-      if (!opened) return opened.error();
-      network = *std::move(opened);
-    }
+  const EdmUnified before = *this;
+  const auto kept = [&](const Error& error) {
+    *this = before;
+    return error;
+  };
+  const bool dataChanged = context.restarting() || paths_.empty() ||
+                           context.anyChanged({"data", "width", "scene", "spread", "file", "invert", "strokes", "components"});
+  if (dataChanged) {
+    auto data = readData(context);
+    if (!data) return data.error();
+    data_ = *std::move(data);
+    measured_ = std::sqrt(std::max(data_.variance(), 0.0));
+    spreads_.clear();
   }
-
-  network_ = std::move(network);
-  data_ = std::move(data);
-  measured_ = std::sqrt(squares - mean * mean);
+  if (context.flag("measure") && !(measured_ > 0)) {
+    return kept(makeError(ErrorCode::usage, tr("These data are one point, σ_d = 0: EDM's scalings need a deviation above 0; do not measure it, but state one")));
+  }
   dataDeviation_ = context.flag("measure") ? measured_ : context.number("data-deviation");
-  law_ = law, view_ = &*view;
-  level_ = context.number("level"), mean_ = context.number("p-mean"), deviation_ = context.number("p-std");
-  solver_ = context.text("solver");
+
+  law_ = context.text("law");
+  std::vector<NoisingLaw> laws;
+  for (const char* id : processes) laws.push_back(lawOf(id));
+  if (law_ == "drawn") {
+    auto drawn = readDrawn(context);
+    if (!drawn) return kept(drawn.error());
+    laws.push_back(*std::move(drawn));
+  }
+  const auto& views = networkViews();
+  view_ = &*std::find_if(views.begin(), views.end(), [&](const NetworkView& v) { return v.id == context.text("preconditioning"); });
+  const auto levels = diffusion::stepLevels(chosenGrid(context), static_cast<int>(context.integer("steps")), false, gridRequest(context));
+  if (!levels) return kept(levels.error());
   levels_ = *levels;
+  const double high = levels_.front(), low = levels_.back();
+  if (context.text("denoiser") != "network") {
+    network_.reset();
+  } else if (dataChanged || !network_ || pointNetworkChanged(context, "network-schedule")) {
+    auto opened = data_.line() != nullptr ? statedLineNetwork(context, tr("choose the exact denoiser"), "network-schedule")
+                                          : statedPlaneNetwork(context, tr("choose the exact denoiser"), "network-schedule");
+    if (!opened) return kept(opened.error());
+    network_ = *std::move(opened);
+  }
+  level_ = context.number("level"), mean_ = context.number("p-mean"), deviation_ = context.number("p-std");
+  logitNormal_ = context.text("flow-times") == "logit-normal";
+  solver_ = {context.text("solver"),
+             context.number("alpha"),
+             context.number("churn"),
+             context.number("churn-from"),
+             context.number("churn-to"),
+             context.number("churn-noise"),
+             static_cast<std::uint64_t>(context.integer("seed"))};
 
-  complaint_ = network_ ? pointNetworkComplaint(*network_, start(high), high) : std::string();
   // The exact trajectories of every law and their bend in their own coordinates; then the solver's error there, scaled back at the end.
-  const bool dataChanged = context.restarting() || context.anyChanged({"data", "width"});
-  if (dataChanged || context.anyChanged({"sigma-min", "sigma-max"})) {
-    std::vector<double> fine;
-    for (int i = 0; i <= fineSteps; ++i) fine.push_back(high * std::pow(low / high, static_cast<double>(i) / fineSteps));
-    followLaws(fine);
+  const bool otherLevels = dataChanged || fine_.empty() || high != fine_.front() || std::abs(low - fine_.back()) > 1e-12 * low;
+  if (otherLevels) followExactly(high, low);
+  if (otherLevels || context.anyChanged({"law", "scale-curve", "level-curve"})) followLaws(laws);
+  if (chosenPath().walk.raw.empty()) {
+    const NoisingLaw& none = chosenPath().law;
+    return kept(makeError(ErrorCode::usage, trf("This law reaches noise levels from {:.3g} to {:.3g} and the grid goes from {:.3g} down to {:.3g}: "
+                                                "choose levels between them",
+                                                none.lowest(), none.highest(), high, low)));
   }
-  const State exact = start(low);
-  error_.clear();
-  for (const LawPath& path : paths_) {
-    const Walk quick = walk(*path.process, levels_, solver_, denoiser());
-    if (path.process == law_) coarse_ = quick;
-    double error = 0;
-    for (std::size_t k = 0; k < starts; ++k)
-      error = std::max(error, std::abs(quick.raw.back()[k] / path.process->at(quick.times.back()).alpha - exact[k]));
-    error_.emplace_back(path.process->id, error);
-  }
-
-  // The loss per level: what the best network is left with, and what one that says 0 begins with.
-  if (dataChanged) spreads_.clear();
-  lossAt_.clear(), lossLeast_.clear(), lossDensity_.clear(), lossFirst_.clear(), lossNetwork_.clear();
-  for (int i = 0; i < lossPoints; ++i) {
-    const double lnSigma = lossFrom + (lossTo - lossFrom) * i / (lossPoints - 1.0), sigma = std::exp(lnSigma);
-    const Preconditioning p = view_->at(sigma, dataDeviation_);
-    const double weight = view_->weight(sigma, dataDeviation_), variance = measured_ * measured_;
-    lossAt_.push_back(sigma);
-    if (static_cast<int>(spreads_.size()) <= i) spreads_.push_back(meanSpread(sigma));
-    lossLeast_.push_back(weight * spreads_[static_cast<std::size_t>(i)]);
-    if (network_) lossNetwork_.push_back(weight * (spreads_[static_cast<std::size_t>(i)] + networkError(sigma)));
-    lossFirst_.push_back(weight * (std::pow(1 - p.skip, 2) * (variance + mean * mean) + std::pow(p.skip * sigma, 2)));
-    lossDensity_.push_back(view_->density(lnSigma, mean_, deviation_));
-  }
+  complaint_ = network_ ? pointNetworkComplaint(*network_, exactAt(high), high) : std::string();
+  std::vector<char> away(paths_.size(), 0);
+  parallelFor(paths_.size(), 0, [&](std::size_t n) {
+    LawPath& path = paths_[n];
+    path.error = 0;
+    if (!(std::min(high, path.law.highest()) > std::max(low, path.law.lowest()))) return;
+    const LawWalk quick = solve(path.law);
+    const State end = quick.raw.back() / path.law.sde.at(quick.times.back()).alpha, off = end - exactAt(quick.levels.back());
+    away[n] = !allFinite(end);
+    for (const double one : off) path.error = std::max(path.error, std::abs(one));
+    if (path.law.id == law_) coarse_ = quick;
+  });
+  if (std::find(away.begin(), away.end(), 1) != away.end()) return kept(ranAway());
+  // How far the chosen law's cloud ends from the data's law: what counts where noise is added again.
+  const double evaluations = 2 * static_cast<double>(levels_.size() * data_.components());
+  counted_ = static_cast<std::size_t>(std::clamp(4e7 / evaluations, 128.0, 1024.0));
+  const NoisingLaw& law = chosenPath().law;
+  const State cloud = data_.particles(counted_, law.within(high), 0.5 / static_cast<double>(counted_), solver_.seed);
+  const LawWalk walk = solve(law, &cloud);
+  const State end = walk.raw.back() / law.sde.at(walk.times.back()).alpha;
+  if (!allFinite(end)) return kept(ranAway());
+  distance_ = data_.distance(end, walk.levels.back(), solver_.seed);
+  measureLoss(dataChanged);
+  if (context.cancelled()) return kept(makeError(ErrorCode::cancelled, tr("Cancelled")));
   return {};
+}
+
+// The loss per level: what the best network is left with, and what one that says 0 begins with.
+void EdmUnified::measureLoss(bool dataChanged) {
+  const auto sigmaAt = [](std::size_t i) { return std::exp(lossFrom + (lossTo - lossFrom) * static_cast<double>(i) / (lossPoints - 1)); };
+  const double variance = data_.variance();
+  if (dataChanged || spreads_.empty()) {
+    spreads_.assign(lossPoints, 0);
+    parallelFor(spreads_.size(), 0, [&](std::size_t i) {
+      const double sigma = sigmaAt(i);
+      for (const double one : data_.spread(data_.particles(lossNodes, sigma, 0.5 / lossNodes, ownSeed), sigma)) spreads_[i] += one / lossNodes;
+      // A sample may say more than the best straight line leaves, v s^2 / (v + s^2), which is never less than what the best answer does.
+      spreads_[i] = std::min(spreads_[i], variance * sigma * sigma / (variance + sigma * sigma));
+    });
+  }
+  lossAt_.clear(), lossLeast_.clear(), lossDensity_.clear(), lossFirst_.clear(), lossNetwork_.clear();
+  for (std::size_t i = 0; i < spreads_.size(); ++i) {
+    const double sigma = sigmaAt(i), left = spreads_[i];
+    const Preconditioning p = view_->at(sigma, dataDeviation_);
+    const double weight = view_->weight(sigma, dataDeviation_);
+    lossAt_.push_back(sigma);
+    lossLeast_.push_back(weight * left);
+    if (network_) lossNetwork_.push_back(weight * (left + networkError(sigma)));
+    lossFirst_.push_back(weight * (std::pow(1 - p.skip, 2) * (variance + data_.squaredMean()) + std::pow(p.skip * sigma, 2)));
+    lossDensity_.push_back(trainingDensityAt(std::log(sigma)));
+  }
 }
 
 std::vector<Metric> EdmUnified::metrics() const {
   if (view_ == nullptr) return {};
   const Preconditioning p = view_->at(level_, dataDeviation_);
-  const double variance = measured_ * measured_, seen = variance + level_ * level_;
+  const double variance = data_.variance(), seen = variance + level_ * level_;
   // Of input in (y + n) and target (y - skip (y + n)) / out.
   const double target = (std::pow(1 - p.skip, 2) * variance + std::pow(p.skip * level_, 2)) / (p.out * p.out);
   const double covariance = p.in * (variance - p.skip * seen) / p.out;
@@ -266,16 +268,53 @@ std::vector<Metric> EdmUnified::metrics() const {
                              {"correlation", target > 0 ? covariance / std::sqrt(p.in * p.in * seen * target) : 0, ""},
                              {"weight", view_->weight(level_, dataDeviation_) * p.out * p.out, ""},
                              {"data.deviation", measured_, ""},
-                             {"agreement", agreement_, ""}};
+                             {"agreement", agreement_, ""},
+                             {"distance", distance_, ""},
+                             {"distance.particles", static_cast<double>(counted_), ""}};
   if (network_) result.push_back({"network-error", std::sqrt(networkError(level_)), ""});
-  for (const LawPath& path : paths_) result.push_back({"curvature." + path.process->id, path.curvature, ""});
-  for (const auto& [id, value] : error_) result.push_back({"error." + id, value, ""});
+  for (const LawPath& path : paths_) {
+    if (path.walk.raw.empty()) continue;
+    result.push_back({"curvature." + path.law.id, path.curvature, ""});
+    result.push_back({"error." + path.law.id, path.error, ""});
+  }
   return result;
 }
 
-Changes EdmUnified::pointer(const PointerEvent& event, const Values&) const {
-  if (event.kind != PointerEvent::Kind::drag || !(event.x > 0)) return {};
+std::array<double, 2> EdmUnified::knotOf(int k) const {
+  // What a drawn law can be: s above 0, sigma rising and not beyond what is drawn.
+  const diffusion::Sde& sde = chosenPath().law.sde;
+  if (k == 0) return {1, 0};
+  const Moment at = sde.at(std::clamp(sde.last * k / (knots - 1), sde.first, sde.last));
+  return {std::clamp(at.alpha, 1e-2, 1e2), std::min(at.relative(), 200.0)};
+}
+
+Changes EdmUnified::pointer(const PointerEvent& event, const Values& values) const {
+  if (event.kind != PointerEvent::Kind::drag) return {};
+  if (event.panel == "law" && event.handle.size() == 3 && !paths_.empty()) {
+    // Drag a point of a curve: the drawn curves begin as the present ones, and what is not dragged stays to the last digit.
+    std::vector<double> scales, levels;
+    for (int k = 0; k < knots; ++k) scales.push_back(knotOf(k)[0]), levels.push_back(knotOf(k)[1]);
+    const auto textOf = [&](const char* id) { return std::get<std::string>(values.find(id)->second); };
+    if (textOf("law") == "drawn") {
+      const ListLimits limits{-1e6, 1e6, knots, knots};
+      if (const auto drawn = numbersIn(textOf("scale-curve"), tr("Scale s"), limits)) scales = *drawn;
+      if (const auto drawn = numbersIn(textOf("level-curve"), tr("Noise level σ"), limits)) levels = *drawn;
+    }
+    const auto moved = static_cast<std::size_t>(event.handle[2] - '0');
+    (event.handle[0] == 's' ? scales : levels)[moved] = std::clamp(event.y, 1e-2, 200.0);
+    std::string s, sigma;
+    for (std::size_t k = 0; k < knots; ++k) {
+      s += fmt::format("{}{:.4g}", k > 0 ? ", " : "", scales[k]);
+      sigma += fmt::format("{}{:.4g}", k > 0 ? ", " : "", levels[k]);
+    }
+    return {{"law", std::string("drawn")}, {"scale-curve", s}, {"level-curve", sigma}};
+  }
+  if (!(event.x > 0)) return {};
   if (event.handle == "p-mean") return {{"p-mean", std::clamp(std::log(event.x), -5.0, 3.0)}};
+  if (event.handle == "p-std") {
+    const double mean = std::get<double>(values.find("p-mean")->second);
+    return {{"p-std", std::clamp(std::log(event.x) - mean, 0.1, 3.0)}};
+  }
   if (event.handle == "level") return {{"level", std::clamp(event.x, 0.002, 80.0)}};
   return {};
 }
