@@ -217,7 +217,7 @@ Levels drawn(const GridRequest& r) { return r.custom; }
 const Registration<Grid> entries[] = {
     Registration<Grid>{{"karras", "Karras", "Karras et al. 2022, eq. 5", "use_karras_sigmas; get_sigmas_karras; karras", false, karras}},
     Registration<Grid>{{"exponential", "Exponential", "Lu et al. 2022a, uniform in λ",
-                        "use_exponential_sigmas, use_lu_lambdas; get_sigmas_exponential; exponential", false, exponential}},
+                        "use_exponential_sigmas; use_lu_lambdas; get_sigmas_exponential; exponential", false, exponential}},
     Registration<Grid>{{"polyexponential", "Polyexponential", "Crowson 2022", "get_sigmas_polyexponential; PolyexponentialScheduler", false,
                         polyexponential}},
     Registration<Grid>{{"linear-sigma", "Linear in σ", "", "", false, linearLevel}},
@@ -226,22 +226,22 @@ const Registration<Grid> entries[] = {
         {"ve", "VE, geometric", "Song et al. 2021; the same levels as exponential", "ScoreSdeVeScheduler", false, exponential}},
     Registration<Grid>{{"laplace", "Laplace", "Hang et al. 2024", "LaplaceScheduler", false, laplace}},
     Registration<Grid>{{"kl-optimal", "KL-optimal", "Sabour et al. 2024, section 3", "kl_optimal", false, klOptimal}},
-    Registration<Grid>{{"logit-normal", "Logit-normal", "Esser et al. 2024, eq. 19", "", false, logitNormal}},
+    Registration<Grid>{{"logit-normal", "Logit-normal", "Esser et al. 2024, eq. 19", "logit_normal", false, logitNormal}},
     Registration<Grid>{
-        {"flow-shift", "Flow, shifted", "Esser et al. 2024, eq. 23", "FlowMatchEulerDiscreteScheduler (shift)", false, flowShift}},
+        {"flow-shift", "Flow, shifted", "Esser et al. 2024, eq. 23", "FlowMatchEulerDiscreteScheduler; use_flow_sigmas", false, flowShift}},
     Registration<Grid>{{"linear-quadratic", "Linear, then quadratic", "Genmo 2024, Mochi", "linear_quadratic", false, linearQuadratic}},
-    Registration<Grid>{{"normal", "Normal, linspace in timesteps", "Crowson 2022", "timestep_spacing linspace; normal", true, normal}},
+    Registration<Grid>{{"normal", "Normal, linspace in timesteps", "Crowson 2022", "timestep_spacing linspace; normal; discrete", true, normal}},
     Registration<Grid>{{"sgm-uniform", "SGM uniform", "Stability AI 2023, generative-models", "sgm_uniform", true, sgmUniform}},
     Registration<Grid>{{"simple", "Simple", "ComfyUI 2023", "simple", true, simple}},
     Registration<Grid>{{"ddim-uniform", "DDIM uniform", "Song et al. 2020a", "ddim_uniform", true, ddimUniform}},
-    Registration<Grid>{{"beta", "Beta", "Lee et al. 2024", "use_beta_sigmas; beta", true, betaGrid}},
+    Registration<Grid>{{"beta", "Beta", "Lee et al. 2024", "use_beta_sigmas; beta; BetaSamplingScheduler; beta57 -> alpha 0.5, beta 0.7", true, betaGrid}},
     Registration<Grid>{
         {"leading", "Leading timesteps", "Song et al. 2020a; Lin et al. 2024, table 2", "timestep_spacing leading", true, leading}},
     Registration<Grid>{{"trailing", "Trailing timesteps", "Lin et al. 2024, table 2", "timestep_spacing trailing", true, trailing}},
     Registration<Grid>{{"quadratic", "Quadratic in timesteps", "Song et al. 2020a, appendix D.2", "", true, quadratic}},
-    Registration<Grid>{{"ays-sd15", "Align your steps, SD 1.5", "Sabour et al. 2024", "AlignYourStepsScheduler SD1", true, alignSd15}},
-    Registration<Grid>{{"ays-sdxl", "Align your steps, SDXL", "Sabour et al. 2024", "AlignYourStepsScheduler SDXL", true, alignSdxl}},
-    Registration<Grid>{{"ays-svd", "Align your steps, SVD", "Sabour et al. 2024", "AlignYourStepsScheduler SVD", true, alignSvd}},
+    Registration<Grid>{{"ays-sd15", "Align your steps, SD 1.5", "Sabour et al. 2024", "AlignYourStepsScheduler (SD1)", true, alignSd15}},
+    Registration<Grid>{{"ays-sdxl", "Align your steps, SDXL", "Sabour et al. 2024", "AlignYourStepsScheduler (SDXL)", true, alignSdxl}},
+    Registration<Grid>{{"ays-svd", "Align your steps, SVD", "Sabour et al. 2024", "AlignYourStepsScheduler (SVD)", true, alignSvd}},
     Registration<Grid>{{"drawn", "Drawn by you", "", "", true, drawn}},
 };
 

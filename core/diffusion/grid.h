@@ -23,7 +23,7 @@ struct GridRequest {
 struct Grid {
   std::string id, title;
   std::string source;
-  std::string otherNames;  // in diffusers, k-diffusion, ComfyUI
+  std::string otherNames;  // in diffusers, k-diffusion, ComfyUI and others, written as in library_names.h
   bool ownRange = false;   // takes its ends from a table, not from sigmaMin and sigmaMax
   std::vector<double> (*levels)(const GridRequest& request) = nullptr;
 };

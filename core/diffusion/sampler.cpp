@@ -68,7 +68,8 @@ void Run::tried(const Attempt& attempt) {
 }
 
 Sampler describeSampler(std::string id, std::string title, std::string source, double order, double weakOrder, double evaluations,
-                        State (*run)(Run&, State), std::string diffusers, std::string kDiffusion, std::string comfy, bool adaptive) {
+                        State (*run)(Run&, State), std::string diffusers, std::string kDiffusion, std::string comfy,
+                        std::string others, bool adaptive) {
   Sampler s;
   s.id = std::move(id);
   s.title = std::move(title);
@@ -82,6 +83,7 @@ Sampler describeSampler(std::string id, std::string title, std::string source, d
   s.diffusers = std::move(diffusers);
   s.kDiffusion = std::move(kDiffusion);
   s.comfy = std::move(comfy);
+  s.others = std::move(others);
   return s;
 }
 

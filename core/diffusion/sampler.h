@@ -101,13 +101,15 @@ struct Sampler {
   double evaluations = 1;  // per step
   bool stochastic = false, adaptive = false;
   bool couples = false;                              // what a particle does depends on the others: steps sized by means over all
-  std::string diffusers, kDiffusion, comfy;  // how other libraries name it; empty = not there
+  std::string diffusers, kDiffusion, comfy, others;  // how libraries name it, written as in library_names.h; empty = not there
   State (*run)(Run& run, State x) = nullptr;
 };
 
-// One registration. A sampler with a weak order is stochastic; the names are those of diffusers, k-diffusion and ComfyUI.
+// One registration. A sampler with a weak order is stochastic; the names are those of diffusers, k-diffusion, ComfyUI and others
+// (stable-diffusion.cpp, score_sde_pytorch, torchdyn, EDM), written as in library_names.h.
 Sampler describeSampler(std::string id, std::string title, std::string source, double order, double weakOrder, double evaluations,
-                        State (*run)(Run&, State), std::string diffusers, std::string kDiffusion, std::string comfy, bool adaptive = false);
+                        State (*run)(Run&, State), std::string diffusers, std::string kDiffusion, std::string comfy,
+                        std::string others = {}, bool adaptive = false);
 
 // The sampler of an id; "unipc-3" is unipc at order 3 and "dpm++3m-consistent" is dpm++3m with kappa 2, which `options` are told. Null: none.
 const Sampler* namedSampler(std::string_view id, SamplerOptions& options);

@@ -151,16 +151,20 @@ State gradientEstimation(Run& run, State x) {
 
 const Registration<Sampler> entries[] = {
     Registration<Sampler>{describeSampler("euler", "Euler", "Song et al. 2020a; Karras et al. 2022", 1, 0, 1, euler,
-                                          "EulerDiscreteScheduler", "sample_euler", "euler")},
+                                          "EulerDiscreteScheduler; EDMEulerScheduler; FlowMatchEulerDiscreteScheduler",
+                                          "sample_euler", "euler")},
     Registration<Sampler>{describeSampler("euler-a", "Euler ancestral", "Song et al. 2020a, eq. 16", 0, 1, 1, eulerAncestral,
-                                          "EulerAncestralDiscreteScheduler", "sample_euler_ancestral", "euler_ancestral")},
-    Registration<Sampler>{describeSampler("ddim", "DDIM", "Song et al. 2020a, eq. 12", 0, 1, 1, ddim, "DDIMScheduler", "", "ddim (eta 0)")},
+                                          "EulerAncestralDiscreteScheduler", "sample_euler_ancestral", "euler_ancestral",
+                                          "euler_a; ancestral_sampling")},
+    Registration<Sampler>{describeSampler("ddim", "DDIM", "Song et al. 2020a, eq. 12", 0, 1, 1, ddim,
+                                          "DDIMScheduler -> eta 0; DDIMParallelScheduler -> eta 0", "", "ddim -> eta 0",
+                                          "ddim_trailing -> eta 0, timestep_spacing trailing")},
     Registration<Sampler>{describeSampler("ddim-inversion", "DDIM inversion", "Song et al. 2020a, section 4.3", 1, 0, 1, ddimInversion,
                                           "DDIMInverseScheduler", "", "")},
     Registration<Sampler>{describeSampler("ddpm", "DDPM, smaller variance", "Ho et al. 2020, eq. 6-7", 0, 1, 1, ddpm,
-                                          "DDPMScheduler (fixed_small)", "", "ddpm")},
+                                          "DDPMScheduler; DDPMParallelScheduler", "", "ddpm")},
     Registration<Sampler>{describeSampler("ddpm-large", "DDPM, larger variance", "Ho et al. 2020, section 3.2", 0, 1, 1, ddpmLarge,
-                                          "DDPMScheduler (fixed_large)", "", "")},
+                                          "DDPMScheduler (fixed_large); DDPMParallelScheduler (fixed_large)", "", "")},
     Registration<Sampler>{[] {
       Sampler s = describeSampler("lcm", "LCM, multistep consistency", "Song et al. 2023, algorithm 1; Luo et al. 2023", 0, 0, 1, lcm,
                                   "LCMScheduler", "", "lcm");
@@ -168,15 +172,16 @@ const Registration<Sampler> entries[] = {
       return s;
     }()},
     Registration<Sampler>{
-        describeSampler("em", "Euler–Maruyama", "Song et al. 2021, eq. 6", 0, 1, 1, eulerMaruyama, "ScoreSdeVeScheduler", "", "")},
+        describeSampler("em", "Euler–Maruyama", "Song et al. 2021, eq. 6", 0, 1, 1, eulerMaruyama,
+                        "ScoreSdeVeScheduler (correct_steps 0)", "", "", "euler_maruyama; reverse_diffusion")},
     Registration<Sampler>{[] {
       Sampler s = describeSampler("langevin-pc", "Predictor–corrector, Langevin", "Song et al. 2021, algorithms 2 and 4", 0, 1, 2,
-                                  langevinCorrected, "ScoreSdeVeScheduler", "", "");
+                                  langevinCorrected, "ScoreSdeVeScheduler", "", "", "langevin");
       s.couples = true;  // the corrector's size is made of mean norms
       return s;
     }()},
     Registration<Sampler>{describeSampler("gradient-estimation", "Gradient estimation", "Permenter & Yuan 2023", 1, 0, 1,
-                                          gradientEstimation, "", "", "gradient_estimation")},
+                                          gradientEstimation, "", "", "gradient_estimation", "euler_ge")},
 };
 
 }  // namespace

@@ -262,12 +262,14 @@ State uniPc(Run& run, State x) {
 const Registration<Sampler> entries[] = {
     Registration<Sampler>{
         describeSampler("lms", "LMS", "Crowson 2022, after Adams", 4, 0, 1, lms, "LMSDiscreteScheduler", "sample_lms", "lms")},
-    Registration<Sampler>{describeSampler("deis", "DEIS, tAB-3", "Zhang & Chen 2022", 3, 0, 1, deis, "DEISMultistepScheduler", "", "deis")},
+    Registration<Sampler>{describeSampler("deis", "DEIS, tAB-3", "Zhang & Chen 2022", 3, 0, 1, deis,
+                                          "DEISMultistepScheduler (solver_order 3)", "", "deis")},
     Registration<Sampler>{describeSampler("plms", "PLMS", "Liu et al. 2022a", 2, 0, 1, plms, "PNDMScheduler (skip_prk_steps)", "", "")},
     Registration<Sampler>{describeSampler("pndm", "PNDM", "Liu et al. 2022a, algorithm 2", 2, 0, 1, pndm, "PNDMScheduler", "", "")},
     Registration<Sampler>{describeSampler("ipndm", "iPNDM", "Zhang & Chen 2022", 2, 0, 1, ipndm, "IPNDMScheduler", "", "ipndm")},
     Registration<Sampler>{describeSampler("dpm++2m", "DPM-Solver++(2M)", "Lu et al. 2022b, algorithm 2", 2, 0, 1, dpmpp2m,
-                                          "DPMSolverMultistepScheduler", "sample_dpmpp_2m", "dpmpp_2m")},
+                                          "DPMSolverMultistepScheduler; EDMDPMSolverMultistepScheduler", "sample_dpmpp_2m",
+                                          "dpmpp_2m")},
     Registration<Sampler>{describeSampler("dpm++3m", "DPM-Solver++(3M)", "Lu et al. 2022b; Crowson 2023", 3, 0, 1, dpmpp3m,
                                           "DPMSolverMultistepScheduler (solver_order 3)", "sample_dpmpp_3m_sde (eta 0)",
                                           "dpmpp_3m_sde (eta 0)")},
@@ -276,7 +278,8 @@ const Registration<Sampler> entries[] = {
     Registration<Sampler>{describeSampler("res-multistep-a", "RES multistep ancestral", "ComfyUI, after Zhang et al. 2023", 0, 1, 1,
                                           resMultistepAncestral, "", "", "res_multistep_ancestral")},
     Registration<Sampler>{describeSampler("unipc", "UniPC", "Zhao et al. 2023, algorithms 5 and 6", 3, 0, 1, uniPc,
-                                          "UniPCMultistepScheduler", "", "uni_pc, uni_pc_bh2")},
+                                          "UniPCMultistepScheduler", "",
+                                          "uni_pc -> solver_type bh1, solver_order 3; uni_pc_bh2 -> solver_type bh2, solver_order 3")},
 };
 
 }  // namespace

@@ -318,16 +318,19 @@ State dpmAdaptive(Run& run, State x) {
 
 const Registration<Sampler> entries[] = {
     Registration<Sampler>{
-        describeSampler("heun", "Heun", "Karras et al. 2022, algorithm 1", 2, 0, 2, heun, "HeunDiscreteScheduler", "sample_heun", "heun")},
+        describeSampler("heun", "Heun", "Karras et al. 2022, algorithm 1", 2, 0, 2, heun, "HeunDiscreteScheduler; FlowMatchHeunDiscreteScheduler", "sample_heun",
+                                          "heun")},
     Registration<Sampler>{describeSampler("edm", "EDM, Heun with churn", "Karras et al. 2022, algorithm 2", 0, 2, 2, edm,
-                                          "KarrasVeScheduler", "sample_heun (s_churn)", "")},
+                                          "KarrasVeScheduler -> s_churn 80, s_noise 1.007",
+                                          "sample_heun (s_churn) -> s_tmin 0, s_tmax 500, s_noise 1", "",
+                                          "edm_sampler -> s_churn 0, s_tmin 0, s_tmax 500, s_noise 1")},
     Registration<Sampler>{describeSampler("dpm-2", "DPM-Solver-2", "Lu et al. 2022a; Karras et al. 2022", 2, 0, 2, dpm2,
                                           "KDPM2DiscreteScheduler", "sample_dpm_2", "dpm_2")},
     Registration<Sampler>{describeSampler("dpm-2-a", "DPM-Solver-2 ancestral", "Crowson 2022", 0, 1, 2, dpm2Ancestral,
                                           "KDPM2AncestralDiscreteScheduler", "sample_dpm_2_ancestral", "dpm_2_ancestral")},
     Registration<Sampler>{describeSampler("dpm-3", "DPM-Solver-3", "Lu et al. 2022a, algorithm 2", 3, 0, 3, dpm3,
-                                          "DPMSolverSinglestepScheduler (dpmsolver, order 3)", "sample_dpm_fast (its third-order steps)",
-                                          "dpm_fast (its third-order steps)")},
+                                          "DPMSolverSinglestepScheduler (dpmsolver, solver_order 3)", "sample_dpm_fast [its third-order steps]",
+                                          "dpm_fast [its third-order steps]")},
     Registration<Sampler>{describeSampler("dpm++2s", "DPM-Solver++(2S)", "Lu et al. 2022b, algorithm 1", 2, 0, 2, dpmpp2s,
                                           "DPMSolverSinglestepScheduler", "", "")},
     Registration<Sampler>{describeSampler("dpm++2s-a", "DPM-Solver++(2S) ancestral", "Crowson 2022", 0, 1, 2, dpmpp2sAncestral, "",
@@ -343,9 +346,9 @@ const Registration<Sampler> entries[] = {
     Registration<Sampler>{describeSampler("rk4", "Runge–Kutta 4", "Kutta 1901", 4, 0, 4, rk4, "", "", "")},
     Registration<Sampler>{describeSampler("rk4-log", "Runge–Kutta 4 in ln σ", "Kutta 1901", 4, 0, 4, rk4Log, "", "", "")},
     Registration<Sampler>{
-        describeSampler("rk45", "Dormand–Prince 5(4)", "Dormand & Prince 1980", 5, 0, 6, dormandPrince, "", "", "", true)},
+        describeSampler("rk45", "Dormand–Prince 5(4)", "Dormand & Prince 1980", 5, 0, 6, dormandPrince, "", "", "", "dopri5; RK45", true)},
     Registration<Sampler>{describeSampler("dpm-adaptive", "DPM-Solver-23, adaptive", "Lu et al. 2022a, appendix C", 3, 0, 3, dpmAdaptive,
-                                          "", "sample_dpm_adaptive", "dpm_adaptive", true)},
+                                          "", "sample_dpm_adaptive", "dpm_adaptive", "", true)},
 };
 
 }  // namespace

@@ -127,8 +127,9 @@ State erSde(Run& run, State x) {
 
 const Registration<Sampler> entries[] = {
     Registration<Sampler>{describeSampler("dpm++2m-sde", "DPM-Solver++(2M) SDE", "Lu et al. 2022b; Crowson 2022", 0, 2, 1, dpmpp2mSde,
-                                          "DPMSolverMultistepScheduler (sde-dpmsolver++)", "sample_dpmpp_2m_sde",
-                                          "dpmpp_2m_sde, dpmpp_2m_sde_heun")},
+                                          "DPMSolverMultistepScheduler (sde-dpmsolver++) -> eta 1, solver_type midpoint",
+                                          "sample_dpmpp_2m_sde -> solver_type midpoint",
+                                          "dpmpp_2m_sde -> solver_type midpoint; dpmpp_2m_sde_heun -> solver_type heun")},
     Registration<Sampler>{describeSampler("dpm++3m-sde", "DPM-Solver++(3M) SDE", "Crowson 2023", 0, 2, 1, dpmpp3mSde,
                                           "DPMSolverMultistepScheduler (sde-dpmsolver++, solver_order 3)", "sample_dpmpp_3m_sde",
                                           "dpmpp_3m_sde")},
