@@ -1,8 +1,8 @@
 // Sampler bench: forty samplers on step grids of every kind, judged by the exact path of the same start. Formulas and sources:
 // core/diffusion (generative.md C5, C6). On the line the exact path keeps its quantile, x(s) = F_s^-1(F_T(x_T)); in the plane it is classic
 // Runge-Kutta with 4096 steps in ln(level). Stochastic samplers have no such path: on one Gaussian their law is followed exactly (the
-// update is linear, so the final variance is a sum over the start and every z), elsewhere on the line 1024 particles are sorted against
-// the exact quantiles. A user's own network replaces the denoiser; then the reference is its own path by Runge-Kutta with 4096 evaluations.
+// update is linear, so the final variance is a sum over the start and every z), elsewhere particles are held against exact samples, with
+// the distance that chance alone gives (law.cpp). A user's own network replaces the denoiser; then the reference is its own path by Runge-Kutta with 4096 evaluations.
 // Double precision on the host. Units: data units; levels are relative noise levels sigma.
 // Random numbers, key = seed: core/diffusion/noise.h; starts in the plane are its draws off the path, purpose 0.
 
@@ -13,8 +13,7 @@
 
 #include "core/base/parallel.h"
 #include "core/labs/generative/samplers/lab.h"
-#include "core/labs/generative/shared/density_file.h"
-#include "core/labs/generative/shared/planar_density.h"
+#include "core/diffusion/library_names.h"
 #include "core/labs/generative/shared/stated_network.h"
 #include "core/labs/generative/shared/step_grid.h"
 
@@ -27,14 +26,14 @@ using diffusion::State;
 
 namespace {
 
-constexpr std::size_t lineStarts = 24, lawParticles = 1024;
+constexpr std::size_t lineStarts = 24;
 constexpr int pathPoints = 64;
-constexpr std::size_t mostKept = 256;                          // of a user's density: the reference asks for each 16,000 times per start
 constexpr int adaptiveSteps = 64;                              // of the grid that gives the adaptive samplers their ends
 constexpr int pictureSteps = 1024, networkPictureSteps = 256;  // of the reference where only the picture shows it: errors below 1e-8
 constexpr int mapSteps = 256;                                  // of the reference under the map of starts: errors below 1e-6
 constexpr std::size_t mapCells = 40, mapQuantiles = 96;
 constexpr double mapReach = 3;  // deviations of the start cloud
+constexpr double aboveChance = 3;  // times the floor: below, chance is a sixth or more of an order
 constexpr double almostZero = 1e-6;  // the plane's reference ends here instead of at 0: what remains moves a particle by less than 1e-5
 
 }  // namespace
@@ -46,60 +45,6 @@ std::vector<std::string> contestantsOf(const std::string& set) {
   if (set == "third") return {"dpm++2m", "dpm++3m", "dpm++3m-consistent", "unipc-2"};
   if (set == "adaptive") return {"euler", "rk4-log", "rk45", "dpm-adaptive"};
   if (set == "stochastic") return {"euler-a", "em", "ddpm-large", "dpm++2m-sde", "dpm++3m-sde", "seeds-2", "er-sde", "edm"};
-  return {};
-}
-
-State BenchScene::denoise(const State& x, double level) const {
-  return network ? network->denoise(x, level) : dimension == 1 ? line.denoise(x, level) : plane.denoise(x, level);
-}
-
-State BenchScene::path(const State& x, double from, double to, int steps) const {
-  if (onLine()) return line.exact(x, from, to);
-  return diffusion::referencePath([this](const State& at, double level) { return denoise(at, level); }, x, from, to, steps);
-}
-
-Expected<void> SamplerBench::readScene(const LabContext& context) {
-  const std::string& id = context.text("scene");
-  BenchScene scene;
-  if (id == "network") {
-    auto network = statedPointNetwork(context, tr("choose another shape"));
-    if (!network) return network.error();
-    scene.network = *std::move(network);
-    scene.dimension = scene.network->dimension();
-    scene.reach = 2.6;
-  } else if (id == "1d-tri") {
-    scene.line = diffusion::threeModes();
-    scene.reach = 2.6;
-  } else if (id == "1d-gauss") {
-    scene.line = {{{1, 0, 0.5}}};
-    scene.gaussian = true;
-    scene.reach = 3;
-  } else {
-    const bool dropped = id == "dropped";
-    const auto density = dropped ? densityOfFile(context.file("file"), context.flag("invert"), 1) : builtInDensity(id, 1);
-    if (!density) return density.error();
-    scene.dimension = 2;
-    std::vector<kernels::Component> components = density->components;
-    if (dropped && components.size() > mostKept) {
-      // Systematic resampling: every blob kept stands for the same share of the whole.
-      const auto sums = cumulativeWeights(*density);
-      std::vector<kernels::Component> kept;
-      for (std::size_t i = 0, at = 0; i < mostKept; ++i) {
-        const double share = (static_cast<double>(i) + 0.5) / static_cast<double>(mostKept) * sums.back();
-        while (sums[at] < share) ++at;
-        kept.push_back(components[at]);
-        kept.back().weight = 1;
-      }
-      components = std::move(kept);
-    }
-    double whole = 0;
-    for (const kernels::Component& c : components) whole += c.weight;
-    for (const kernels::Component& c : components)
-      scene.plane.components.push_back({c.weight / whole, c.x, c.y, c.along, c.across, c.angle});
-    scene.reach = density->reach;
-  }
-  scene_ = std::move(scene);
-  sceneId_ = id;
   return {};
 }
 
@@ -116,6 +61,8 @@ Expected<Contestant> SamplerBench::contestant(const std::string& id, const LabCo
   o.lmsOrder = static_cast<int>(context.integer("lms-order"));
   o.uniOrder = static_cast<int>(context.integer("unipc-order"));
   o.uniBh1 = context.text("unipc-variant") == "bh1";
+  o.uniCorrector = context.flag("unipc-corrector");
+  o.gradientGamma = context.number("gradient-gamma");
   o.kappa = context.text("second-difference") == "consistent" ? 2 : 1;
   o.sdeHeun = context.text("sde-form") == "heun";
   o.absolute = context.number("absolute-tolerance");
@@ -127,6 +74,7 @@ Expected<Contestant> SamplerBench::contestant(const std::string& id, const LabCo
   if (one.sampler == nullptr) return makeError(ErrorCode::usage, trf("There is no sampler '{}'", id));
   one.title = tr(one.sampler->title);
   if (one.sampler->id != id) one.title = one.sampler->id == "unipc" ? "UniPC-" + id.substr(6) : trf("{}, consistent", one.title);
+  one.noisy = drawsNoise(one);
   if (exactStart_) o.exact = [this](double level) { return exactAt(level); };
   return one;
 }
@@ -178,50 +126,13 @@ Expected<std::vector<double>> SamplerBench::levelsFor(int steps) const {
   return diffusion::stepLevels(*grid_, steps, finalZero_, request_);
 }
 
-double SamplerBench::errorInLaw(const Contestant& one, const std::vector<double>& levels, int& evaluations) const {
-  SamplerOptions options = one.options;
-  if (scene_.gaussian && one.sampler->id != "langevin-pc") {
-    // Every coordinate follows one source of variance: the start, then every z.
-    const std::size_t sources = 4 * levels.size() + 1;
-    State start(sources);
-    start[0] = std::sqrt(0.25 + levels.front() * levels.front());
-    std::size_t next = 1;
-    options.noise = [&](double, double) {
-      State z(sources);
-      if (next < sources) z[next++] = 1;
-      return z;
-    };
-    Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, levels, seed_, sources, options);
-    const auto end = diffusion::sample(*one.sampler, run, start);
-    evaluations = run.evaluations();
-    double variance = 0;
-    for (const double value : *end) variance += value * value;
-    return std::abs(std::sqrt(variance) - std::sqrt(0.25 + levels.back() * levels.back()));
-  }
-  State start(lawParticles);
-  for (std::size_t i = 0; i < lawParticles; ++i)
-    start[i] = scene_.line.quantile((static_cast<double>(i) + 0.5) / lawParticles, levels.front());
-  Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, levels, seed_, lawParticles, options);
-  const auto end = diffusion::sample(*one.sampler, run, start);
-  evaluations = run.evaluations();
-  std::vector<double> sorted(end->begin(), end->end());
-  std::sort(sorted.begin(), sorted.end());
-  double sum = 0;
-  for (std::size_t i = 0; i < lawParticles; ++i) {
-    const double off = sorted[i] - scene_.line.quantile((static_cast<double>(i) + 0.5) / lawParticles, levels.back());
-    sum += off * off / lawParticles;
-  }
-  return std::sqrt(sum);
-}
-
 Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, const std::atomic<bool>& stop) const {
   BenchCurve curve;
   curve.contestant = one;
-  const auto denoise = [this](const State& x, double level) { return scene_.denoise(x, level); };
-  const bool law = one.sampler->stochastic;
-  if (law && !scene_.onLine()) return curve;
+  const auto answer = [this](const State& x, double level) { return scene_.answer(x, level); };
+  const bool law = one.noisy;
   double lastSteps = 0;
-  for (int i = 0; i < doublings(); ++i) {
+  for (int i = 0; i < doublings(law); ++i) {
     if (stop) return makeError(ErrorCode::cancelled, tr("Cancelled"));
     SamplerOptions options = one.options;
     // The adaptive samplers go through tolerances instead of step counts.
@@ -230,12 +141,15 @@ Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, const std::ato
     const auto levels = levelsFor(steps);
     if (!levels) return levels.error();
     int evaluations = 0;
-    double error = 0;
+    double error = 0, chance = 0;  // chance: what two exact samples are apart
     if (law) {
-      error = errorInLaw(one, *levels, evaluations);
+      const auto measured = errorInLaw(one, *levels, evaluations);
+      if (!measured) return measured.error();
+      error = *measured;
+      if (!exactInLaw(one)) chance = laws_.at({levels->front(), levels->back()}).floor;
     } else {
       const State start = startAt(levels->front());
-      Run run(denoise, *levels, seed_, start.size(), options);
+      Run run(answer, *levels, seed_, start.size(), options);
       const auto end = diffusion::sample(*one.sampler, run, start);
       if (!end) return end.error();
       evaluations = run.evaluations();
@@ -246,7 +160,9 @@ Expected<BenchCurve> SamplerBench::curveOf(const Contestant& one, const std::ato
     curve.error.push_back(error);
     const auto done = static_cast<double>(levels->size() - 1);
     const std::size_t n = curve.error.size();
-    if (!one.sampler->adaptive && n > 1 && error > 0 && curve.error[n - 2] > 0)
+    curve.order.reset();
+    curve.inNoise = error < aboveChance * chance;
+    if (!one.sampler->adaptive && n > 1 && error > 0 && curve.error[n - 2] > 0 && !curve.inNoise && scene_.error == BenchError::none)
       curve.order = std::log(curve.error[n - 2] / error) / std::log(done / lastSteps);
     lastSteps = done;
   }
@@ -259,7 +175,7 @@ Expected<SamplerBench::Trajectory> SamplerBench::trajectoryOf(const Contestant& 
   const auto levels = levelsFor(stepsWithin(one));
   if (!levels) return levels.error();
   const State start = startAt(levels->front());
-  Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, *levels, seed_, start.size(), one.options);
+  Run run([this](const State& x, double level) { return scene_.answer(x, level); }, *levels, seed_, start.size(), one.options);
   run.record = true;
   const auto end = diffusion::sample(*one.sampler, run, start);
   if (!end) return end.error();
@@ -315,7 +231,7 @@ Expected<SamplerBench::StartMap> SamplerBench::startMap(const Contestant& one) c
   }
   SamplerOptions options = one.options;
   options.exact = {};  // its path is that of the bench's own starts
-  Run run([this](const State& x, double level) { return scene_.denoise(x, level); }, *levels, seed_, start.size(), options);
+  Run run([this](const State& x, double level) { return scene_.answer(x, level); }, *levels, seed_, start.size(), options);
   const auto end = diffusion::sample(*one.sampler, run, start);
   if (!end) return end.error();
   const State exact = scene_.path(start, from, to, scene_.network ? mapSteps / 4 : mapSteps);
@@ -327,11 +243,40 @@ Expected<SamplerBench::StartMap> SamplerBench::startMap(const Contestant& one) c
   return map;
 }
 
+Expected<SamplerBench::Overlay> SamplerBench::overlayOf(const Contestant& one) const {
+  Overlay overlay;
+  overlay.contestant = one;
+  const auto levels = levelsFor(stepsWithin(one));
+  if (!levels) return levels.error();
+  // All particles run: what one does may depend on the others.
+  const State start = startAt(levels->front());
+  Run run([this](const State& x, double level) { return scene_.answer(x, level); }, *levels, seed_, start.size(), one.options);
+  run.record = true;
+  if (const auto end = diffusion::sample(*one.sampler, run, start); !end) return end.error();
+  const std::size_t first = static_cast<std::size_t>(traced_) * scene_.dimension;
+  for (const diffusion::Visit& visit : run.visits) {
+    State x(scene_.dimension);
+    for (std::size_t k = 0; k < scene_.dimension; ++k) x[k] = visit.x[first + k];
+    overlay.visits.push_back({visit.level, visit.evaluations, std::move(x)});
+  }
+  double sum = 0;
+  for (std::size_t k = 0; k < scene_.dimension; ++k) {
+    const double off = overlay.visits.back().x[k] - exactPath_.back().x[first + k];
+    sum += off * off;
+  }
+  overlay.error = std::sqrt(sum);
+  return overlay;
+}
+
 Expected<std::vector<std::string>> SamplerBench::chosen(const LabContext& context) const {
   if (context.text("contestants") != "own") return contestantsOf(context.text("contestants"));
   std::vector<std::string> ids;
-  for (const std::string& id : separated(context.text("compared"))) {
+  for (std::string id : separated(context.text("compared"))) {
     SamplerOptions ignored;
+    if (diffusion::namedSampler(id, ignored) == nullptr) {
+      const auto named = diffusion::fromLibrary(id);
+      if (named && named->sampler != nullptr) id = named->sampler->id;
+    }
     if (diffusion::namedSampler(id, ignored) == nullptr || id == "ddim-inversion") {
       std::string all;
       for (const auto& name : diffusion::samplerNames()) all += (all.empty() ? "" : ", ") + name.id;
@@ -343,34 +288,33 @@ Expected<std::vector<std::string>> SamplerBench::chosen(const LabContext& contex
   return ids;
 }
 
-Expected<void> SamplerBench::update(LabContext& context) {
+Expected<void> SamplerBench::measure(LabContext& context) {
   const SamplerBench before = *this;
   const auto kept = [&](const Error& error) {
     *this = before;
     return error;
   };
   const std::string& scene = context.text("scene");
-  const bool reopened = (scene == "network" && pointNetworkChanged(context)) || (scene == "dropped" && context.anyChanged({"file", "invert"}));
+  const bool reopened = (scene == "network" && pointNetworkChanged(context)) || context.anyChanged({"file", "invert", "spread", "strokes", "components"});
   if (scene != sceneId_ || reopened) {
     if (auto read = readScene(context); !read) return read.error();
     ends_.clear();
+    laws_.clear();
   }
+  readError(context);
   grid_ = &chosenGrid(context);
   request_ = gridRequest(context);
   finalZero_ = context.flag("final-zero");
   exactStart_ = context.text("start-up") == "exact";
   budget_ = static_cast<int>(context.integer("nfe"));
   if (context.anyChanged({"scene", "seed", "particles"})) ends_.clear();
+  if (context.anyChanged({"scene", "seed"})) laws_.clear();
   seed_ = static_cast<std::uint64_t>(context.integer("seed"));
   particles_ = static_cast<std::size_t>(context.integer("particles"));
   third_ = context.text("third");
   auto drawn = chosen(context);
   if (!drawn) return kept(drawn.error());
   drawn_ = *std::move(drawn);
-  inLaw_ = std::all_of(drawn_.begin(), drawn_.end(), [](const std::string& id) {
-    SamplerOptions ignored;
-    return diffusion::namedSampler(id, ignored)->stochastic;
-  });
 
   // The left sampler's levels and the exact path they stand against.
   const auto left = contestant(context.text("left"), context), right = contestant(context.text("right"), context);
@@ -384,11 +328,25 @@ Expected<void> SamplerBench::update(LabContext& context) {
   const auto levels = levelsFor(stepsWithin(*left));
   if (!levels) return kept(levels.error());
   levels_ = *levels;
-  static constexpr std::string_view sidesOnly[] = {"left", "right", "nfe", "third"};
+  static constexpr std::string_view sidesOnly[] = {"left", "right", "nfe", "third", "traced", "brush"};
   bool anew = context.restarting() || curves_.empty();
   for (const auto& [id, value] : context.values())
     anew = anew || (context.changed(id) && std::find(std::begin(sidesOnly), std::end(sidesOnly), id) == std::end(sidesOnly));
 
+  // The contestants of the chart; on the line, where it costs little, also those that are not drawn, for their measured orders.
+  std::vector<std::string> ids = drawn_;
+  if (scene_.onLine() && anew) {
+    for (const char* id :
+         {"euler", "heun", "dpm-2", "dpm-3", "dpm++2s", "dpm++2m", "dpm++3m",       "dpm++3m-consistent", "unipc-1", "unipc-2", "unipc-3",
+          "lms",   "plms", "pndm",  "ipndm", "deis",    "res-2s",  "res-multistep", "exp-heun",           "rk4",     "rk4-log", "rk45"})
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
+  std::vector<Contestant> all;
+  for (const std::string& id : ids) {
+    auto one = contestant(id, context);
+    if (!one) return kept(one.error());
+    all.push_back(*std::move(one));
+  }
   // Follow the exact path, both samplers, the map's starts and the references side by side: none needs another.
   const auto follow = [&] {
     std::vector<diffusion::Visit> path;
@@ -410,12 +368,31 @@ Expected<void> SamplerBench::update(LabContext& context) {
   for (int i = 0; i < doublings() && anew; ++i) counts.push_back(4 << i);
   if (anew) counts.push_back(adaptiveSteps);
   const auto wanted = missingEnds(counts);
+  // The laws that noisy samplers are held against, where they are not followed exactly.
+  const auto judged = [&](const Contestant& one) { return one.noisy && !exactInLaw(one); };
+  counts.clear();
+  for (int i = 0; i < doublings(true) && anew && std::any_of(all.begin(), all.end(), judged); ++i) counts.push_back(4 << i);
+  const bool churned = third_ == "churn";
+  const auto edm = contestant("edm", context);
+  if (!edm) return kept(edm.error());
+  if (churned && !exactInLaw(*edm)) counts.push_back(stepsWithin(*edm));
+  std::vector<std::pair<double, double>> lawEnds;
+  for (const int steps : counts) {
+    const auto found = levelsFor(steps);
+    if (!found) return kept(found.error());
+    const std::pair ends{found->front(), found->back()};
+    if (laws_.count(ends) == 0 && std::find(lawEnds.begin(), lawEnds.end(), ends) == lawEnds.end()) lawEnds.push_back(ends);
+  }
+  std::vector<BenchLaw> laws(lawEnds.size());
   std::vector<State> found(wanted.size());
   std::optional<Expected<Trajectory>> runs[2];
   std::optional<Expected<StartMap>> map;
-  const bool mapped = third_ == "map" && !left->sampler->stochastic;
-  parallelFor(wanted.size() + 4, 0, [&](std::size_t i) {
-    if (i < wanted.size()) {
+  const bool mapped = third_ == "map" && !left->noisy;
+  const std::size_t others = wanted.size() + 4;
+  parallelFor(others + laws.size(), 0, [&](std::size_t i) {
+    if (i >= others) {
+      laws[i - others] = lawBetween(lawEnds[i - others].first, lawEnds[i - others].second);
+    } else if (i < wanted.size()) {
       found[i] = endOf(wanted[i].first, wanted[i].second);
     } else if (i - wanted.size() < 2) {
       runs[i - wanted.size()] = trajectoryOf(i == wanted.size() ? *left : *right);
@@ -426,6 +403,7 @@ Expected<void> SamplerBench::update(LabContext& context) {
     }
   });
   for (std::size_t i = 0; i < wanted.size(); ++i) ends_.emplace(wanted[i], std::move(found[i]));
+  for (std::size_t i = 0; i < laws.size(); ++i) laws_.emplace(lawEnds[i], std::move(laws[i]));
   for (std::size_t side = 0; side < 2; ++side) {
     if (!*runs[side]) return kept(runs[side]->error());
     sides_[side] = *std::move(*runs[side]);
@@ -436,6 +414,18 @@ Expected<void> SamplerBench::update(LabContext& context) {
   if (map) {
     if (!*map) return kept(map->error());
     map_ = *std::move(*map);
+  }
+  // One particle under every sampler of the chart that has the evaluations for a step.
+  traced_ = static_cast<int>(context.integer("traced"));
+  overlay_.clear();
+  const std::size_t starts = exactPath_.front().x.size() / scene_.dimension;
+  if (traced_ >= 0 && static_cast<std::size_t>(traced_) >= starts)
+    return kept(makeError(ErrorCode::usage, trf("There are {} starts, counted from 0: {} is none of them", starts, traced_)));
+  for (std::size_t i = 0; i < drawn_.size() && i < all.size() && third_ == "overlay" && traced_ >= 0; ++i) {
+    if (budget_ < std::lround(all[i].sampler->evaluations)) continue;
+    auto overlay = overlayOf(all[i]);
+    if (!overlay) return kept(overlay.error());
+    overlay_.push_back(*std::move(overlay));
   }
   apartLevels_.clear();
   apart_.clear();
@@ -456,34 +446,35 @@ Expected<void> SamplerBench::update(LabContext& context) {
   probe_.reset();
   if (scene_.network) probe_ = probeNetwork(*scene_.network, startAt(levels_.front()), levels_.front(), std::max(levels_.back(), 1e-3));
 
-  // The chart; on the line, where it costs little, also the contestants that are not drawn, for their measured orders.
-  if (!anew) return {};
-  std::vector<std::string> ids = drawn_;
-  if (scene_.onLine()) {
-    for (const char* id :
-         {"euler", "heun", "dpm-2", "dpm-3", "dpm++2s", "dpm++2m", "dpm++3m",       "dpm++3m-consistent", "unipc-1", "unipc-2", "unipc-3",
-          "lms",   "plms", "pndm",  "ipndm", "deis",    "res-2s",  "res-multistep", "exp-heun",           "rk4",     "rk4-log", "rk45"})
-      if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
-  }
-  std::vector<Contestant> all;
-  for (const std::string& id : ids) {
-    auto one = contestant(id, context);
-    if (!one) return kept(one.error());
-    all.push_back(*std::move(one));
-  }
+  // The chart, and EDM's error by churn.
+  if (!anew && !churned) return {};
   std::vector<std::optional<Expected<BenchCurve>>> curves(all.size());
+  std::optional<Expected<ChurnCurve>> churn;
   std::atomic<bool> stop{false};
   std::atomic<std::size_t> done{0};
   auto measured = std::async(std::launch::async, [&] {
-    parallelFor(all.size(), 0, [&](std::size_t i) {
-      curves[i] = curveOf(all[i], stop);
+    parallelFor(all.size() + 1, 0, [&](std::size_t i) {
+      if (i == 0) {
+        if (churned) churn = churnCurve(*edm, stop);
+      } else if (anew) {
+        curves[i - 1] = curveOf(all[i - 1], stop);
+      }
       ++done;
     });
   });
   while (measured.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
     if (context.cancelled()) stop = true;
-    context.progress(static_cast<double>(done) / static_cast<double>(all.size()), tr("Measuring the samplers"));
+    context.progress(static_cast<double>(done) / static_cast<double>(all.size() + 1), tr("Measuring the samplers"));
   }
+  churn_ = {};
+  if (churn) {
+    if (!*churn) return kept(churn->error());
+    churn_ = *std::move(*churn);
+  }
+  if (!anew) return {};
+  const auto drawnEnd = all.begin() + static_cast<std::ptrdiff_t>(drawn_.size());
+  inLaw_ = std::all_of(all.begin(), drawnEnd, [](const Contestant& one) { return one.noisy; });
+  anyInLaw_ = std::any_of(all.begin(), drawnEnd, [](const Contestant& one) { return one.noisy; });
   curves_.clear();
   for (auto& curve : curves) {
     if (!*curve) return kept(curve->error());

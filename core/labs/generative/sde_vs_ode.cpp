@@ -191,6 +191,7 @@ Expected<void> SdeVsOde::update(LabContext& context) {
                           "sigma-max",
                           "poly-rho",
                           "beta-shape",
+                          "beta-b",
                           "shift",
                           "level-mean",
                           "level-deviation",

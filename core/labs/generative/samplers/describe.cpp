@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/diffusion/library_names.h"
 #include "core/labs/generative/samplers/lab.h"
 #include "core/labs/generative/shared/plane_scene.h"
 #include "core/labs/generative/shared/stated_network.h"
@@ -17,6 +18,18 @@ bool uses(const Values& values, std::string_view part) {
 }
 
 bool networked(const Values& values) { return textOf(values, "scene") == "network"; }
+bool onLine(const Values& values) { return textOf(values, "scene").starts_with("1d"); }
+
+// Whether neither name of another library stands for a grid or for this side's sampler: then the choice here is what runs.
+bool namesNoGrid(const Values& values) {
+  for (const char* id : {"left-name", "right-name"})
+    if (const auto found = diffusion::fromLibrary(textOf(values, id)); found && found->grid != nullptr) return false;
+  return true;
+}
+bool namesNoSampler(const Values& values, const char* id) {
+  const auto found = diffusion::fromLibrary(textOf(values, id));
+  return !found || found->sampler == nullptr;
+}
 
 }  // namespace
 
@@ -28,25 +41,22 @@ LabEntry SamplerBench::describe() {
   using namespace std::string_literals;
   const auto whole = [](std::int64_t v) { return Value(v); };
   entry.parameters = {
-      {"scene", "Shape", "The density whose denoiser is known exactly.", "Density", "1d-tri"s,
-       Choice{{{"1d-tri", "Three modes on a line"},
-               {"1d-gauss", "One Gaussian on a line"},
-               {"ring8", "Ring of 8"},
-               {"tri", "Three ellipses"},
-               {"gauss", "One Gaussian"},
-               {"grid25", "Grid of 25"},
-               {"ncsn-toy", "Two far blobs"},
-               {"dropped", "From a file"},
-               {"network", "Your network"}}}},
-      {"file", "File", "Points as CSV or npy, or any image taken as a density; at most 256 of its blobs are kept.", "Density", Asset{},
-       FileWell{{"points", "npy", "npz", "image"}, false}, "", [](const Values& v) { return textOf(v, "scene") == "dropped"; }},
-      {"invert", "Dark is dense", "Whether dark pixels hold the mass.", "Density", true, Switch{}, "",
-       [](const Values& v) { return textOf(v, "scene") == "dropped"; }},
       {"particles", "Particles", "Starts in the plane; on the line there are 24, at the quantiles 0.03 to 0.97.", "Density", whole(64),
-       Integer{8, 512, true}, "", [](const Values& v) { return !textOf(v, "scene").starts_with("1d"); }},
-      {"left", "Sampler left", "Runs beside the right one on the same start and the same Brownian path.", "Samplers", "heun"s, samplerChoice()},
+       Integer{8, 512, true}, "", [](const Values& v) { return !onLine(v); }},
+      {"score-error", "Score error", "How much of the error below is in the score that the samplers see.", "What if", 0.0, Real{0, 1, 0.01}},
+      {"score-error-kind", "Kind of error", "What an imperfect network does.", "What if", "shrink"s,
+       Choice{{{"shrink", "Shrunken score"}, {"constant", "Constant push"}, {"field", "Smooth noise field"}}}, "",
+       [](const Values& v) { return std::get<double>(v.find("score-error")->second) > 0; }},
+      {"left", "Sampler left", "Runs beside the right one on the same start and the same Brownian path.", "Samplers", "heun"s, samplerChoice(),
+       "", [](const Values& v) { return namesNoSampler(v, "left-name"); }},
+      {"left-name", "Library name left",
+       "In place of the choice above, a sampler and a grid as another library names them: sample_dpmpp_2m_sde + karras.", "Samplers", ""s,
+       Text{}},
       {"right", "Sampler right", "Runs beside the left one on the same start and the same Brownian path.", "Samplers", "dpm++2m"s,
-       samplerChoice()},
+       samplerChoice(), "", [](const Values& v) { return namesNoSampler(v, "right-name"); }},
+      {"right-name", "Library name right",
+       "In place of the choice above, a sampler and a grid as another library names them: EulerDiscreteScheduler(use_karras_sigmas=True).",
+       "Samplers", ""s, Text{}},
       {"nfe", "Evaluations", "How many times each of the two may ask the denoiser; steps = evaluations / evaluations per step.", "Samplers",
        whole(16), Integer{1, 1024, true}},
       {"contestants", "Chart shows", "Which samplers the error chart compares.", "Samplers", "classics"s,
@@ -57,7 +67,7 @@ LabEntry SamplerBench::describe() {
                {"adaptive", "Adaptive steps"},
                {"stochastic", "Stochastic, in law"},
                {"own", "Your choice"}}}},
-      {"compared", "Samplers compared", "Their ids, separated by commas, as orrery show generative/samplers lists them.", "Samplers",
+      {"compared", "Samplers compared", "Their ids or other libraries' names, separated by commas; orrery show generative/samplers lists the ids.", "Samplers",
        "euler, heun, dpm++2m, unipc-2, rk45"s, Text{}, "", [](const Values& v) { return textOf(v, "contestants") == "own"; }},
       {"final-zero", "Final step to 0", "Adds a last step from the smallest level to D.", "Step grid", false, Switch{}},
       {"start-up", "Start-up", "Multistep samplers begin with lower orders, or with values of the exact path.", "Options", "self"s,
@@ -69,6 +79,10 @@ LabEntry SamplerBench::describe() {
       {"unipc-order", "UniPC order", "How many denoised states UniPC's predictor remembers.", "Options", whole(2), Integer{1, 3}, "",
        [](const Values& v) { return uses(v, "unipc"); }},
       {"unipc-variant", "UniPC variant", "The function B(h) of its weights.", "Options", "bh2"s, Choice{{{"bh1", "bh1"}, {"bh2", "bh2"}}}},
+      {"unipc-corrector", "UniPC corrector", "Off: the predictor alone, one order lower.", "Options", true, Switch{}, "",
+       [](const Values& v) { return uses(v, "unipc"); }},
+      {"gradient-gamma", "Gradient estimation γ", "How far the direction is extrapolated from its last change; 1 is Euler.", "Options", 2.0,
+       Real{1, 5, 0.05}, "", [](const Values& v) { return uses(v, "gradient-estimation"); }},
       {"lms-order", "LMS order", "How many directions LMS remembers.", "Options", whole(4), Integer{1, 4}, "",
        [](const Values& v) { return uses(v, "lms"); }},
       {"sde-form", "2M SDE form", "How the second-order term is weighted.", "Options", "midpoint"s,
@@ -93,7 +107,11 @@ LabEntry SamplerBench::describe() {
        Choice{{{"ruler", "Where the steps are"},
                {"own", "Error of each step"},
                {"map", "Error by start"},
-               {"attempts", "Accepted and rejected"}}}},
+               {"attempts", "Accepted and rejected"},
+               {"overlay", "One start, every sampler"},
+               {"churn", "EDM's error by churn"}}}},
+      {"traced", "Traced start", "Which start the panel of one start shows; −1 is none. Click a particle to choose it.", "Picture", whole(-1),
+       Integer{-1, 511}, "", [](const Values& v) { return textOf(v, "third") == "overlay"; }},
       {"seed", "Seed", "All random numbers follow from it.", "Randomness", whole(20261120), Seed{}},
   };
   entry.presets = {
@@ -146,6 +164,24 @@ LabEntry SamplerBench::describe() {
         {"churn-from", 0.0},
         {"churn-to", 500.0},
         {"churn-noise", 1.0}}},
+      {"churn-trade-off",
+       "Churn trade-off",
+       "The score is too small by a fiftieth: some churn repairs what follows from it, more adds error of its own steps.",
+       {{"scene", "1d-gauss"s},
+        {"grid", "karras"s},
+        {"sigma-min", 0.002},
+        {"sigma-max", 80.0},
+        {"nfe", whole(64)},
+        {"left", "edm"s},
+        {"right", "heun"s},
+        {"contestants", "own"s},
+        {"compared", "heun, edm, euler-a, dpm++2m-sde"s},
+        {"score-error", 0.02},
+        {"churn", 5.0},
+        {"churn-from", 0.0},
+        {"churn-to", 500.0},
+        {"churn-noise", 1.0},
+        {"third", "churn"s}}},
       {"hard-starts",
        "Hard starts",
        "A few starts carry most of the error: those whose paths pass between two rows of blobs.",
@@ -168,15 +204,26 @@ LabEntry SamplerBench::describe() {
         {"contestants", "adaptive"s},
         {"third", "attempts"s}}},
   };
-  const auto grid = stepGridParameters("exponential", 0.02, 20);
+  // The scenes of the plane after those of the line.
+  auto scene = planeSceneParameters("1d-tri");
+  auto& shapes = std::get<Choice>(scene.front().domain).options;
+  shapes.insert(shapes.begin(), {{"1d-tri", "Three modes on a line"}, {"1d-gauss", "One Gaussian on a line"}});
+  shapes.push_back({"network", "Your network"});
+  scene.front().help = "The density whose denoiser is known exactly; of more than 256 blobs an even choice is kept.";
+  for (Parameter& p : scene)
+    if (p.id == "spread") p.visible = [](const Values& v) { return !onLine(v) && !networked(v); };
+  entry.parameters.insert(entry.parameters.begin(), scene.begin(), scene.end());
+  auto grid = stepGridParameters("exponential", 0.02, 20);
+  grid.front().visible = namesNoGrid;
   const auto options = std::find_if(entry.parameters.begin(), entry.parameters.end(), [](const Parameter& p) { return p.id == "final-zero"; });
   entry.parameters.insert(options, grid.begin(), grid.end());
   const auto network = pointNetworkParameters(networked);
   entry.parameters.insert(entry.parameters.begin() + 1, network.begin(), network.end());
   entry.views = {{"error", "Error against evaluations"}, {"left", "Left sampler"},         {"right", "Right sampler"},
                  {"apart", "Where they part"},           {"ruler", "Where the steps are"}, {"names", "As libraries name them"},
-                 {"own", "Error of each step"},          {"map", "Error by start"},       {"attempts", "Accepted and rejected"}};
-  entry.accepts = {pointNetworkAcceptance({{"scene", "network"s}}, 70, 0)};
+                 {"own", "Error of each step"},          {"map", "Error by start"},       {"attempts", "Accepted and rejected"},
+                 {"overlay", "One start, every sampler"}, {"churn", "EDM's error by churn"}};
+  entry.accepts = {pointNetworkAcceptance({{"scene", "network"s}}, 70, 0), planeSceneAcceptance()};
   entry.make = [] { return std::make_unique<SamplerBench>(); };
   return entry;
 }

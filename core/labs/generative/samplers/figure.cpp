@@ -36,15 +36,26 @@ void pathsOf(const std::vector<Visit>& visits, std::size_t dimension, double low
   }
 }
 
+std::string orders(double value) { return fmt::format("{:.2f}", value); }
+
+}  // namespace
+
 // Series colours in an order that keeps neighbours apart as thin lines; the palest last.
-Paint chartPaint(std::ptrdiff_t index, float alpha = 1) {
+Paint chartPaint(std::ptrdiff_t index, float alpha) {
   static constexpr int order[] = {4, 5, 2, 6, 1, 0, 7, 3};
   return Paint::series(order[index % 8], alpha);
 }
 
-std::string orders(double value) { return fmt::format("{:.2f}", value); }
-
-}  // namespace
+std::shared_ptr<Mark> chanceBand(Range x, double floor) {
+  auto band = std::make_shared<BandMark>("chance");
+  band->x = columnOf({x.low, x.high});
+  // Down to a third of it: a logarithmic axis has no 0.
+  band->low = columnOf({floor / 3, floor / 3});
+  band->high = columnOf({floor, floor});
+  band->label = tr("what chance alone gives");
+  band->directLabel = false;
+  return band;
+}
 
 Paint SamplerBench::paintOf(int side, float alpha) const {
   const auto nameOf = [&](int which) {
@@ -57,21 +68,37 @@ Paint SamplerBench::paintOf(int side, float alpha) const {
   return Paint::of(side == 0 ? Role::stochastic : Role::deterministic, alpha);
 }
 
+// Of the laws the chart's noisy samplers were held against; 0 where they are followed exactly.
+double SamplerBench::chanceFloor() const {
+  double floor = 0;
+  for (const auto& [ends, law] : laws_) floor = std::max(floor, law.floor);
+  return std::any_of(curves_.begin(), curves_.end(), [&](const BenchCurve& curve) { return curve.contestant.noisy && !exactInLaw(curve.contestant); })
+             ? floor
+             : 0;
+}
+
 Panel SamplerBench::chartPanel() const {
   Panel panel;
   panel.id = "error";
   panel.row = 0;
   panel.columnSpan = 2;
-  panel.title = inLaw_ ? tr("Error of the law against evaluations") : tr("Error against evaluations: the slope is the order");
+  panel.title = inLaw_                              ? tr("Error of the law against evaluations")
+                : scene_.error == BenchError::none ? tr("Error against evaluations: the slope is the order")
+                                                   : tr("Error against evaluations, with a wrong score");
   panel.x.label = tr("evaluations of the denoiser");
   panel.x.scale = panel.y.scale = ScaleKind::log;
-  panel.y.label = inLaw_ ? (scene_.gaussian ? tr("error of the deviation") : tr("distance of the quantiles (rms)"))
+  panel.y.label = inLaw_ ? (scene_.gaussian    ? tr("error of the deviation")
+                            : scene_.onLine()  ? tr("distance of the quantiles (rms)")
+                                               : tr("sliced Wasserstein distance"))
                          : (scene_.onLine() ? tr("largest error of 24 starts") : tr("error (rms)"));
   panel.y.grid = panel.x.grid = true;
-  if (inLaw_ && !scene_.onLine()) {
-    panel.message = tr("Stochastic samplers are judged in law on the line: choose a shape on a line");
-    return panel;
-  }
+  if (anyInLaw_ && !inLaw_) panel.note = tr("dashed: noisy samplers, by the distance of the laws");
+  // What chance alone gives, over the evaluations of the noisy.
+  Range asked{1e300, -1e300};
+  for (std::size_t i = 0; i < drawn_.size() && i < curves_.size(); ++i)
+    if (curves_[i].contestant.noisy && !curves_[i].evaluations.empty())
+      asked.include(curves_[i].evaluations.front()), asked.include(curves_[i].evaluations.back());
+  if (const double floor = chanceFloor(); floor > 0 && asked.valid()) panel.marks.push_back(chanceBand(asked, floor));
   for (std::size_t i = 0; i < drawn_.size() && i < curves_.size(); ++i) {
     const BenchCurve& curve = curves_[i];
     // Errors of 0 have no place on a logarithmic axis.
@@ -80,7 +107,10 @@ Panel SamplerBench::chartPanel() const {
       if (!(value > 1e-15)) value = gap;
     auto mark =
         generative::curveOf(curve.contestant.id, curve.evaluations, y, chartPaint(static_cast<std::ptrdiff_t>(i)),
-                            curve.order ? trf("{}: order {}", curve.contestant.title, orders(*curve.order)) : curve.contestant.title);
+                            curve.order     ? trf("{}: order {}", curve.contestant.title, orders(*curve.order))
+                            : curve.inNoise ? trf("{}: down to chance", curve.contestant.title)
+                                            : curve.contestant.title);
+    if (anyInLaw_ && !inLaw_ && curve.contestant.noisy) mark->dash = {4, 2};
     mark->markers = true;
     mark->directLabel = false;
     mark->xName = tr("evaluations");
@@ -102,7 +132,7 @@ Panel SamplerBench::pathPanel(int side) const {
   panel.row = 1;
   panel.column = side;
   panel.title = run.contestant.title;
-  panel.note = run.contestant.sampler->stochastic ? trf("{} evaluations, stochastic", run.evaluations)
+  panel.note = run.contestant.noisy ? trf("{} evaluations, stochastic", run.evaluations)
                : run.rejected > 0
                    ? trf("{} evaluations, {} steps taken back, error {}", run.evaluations, run.rejected, fmt::format("{:.2g}", run.error))
                    : trf("{} evaluations, error {}", run.evaluations, fmt::format("{:.2g}", run.error));
@@ -342,37 +372,18 @@ Panel SamplerBench::mapPanel() const {
   return panel;
 }
 
-Panel SamplerBench::namesPanel() const {
-  Panel panel;
-  panel.id = "names";
-  panel.row = 2;
-  panel.columnSpan = 3;
-  panel.title = tr("As libraries name them");
-  panel.frameless = true;
-  panel.x.range = Range{0, 1};
-  panel.y.range = Range{0, 2};
-  auto words = std::make_shared<TextMark>("names");
-  for (const int side : {0, 1}) {
-    const diffusion::Sampler& s = *sides_[static_cast<std::size_t>(side)].contestant.sampler;
-    const auto named = [](const std::string& name) { return name.empty() ? std::string("–") : name; };
-    const double y = side == 0 ? 1.45 : 0.55;
-    words->words.push_back({0.004, y, tr(s.title), paintOf(side), HAlign::left, VAlign::middle, 8, Weight::semibold});
-    words->words.push_back({0.2, y, s.source, Paint::of(Role::muted), HAlign::left, VAlign::middle});
-    words->words.push_back({0.44, y, "diffusers  " + named(s.diffusers), Paint::of(Role::ink), HAlign::left, VAlign::middle});
-    words->words.push_back({0.68, y, "k-diffusion  " + named(s.kDiffusion), Paint::of(Role::ink), HAlign::left, VAlign::middle});
-    words->words.push_back({0.86, y, "ComfyUI  " + named(s.comfy), Paint::of(Role::ink), HAlign::left, VAlign::middle});
-  }
-  panel.marks.push_back(words);
-  return panel;
-}
-
 Figure SamplerBench::figure() const {
   Figure figure;
   figure.title = tr("Sampler bench");
   if (grid_ == nullptr || sides_[0].visits.empty()) return figure;
-  const Panel third = third_ == "own" ? stepErrorPanel() : third_ == "map" ? mapPanel() : third_ == "attempts" ? attemptPanel() : rulerPanel();
+  const Panel third = third_ == "own"        ? stepErrorPanel()
+                      : third_ == "map"      ? mapPanel()
+                      : third_ == "attempts" ? attemptPanel()
+                      : third_ == "overlay"  ? overlayPanel()
+                      : third_ == "churn"    ? churnPanel()
+                                             : rulerPanel();
   figure.panels = {chartPanel(), partPanel(), pathPanel(0), pathPanel(1), third, namesPanel()};
-  figure.rowWeights = {1.25f, 1.0f, 0.2f};
+  figure.rowWeights = {1.25f, 1.0f, 0.085f * static_cast<float>(nameRows()) + 0.02f};
   return figure;
 }
 
@@ -383,6 +394,13 @@ std::vector<Metric> SamplerBench::metrics() const {
                              {"evaluations.right", static_cast<double>(sides_[1].evaluations), ""}};
   if (!sides_[0].visits.empty() && !sides_[1].visits.empty())
     result.push_back({"apart", distance(sides_[0].visits.back().x, sides_[1].visits.back().x), ""});
+  if (const double floor = chanceFloor(); anyInLaw_ && floor > 0) result.push_back({"chance", floor, ""});
+  for (std::size_t i = 0; i < churn_.churn.size(); ++i) {
+    const std::string at = std::to_string(static_cast<int>(churn_.churn[i]));
+    result.push_back({"churn." + at, churn_.error[i], ""});
+    if (!churn_.exactScore.empty()) result.push_back({"churn.exact-score." + at, churn_.exactScore[i], ""});
+  }
+  for (const Overlay& one : overlay_) result.push_back({"overlay." + one.contestant.id, one.error, ""});
   if (probe_) {
     const auto probed = probe_->metrics();
     result.insert(result.end(), probed.begin(), probed.end());
@@ -395,9 +413,8 @@ std::vector<Metric> SamplerBench::metrics() const {
   return result;
 }
 
-Changes SamplerBench::pointer(const PointerEvent& event, const Values&) const {
+Changes SamplerBench::dragLevel(const PointerEvent& event) const {
   // Drag one level along the ruler of ln(level): it stays between its neighbours.
-  if (event.panel != "ruler" || !event.handle.starts_with("level-") || event.kind != PointerEvent::Kind::drag) return {};
   const auto index = static_cast<std::size_t>(std::stoul(event.handle.substr(6)));
   std::vector<double> levels = levels_;
   if (finalZero_ && levels.back() == 0) levels.pop_back();

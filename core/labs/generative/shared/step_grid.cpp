@@ -21,7 +21,9 @@ std::vector<Parameter> stepGridParameters(std::string_view grid, double sigmaMin
        [](const Values& v) { return gridIs(v, "karras"); }},
       {"poly-rho", "Polynomial exponent ρ", "1 is the exponential grid.", "Step grid", 1.0, Real{0.2, 5, 0.05}, "",
        [](const Values& v) { return gridIs(v, "polyexponential"); }},
-      {"beta-shape", "Beta a = b", "Below 1, more steps at both ends.", "Step grid", 0.6, Real{0.05, 3, 0.05}, "",
+      {"beta-shape", "Beta a", "Below 1, more steps at the noise end.", "Step grid", 0.6, Real{0.05, 3, 0.05}, "",
+       [](const Values& v) { return gridIs(v, "beta"); }},
+      {"beta-b", "Beta b", "Below 1, more steps at the data end; 0 is the same as a.", "Step grid", 0.0, Real{0, 3, 0.05}, "",
        [](const Values& v) { return gridIs(v, "beta"); }},
       {"shift", "Flow shift m", "Multiplies the noise level of a time uniform on the straight path.", "Step grid", 3.0, LogReal{0.1, 20},
        "", [](const Values& v) { return gridIs(v, "flow-shift"); }},
@@ -48,7 +50,8 @@ diffusion::GridRequest gridRequest(const LabContext& context) {
   request.sigmaMin = context.number("sigma-min");
   request.sigmaMax = context.number("sigma-max");
   request.rho = context.text("grid") == "polyexponential" ? context.number("poly-rho") : context.number("rho");
-  request.a = request.b = context.number("beta-shape");
+  request.a = context.number("beta-shape");
+  request.b = context.number("beta-b") > 0 ? context.number("beta-b") : request.a;
   request.shift = context.number("shift");
   request.mean = context.number("level-mean");
   request.deviation = context.number("level-deviation");

@@ -10,7 +10,7 @@
 namespace orrery::generative {
 
 // "grid", "sigma-min", "sigma-max" with these defaults, and what single grids read, shown when they are chosen: "rho", "poly-rho",
-// "beta-shape", "shift", "level-mean", "level-deviation", "process", "levels". Group "Step grid".
+// "beta-shape", "beta-b", "shift", "level-mean", "level-deviation", "process", "levels". Group "Step grid".
 std::vector<Parameter> stepGridParameters(std::string_view grid, double sigmaMin, double sigmaMax);
 
 const diffusion::Grid& chosenGrid(const LabContext& context);
