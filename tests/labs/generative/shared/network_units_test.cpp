@@ -133,4 +133,21 @@ TEST_CASE("network units: a network of the dropped file's own numbers is found r
   const Changes sides{{"denoiser-right", text("network")}, {"particles", whole(1024)}, {"lower-right", text("network-levels")}};
   CHECK(worst("generative/sde-vs-ode", sides, own, "own") < 0.025);
   CHECK(worst("generative/sde-vs-ode", sides, own, "shown") > 0.1);
+  CHECK(worst("generative/score-sde", {{"denoiser", text("network")}, {"particles", whole(256)}}, own, "own") < 0.025);
+  // Rectified flow asks for a velocity, u = x / t - D / t on the straight path.
+  const auto velocityError = [&](const char* units) {
+    auto session = orrery::testing::openLab("generative/rectified-flow", {{"scene", text("dropped")},
+                                                                          {"file", Asset{points, ""}},
+                                                                          {"spread", Value(10.0)},
+                                                                          {"velocity", text("dropped")},
+                                                                          {"particles", whole(512)},
+                                                                          {"network", Asset{own, ""}},
+                                                                          {"prediction", text("score")},
+                                                                          {"schedule", text("edm")},
+                                                                          {"told-time", text("level")},
+                                                                          {"network-units", text(units)}});
+    return metricsAt(*session, 0).at("velocity-error");
+  };
+  CHECK(velocityError("own") < 0.05);
+  CHECK(velocityError("shown") > 0.5);
 }
