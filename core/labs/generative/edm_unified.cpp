@@ -61,6 +61,17 @@ void EdmUnified::followExactly(double high, double low) {
   }
 }
 
+// A drawn law has corners, at which no solver keeps its order: its exact paths are the scaled ones times s.
+LawWalk EdmUnified::carriedOver(const NoisingLaw& law, const std::vector<double>& levels, std::size_t offset) const {
+  LawWalk walk;
+  walk.levels = levels;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    walk.times.push_back(diffusion::timeOf(law.sde, levels[i]));
+    walk.raw.push_back(law.sde.at(walk.times.back()).alpha * exact_[offset + i]);
+  }
+  return walk;
+}
+
 void EdmUnified::followLaws(const std::vector<NoisingLaw>& laws) {
   const DesignSolver finely{"rk4"};
   const std::size_t d = data_.dimension();
@@ -76,7 +87,9 @@ void EdmUnified::followLaws(const std::vector<NoisingLaw>& laws) {
       levels.push_back(fine_[i]);
     }
     if (levels.size() > 1) {
-      path.walk = walkLaw(law, levels, exact_[path.offset], finely, [&](const State& x, double level) { return data_.denoise(x, level); });
+      path.walk = law.id == "drawn" ? carriedOver(law, levels, path.offset)
+                                    : walkLaw(law, levels, exact_[path.offset], finely,
+                                              [&](const State& x, double level) { return data_.denoise(x, level); });
       const LawWalk& w = path.walk;
       for (std::size_t k = 0; k < starts; ++k) {
         const auto apart = [&](std::size_t i, std::size_t j) {

@@ -142,6 +142,18 @@ TEST_CASE("a drawn law is the law it is drawn as, and what is none is refused") 
   CHECK(m.at("error.drawn") == Approx(m.at("error.flow")).epsilon(1e-8));
   // Path over chord counts the clock: t runs 0.95 times as far.
   CHECK(m.at("curvature.drawn") == Approx(m.at("curvature.flow")).epsilon(0.05));
+  // With corners the scaled path is still that of every law.
+  const auto scaled = [&] { return arrayNamed(*session, "scaled.paths.y"); };
+  REQUIRE(session->set({{"law", text("flow")}, {"sigma-max", Value(18.0)}}));
+  REQUIRE(session->wait());
+  const auto flow = scaled();
+  REQUIRE(session->set({{"law", text("drawn")}, {"scale-curve", text("1, 1, 0.2, 1")}, {"level-curve", text("0, 2, 2.1, 19")}}));
+  REQUIRE(session->wait());
+  const auto drawn = scaled();
+  REQUIRE(drawn.size() == flow.size());
+  for (std::size_t i = 0; i < flow.size(); ++i) {
+    if (std::isfinite(flow[i])) CHECK(drawn[i] == Approx(flow[i]).margin(1e-6));
+  }
   orrery::testing::refused(*session, {{"level-curve", text("0, 3, 3, 19")}, {"scale-curve", text("1, 1, 1, 1")}}, "must be reached once");
   orrery::testing::refused(*session, {{"level-curve", text("0, 3, 19")}, {"scale-curve", text("1, 0, 1")}}, "should be above 0");
   orrery::testing::refused(*session, {{"level-curve", text("0, 3, 19")}, {"scale-curve", text("1, 1")}}, "as many values");

@@ -49,6 +49,7 @@ class EdmUnified : public Lab {
   Expected<NoisingLaw> readDrawn(const LabContext& context) const;
   void followExactly(double high, double low);
   void followLaws(const std::vector<NoisingLaw>& laws);
+  LawWalk carriedOver(const NoisingLaw& law, const std::vector<double>& levels, std::size_t offset) const;
   // The state on the exact path of every start, scaled, at a level between the first and the last.
   diffusion::State exactAt(double level) const;
   const LawPath& chosenPath() const;
