@@ -1,5 +1,7 @@
 #include "core/labs/generative/shared/network_units.h"
 
+#include <algorithm>
+
 #include "core/kernels/elementwise.h"
 #include "core/labs/generative/shared/density_file.h"
 
@@ -18,9 +20,10 @@ class NetworkInUnits : public models::PointDenoiser {
   double highestLevel() const override { return network_->highestLevel() / units_.unit; }
 
   diffusion::State denoise(const diffusion::State& x, double level) const override {
-    diffusion::State asked = units_.unit * x;
-    for (std::size_t i = 0; i < asked.size(); ++i) asked[i] += i % 2 == 0 ? units_.centreX : units_.centreY;
-    diffusion::State clean = network_->denoise(asked, units_.unit * level);
+    const Asked at = asked(level);
+    diffusion::State u = at.unit * x;
+    for (std::size_t i = 0; i < u.size(); ++i) u[i] += i % 2 == 0 ? units_.centreX : units_.centreY;
+    diffusion::State clean = network_->denoise(u, at.level);
     for (std::size_t i = 0; i < clean.size(); ++i) clean[i] -= i % 2 == 0 ? units_.centreX : units_.centreY;
     return clean / units_.unit;
   }
@@ -29,13 +32,22 @@ class NetworkInUnits : public models::PointDenoiser {
     const auto centre = [&](double sign) {
       return Tensor::from(Shape{1, 2}, {static_cast<float>(sign * units_.centreX), static_cast<float>(sign * units_.centreY)});
     };
-    const auto unit = static_cast<float>(units_.unit);
-    const Tensor asked = kernels::binary(stream, kernels::Binary::add, kernels::affine(stream, x, unit, 0), centre(1));
-    const Tensor clean = network_->denoise(stream, asked, units_.unit * level);
-    return kernels::affine(stream, kernels::binary(stream, kernels::Binary::add, clean, centre(-1)), 1 / unit, 0);
+    const Asked at = asked(level);
+    const Tensor u = kernels::binary(stream, kernels::Binary::add, kernels::affine(stream, x, static_cast<float>(at.unit), 0), centre(1));
+    const Tensor clean = kernels::binary(stream, kernels::Binary::add, network_->denoise(stream, u, at.level), centre(-1));
+    return kernels::affine(stream, clean, static_cast<float>(1 / units_.unit), 0);
   }
 
  private:
+  // Above the end of its schedule the network is asked there, with what is noise nearly all shrunk to that level.
+  struct Asked {
+    double unit = 1, level = 1;
+  };
+  Asked asked(double level) const {
+    const double own = units_.unit * level, share = std::min(1.0, network_->highestLevel() / own);
+    return {share * units_.unit, share * own};
+  }
+
   std::shared_ptr<const models::PointDenoiser> network_;
   NetworkUnits units_;
 };

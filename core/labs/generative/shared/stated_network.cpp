@@ -208,7 +208,7 @@ NetworkProbe probeNetwork(const models::PointDenoiser& network, const diffusion:
   }
   // Its schedule's end answers for all above it. 5% more: DDPM's chain and its limit end at 157 and 152.
   if (const double most = network.highestLevel(); probe.complaint.empty() && top > 1.05 * most) {
-    probe.complaint = trf("its noise schedule ends at σ = {} and it is asked at {}: it has learnt nothing of that", fmt::format("{:.3g}", most),
+    probe.complaint = trf("its noise schedule ends at σ = {}: of what lies above, up to {}, it has learnt nothing", fmt::format("{:.3g}", most),
                           fmt::format("{:.3g}", top));
   }
   return probe;

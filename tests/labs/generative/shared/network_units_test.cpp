@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "core/diffusion/density.h"
+#include "core/diffusion/noise.h"
 #include "core/labs/generative/shared/network_units.h"
 #include "core/labs/generative/shared/planar_density.h"
+#include "core/labs/generative/shared/stated_network.h"
 #include "core/session/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
@@ -31,6 +33,18 @@ std::string gaussianScore(const orrery::testing::Scratch& folder, const std::arr
                                                {number("mean", {mean[0], mean[1]}), number("c2", {deviation * deviation})},
                                                {onnxPort("x", {-1, 2}), onnxPort("t", {-1, 1})},
                                                {onnxPort("y", {-1, 2})}}));
+}
+
+// The same of N(0, deviation^2) on the variance-preserving process, of x_t = (x_0 + level eps) / sqrt(1 + level^2): -x_t (1 + t^2) / (c^2 + t^2).
+std::string preservedScore(const orrery::testing::Scratch& folder, double deviation) {
+  using namespace orrery::testing;
+  const auto number = [](const std::string& name, double value) { return onnxTensor(name, {1, 1}, rawFloats({static_cast<float>(value)})); };
+  return folder.write("preserved.onnx", onnxModel({{onnxNode("Mul", {"t", "t"}, {"t2"}), onnxNode("Add", {"t2", "c2"}, {"v"}),
+                                                    onnxNode("Add", {"t2", "one"}, {"w"}), onnxNode("Div", {"w", "v"}, {"q"}),
+                                                    onnxNode("Mul", {"x", "q"}, {"m"}), onnxNode("Neg", {"m"}, {"y"})},
+                                                   {number("c2", deviation * deviation), number("one", 1)},
+                                                   {onnxPort("x", {-1, 2}), onnxPort("t", {-1, 1})},
+                                                   {onnxPort("y", {-1, 2})}}));
 }
 
 // n^2 points at the quantiles of two normal laws of deviation 10 about 50 and 20.
@@ -82,6 +96,33 @@ TEST_CASE("network units: a network of other numbers gives the plane's denoiser,
   REQUIRE(perceptron);
   CHECK((*perceptron)->highestLevel() == Approx(152.167).epsilon(1e-5));
   CHECK(inUnits(*perceptron, units)->highestLevel() == Approx(152.167 * 0.07).epsilon(1e-5));
+}
+
+TEST_CASE("network units: above the end of its schedule a network is asked at the end, and that is said") {
+  const orrery::testing::Scratch folder;
+  models::NetworkStated stated;
+  stated.prediction = diffusion::Prediction::score, stated.time = models::ToldTime::level, stated.process = "vp";
+  auto opened = models::openPointDenoiser(preservedScore(folder, 10), stated);
+  REQUIRE(opened);
+  const double unit = 10 / 0.7;
+  const auto network = inUnits(*opened, {0, 0, unit});
+  const double end = network->highestLevel();
+  const diffusion::Gaussian gauss{0, 0.7};
+  for (const double level : {0.3, 5.0, 157.0}) {
+    const diffusion::State x{0.8 * level, -1.3 * level};
+    const auto expected = gauss.denoise(x, level), found = network->denoise(x, level);
+    // D of the end at x end / level; the graph's single precision is multiplied by the level.
+    const auto shrunk = gauss.denoise(std::min(1.0, end / level) * x, std::min(level, end));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      INFO("level " << level);
+      CHECK(found[i] == Approx(shrunk[i]).margin(1e-4));
+      CHECK(std::abs(found[i] - expected[i]) < 1.3 * 0.49 / end + 1e-4);
+    }
+  }
+  const diffusion::State start = 157.0 * diffusion::Noise(3, 256).fresh(0, 1);
+  const std::string said = probeNetwork(*network, start, 157).complaint;
+  CHECK(said.find("ends at σ = 10.7") != std::string::npos);
+  CHECK(probeNetwork(*network, 10.0 / 157 * start, 10).complaint.empty());
 }
 
 TEST_CASE("network units: points of two columns keep the map to their file, others have none") {
