@@ -380,6 +380,52 @@ TEST_CASE("an adaptive sampler keeps its tolerance and says what it took back") 
   }
 }
 
+TEST_CASE("Dormand-Prince is of fifth order, by its steps and by its tolerances") {
+  // Equal steps in ln(level), without control.
+  const auto stepped = [](int steps) {
+    const auto levels = uniformInLambda(steps);
+    Run one(threeModesDenoiser(), levels, 1, 24, deterministic());
+    State x = quantiles(sigmaMax);
+    for (const Step& s : one.steps()) x = dormandPrinceStep(one, x, s.a, s.b);
+    return largest(x - quantiles(sigmaMin));
+  };
+  const double order = std::log2(stepped(128) / stepped(256));
+  INFO("by steps " << order);
+  CHECK(order == Approx(5).margin(0.3));
+  // Tighter tolerances buy evaluations: the error falls as their fifth power. The controller's steps follow the solution, which changes with
+  // the tolerance a little: 0.6 of an order.
+  const auto controlled = [](double tolerance) {
+    Run one(threeModesDenoiser(), {sigmaMax, sigmaMin}, 1, 24, with([&](SamplerOptions& o) { o.absolute = o.relative = tolerance; }));
+    const auto end = sample(*findRegistered<Sampler>("rk45"), one, quantiles(sigmaMax));
+    REQUIRE(end);
+    return std::pair(largest(*end - quantiles(sigmaMin)), one.evaluations());
+  };
+  const auto [coarse, few] = controlled(1e-8);
+  const auto [fine, many] = controlled(1e-11);
+  const double bought = std::log(coarse / fine) / std::log(static_cast<double>(many) / few);
+  INFO("by tolerances " << bought << ": " << coarse << " with " << few << ", " << fine << " with " << many);
+  CHECK(bought == Approx(5).margin(0.6));
+}
+
+TEST_CASE("samplers that choose their steps in ln(level) refuse 0 as the only level below, and end in D where there is another") {
+  for (const char* id : {"dpm-adaptive", "rk45"}) {
+    INFO(id);
+    Run straight(threeModesDenoiser(), {20, 0}, 1, 1, {});
+    const auto refused = sample(*findRegistered<Sampler>(id), straight, State(1, 0.5));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::usage);
+    CHECK(refused.error().message.find("cannot reach 0") != std::string::npos);
+    CHECK(straight.evaluations() == 0);
+    Run with(threeModesDenoiser(), {20, 0.02, 0}, 1, 1, {});
+    with.record = true;
+    const auto end = sample(*findRegistered<Sampler>(id), with, State(1, 0.5));
+    REQUIRE(end);
+    const Visit& before = with.visits[with.visits.size() - 2];
+    CHECK(before.level == Approx(0.02));
+    CHECK((*end)[0] == Approx(threeModes().denoise(before.x, 0.02)[0]).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("every sampler ends where the denoiser answers no number") {
   const double none = std::numeric_limits<double>::quiet_NaN();
   const auto levels = stepLevels(*findRegistered<Grid>("karras"), 12, false, {});
