@@ -31,74 +31,9 @@ using diffusion::State;
 
 namespace {
 
-constexpr std::uint32_t startPurpose = 0x5DD, noisePurpose = 0x5DE, correctorPurpose = 0x5DF, dataPurpose = 0x5DC;
-constexpr std::size_t judged = 64;  // points whose likelihood is compared
-constexpr int likelihoodSteps = 200, networkLikelihoodSteps = 100;  // of order 4: errors below 1e-4 and 1e-3 nats
-
-// u and div u at points, for one time: u = f x - g^2 S / 2 with S = (alpha D - x) / sigma^2.
-struct Drift {
-  State u;
-  std::vector<double> divergence;
-};
-
-Drift driftAt(const diffusion::Denoiser& denoise, const Moment& at, const State& x, int probes, std::uint64_t seed) {
-  const auto sde = diffusion::ratesAt(at);
-  const auto velocity = [&](const State& points) {
-    const State clean = denoise(points / at.alpha, at.relative());
-    return sde.drift * points - (sde.diffusion2 / (2 * at.sigma * at.sigma)) * (at.alpha * clean - points);
-  };
-  Drift result{velocity(x), std::vector<double>(x.size() / 2, 0.0)};
-  const double h = 1e-5 * std::hypot(at.alpha, at.sigma);
-  // Along the axes, or along random signs: v . (du/dx v) has the trace as its mean.
-  const int directions = probes > 0 ? probes : 2;
-  for (int d = 0; d < directions; ++d) {
-    State step(x.size());
-    for (std::size_t i = 0; i < x.size(); i += 2) {
-      if (probes == 0) {
-        step[i + static_cast<std::size_t>(d)] = 1;
-      } else {
-        const auto words = philox({static_cast<std::uint32_t>(i / 2), static_cast<std::uint32_t>(d), 0x5E0, 0}, philoxKey(seed));
-        step[i] = (words[0] & 1u) != 0 ? 1 : -1, step[i + 1] = (words[1] & 1u) != 0 ? 1 : -1;
-      }
-    }
-    const State slope = (velocity(x + h * step) - velocity(x + (-h) * step)) / (2 * h);
-    for (std::size_t i = 0; i < x.size(); i += 2)
-      result.divergence[i / 2] += (step[i] * slope[i] + step[i + 1] * slope[i + 1]) / (probes > 0 ? probes : 1);
-  }
-  return result;
-}
+constexpr std::uint32_t startPurpose = 0x5DD, noisePurpose = 0x5DE, correctorPurpose = 0x5DF, dataPurpose = 0x5DC, truthPurpose = 0x600;
 
 }  // namespace
-
-std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const diffusion::Sde& sde, const std::vector<double>& times,
-                                   const State& points, const LikelihoodOptions& options) {
-  const diffusion::Denoiser denoise =
-      options.denoise ? options.denoise : [&mixture](const State& scaled, double level) { return mixture.denoise(scaled, level); };
-  State x = points;
-  std::vector<double> gained(points.size() / 2, 0.0);
-  for (std::size_t i = 0; i + 1 < times.size(); ++i) {
-    const double a = times[i], h = times[i + 1] - a;
-    const auto drift = [&](const State& at, double t) { return driftAt(denoise, sde.at(t), at, options.probes, options.seed); };
-    const Drift k1 = drift(x, a), k2 = drift(x + (h / 2) * k1.u, a + h / 2), k3 = drift(x + (h / 2) * k2.u, a + h / 2),
-                k4 = drift(x + h * k3.u, a + h);
-    x += (h / 6) * (k1.u + 2 * k2.u + 2 * k3.u + k4.u);
-    for (std::size_t p = 0; p < gained.size(); ++p)
-      gained[p] += h / 6 * (k1.divergence[p] + 2 * k2.divergence[p] + 2 * k3.divergence[p] + k4.divergence[p]);
-  }
-  const Moment end = sde.at(times.back());
-  for (std::size_t p = 0; p < gained.size(); ++p) {
-    const double a = x[2 * p], b = x[2 * p + 1];
-    if (options.exactEnd) {
-      // The density of x_t = alpha xbar: two axes are stretched by alpha.
-      gained[p] += mixture.logDensity(a / end.alpha, b / end.alpha, end.relative()) - 2 * std::log(end.alpha);
-    } else {
-      // The prior of a trained model: N(0, sigma^2) where alpha stays 1, N(0, 1) where the variance is preserved.
-      const double variance = sde.exploding ? end.sigma * end.sigma : 1;
-      gained[p] += -(a * a + b * b) / (2 * variance) - std::log(2 * std::numbers::pi * variance);
-    }
-  }
-  return gained;
-}
 
 State ScoreSde::denoise(const State& x, double level) const {
   return network_ ? denoiseOnDevice(*stream_, *network_, x, level) : scene_.mixture.denoise(x, level);
@@ -109,7 +44,7 @@ State ScoreSde::score(const State& x, const Moment& at) const {
 }
 
 // Langevin steps at one level (Song et al. 2021, algorithms 4 and 5).
-bool ScoreSde::correct(State& x, const Moment& at, std::uint32_t step) const {
+bool ScoreSde::correct(State& x, const Moment& at, std::uint32_t step, std::uint32_t run) const {
   // A mixture's -ln p_t curves by at most 1 / (its narrowest variance now); beyond twice that variance a step overshoots more than it corrects.
   double narrowest = std::numeric_limits<double>::infinity();
   for (const auto& c : scene_.mixture.components) narrowest = std::min({narrowest, c.along, c.across});
@@ -122,7 +57,7 @@ bool ScoreSde::correct(State& x, const Moment& at, std::uint32_t step) const {
     return 2 * sum / static_cast<double>(pairs.size());
   };
   for (int m = 0; m < correctorSteps_; ++m) {
-    const State slope = score(x, at), z = noise.fresh(step, correctorPurpose + static_cast<std::uint32_t>(m));
+    const State slope = score(x, at), z = noise.fresh(step, correctorPurpose + static_cast<std::uint32_t>(m) + (run << 16));
     const double length = ratio_ * meanLength(z) / meanLength(slope), delta = 2 * length * length;
     x += delta * slope + std::sqrt(2 * delta) * z;
     stable = stable && delta <= limit;
@@ -130,74 +65,94 @@ bool ScoreSde::correct(State& x, const Moment& at, std::uint32_t step) const {
   return stable;
 }
 
-Expected<void> ScoreSde::rebuild(LabContext& context) {
-  const diffusion::Noise noise(seed_, 2 * particles_);
-  diffusion::Noise path(seed_, 2 * particles_);
-  const State data = scene_.draw(seed_, particles_, dataPurpose);
-  std::vector<State> reverse, forward(times_.size());
-  const Moment top = sde_.at(times_.front());
-  unstable_ = 0;
-  State x = top.alpha * scene_.draw(seed_, particles_, startPurpose) + top.sigma * noise.fresh(0, startPurpose);
-  reverse.push_back(x);
-  for (std::size_t i = 0; i + 1 < times_.size(); ++i) {
+State ScoreSde::startOf(const Way& way) const {
+  const Moment top = way.sde.at(way.times.front());
+  return top.alpha * scene_.draw(seed_, particles_, startPurpose) + top.sigma * diffusion::Noise(seed_, 2 * particles_).fresh(0, startPurpose);
+}
+
+Expected<void> ScoreSde::wayBack(LabContext& context, State x, std::uint32_t run, Way& way) const {
+  const diffusion::Noise noise(seed_, x.size());
+  const std::uint32_t purpose = noisePurpose + (run << 16);
+  const auto& times = way.times;
+  way.unstable = 0;
+  way.reverse = {x};
+  for (std::size_t i = 0; i + 1 < times.size(); ++i) {
     if (context.cancelled()) return makeError(ErrorCode::cancelled, tr("cancelled"));
-    const double a = times_[i], b = times_[i + 1], h = a - b;
-    const Moment from = sde_.at(a), to = sde_.at(b);
+    const double a = times[i], b = times[i + 1], h = a - b;
+    const Moment from = way.sde.at(a), to = way.sde.at(b);
     const auto step = static_cast<std::uint32_t>(i + 1);
     if (predictor_ == "em") {
       const auto sde = diffusion::ratesAt(from);
-      const State z = noise.fresh(step, noisePurpose);
+      const State z = noise.fresh(step, purpose);
       x = x + (-h * sde.drift) * x + (h * (1 + share_ * share_) / 2 * sde.diffusion2) * score(x, from) +
           (share_ * std::sqrt(h * sde.diffusion2)) * z;
     } else if (predictor_ == "reverse-diffusion") {
       const double mean = from.alpha / to.alpha, variance = std::max(0.0, from.sigma * from.sigma - mean * mean * to.sigma * to.sigma);
       x = (2 - mean) * x + ((1 + share_ * share_) / 2 * variance) * score(x, from) +
-          (share_ * std::sqrt(variance)) * noise.fresh(step, noisePurpose);
+          (share_ * std::sqrt(variance)) * noise.fresh(step, purpose);
     } else if (predictor_ == "ancestral") {
       const double s = from.relative(), r = to.relative();
       const double up = std::min(r, share_ * r * std::sqrt(1 - r * r / (s * s))), down = std::sqrt(std::max(0.0, r * r - up * up));
       const State scaled = x / from.alpha, clean = denoise(scaled, s);
-      x = to.alpha * (clean + (down / s) * (scaled - clean) + up * noise.fresh(step, noisePurpose));
+      x = to.alpha * (clean + (down / s) * (scaled - clean) + up * noise.fresh(step, purpose));
     } else {
       const auto u = [&](const State& at, double t) {
-        const Moment m = sde_.at(t);
+        const Moment m = way.sde.at(t);
         const auto sde = diffusion::ratesAt(m);
         return sde.drift * at - (sde.diffusion2 / 2) * score(at, m);
       };
       const State k1 = u(x, a), k2 = u(x + (-h / 2) * k1, a - h / 2), k3 = u(x + (-h / 2) * k2, a - h / 2), k4 = u(x + (-h) * k3, b);
       x += (-h / 6) * (k1 + 2 * k2 + 2 * k3 + k4);
     }
-    if (!correct(x, to, step)) ++unstable_;
+    if (!correct(x, to, step, run)) ++way.unstable;
     if (network_ && !allFinite(x)) return ranAway();
-    reverse.push_back(x);
-    context.progress(static_cast<double>(i) / static_cast<double>(times_.size()), tr("Rebuilding"));
+    way.reverse.push_back(x);
+    context.progress(static_cast<double>(i) / static_cast<double>(times.size()), tr("Rebuilding"));
   }
-  // The same data taken to noise, each on one Brownian path.
-  for (std::size_t i = 0; i < times_.size(); ++i) {
-    const Moment at = sde_.at(times_[i]);
-    forward[i] = at.alpha * (data + path.path(std::min(at.relative(), diffusion::Noise::treeTop)));
-  }
-  reverse_ = std::move(reverse), forward_ = std::move(forward);
   return {};
 }
 
-void ScoreSde::judgeLikelihood() {
-  exactLog_.clear(), flowLog_.clear();
-  const State points = scene_.draw(seed_, judged, dataPurpose + 0x100);
-  std::vector<double> times;
-  const double high = sde_.at(times_.front()).relative(), low = std::max(sde_.at(times_.back()).relative(), 1e-4);
-  const int steps = network_ ? networkLikelihoodSteps : likelihoodSteps;
-  for (int i = 0; i <= steps; ++i) times.push_back(diffusion::timeOf(sde_, low * std::pow(high / low, static_cast<double>(i) / steps)));
-  const Moment first = sde_.at(times.front());
-  diffusion::Denoiser precisely;
-  if (network_) precisely = [this](const State& x, double level) { return network_->denoise(x, level); };
-  flowLog_ = flowLikelihood(scene_.mixture, sde_, times, first.alpha * points, {exactEnd_, probes_, seed_, precisely});
-  for (std::size_t p = 0; p < judged; ++p)
-    exactLog_.push_back(scene_.mixture.logDensity(points[2 * p], points[2 * p + 1], first.relative()) - 2 * std::log(first.alpha));
+Expected<void> ScoreSde::rebuild(LabContext& context) {
+  diffusion::Noise path(seed_, 2 * particles_);
+  const State data = scene_.draw(seed_, particles_, dataPurpose);
+  if (auto built = wayBack(context, startOf(way_), 0, way_); !built) return built;
+  for (Way& way : compared_) {
+    if (auto built = wayBack(context, startOf(way), 0, way); !built) return built;
+  }
+  if (auto fanned = replay(context); !fanned) return fanned;
+  // The same data taken to noise, each on one Brownian path.
+  forward_.resize(way_.times.size());
+  for (std::size_t i = 0; i < way_.times.size(); ++i) {
+    const Moment at = way_.sde.at(way_.times[i]);
+    forward_[i] = at.alpha * (data + path.path(std::min(at.relative(), diffusion::Noise::treeTop)));
+  }
+  truth_ = ExactSamples(scene_, seed_, particles_, truthPurpose);
+  return {};
 }
 
-Expected<diffusion::Sde> ScoreSde::chosenSde(const LabContext& context) {
-  const std::string& id = context.text("sde");
+// One particle's way back again and again from where it began. A corrector's step is measured over the fan alone.
+Expected<void> ScoreSde::replay(LabContext& context) {
+  Way fan{way_.id, way_.sde, way_.times, {}, 0, {}};
+  if (replays_ > 0) {
+    State start(2 * replays_);
+    for (std::size_t i = 0; i < start.size(); ++i) start[i] = way_.reverse.front()[2 * std::min(replayed_, particles_ - 1) + i % 2];
+    if (auto run = wayBack(context, std::move(start), 1, fan); !run) return run;
+  }
+  fan_ = std::move(fan);
+  return {};
+}
+
+double ScoreSde::fanSpread() const {
+  if (fan_.reverse.empty()) return 0;
+  const State& now = fan_.reverse[static_cast<std::size_t>(frame_)];
+  const double n = static_cast<double>(now.size()) / 2;
+  double mean[2] = {0, 0}, squares = 0;
+  for (std::size_t i = 0; i < now.size(); ++i) mean[i % 2] += now[i] / n;
+  for (std::size_t i = 0; i < now.size(); ++i) squares += (now[i] - mean[i % 2]) * (now[i] - mean[i % 2]) / n;
+  return std::sqrt(squares);
+}
+
+Expected<diffusion::Sde> ScoreSde::chosenSde(const LabContext& context, const std::string& id) {
   const double beta0 = context.number("beta-first"), beta1 = context.number("beta-last");
   const double least = context.number("sigma-min"), most = context.number("sigma-max");
   if (id == "vp") return diffusion::Sde{[=](double t) { return diffusion::variancePreserving(t, beta0, beta1); }, 1e-5, 1};
@@ -221,90 +176,117 @@ Expected<diffusion::Sde> ScoreSde::chosenSde(const LabContext& context) {
   return sde;
 }
 
+// From the last time down to the first, by equal steps of t or of ln(sigma / alpha).
+std::vector<double> ScoreSde::timesOf(const LabContext& context, const diffusion::Sde& sde) {
+  const int steps = static_cast<int>(context.integer("steps"));
+  const double last = sde.last, first = std::max(sde.first, context.number("first-time"));
+  const double high = sde.at(last).relative(), low = sde.at(first).relative();
+  std::vector<double> times;
+  for (int i = 0; i <= steps; ++i) {
+    const double part = static_cast<double>(i) / steps;
+    times.push_back(context.text("grid") == "time" ? last + (first - last) * part : diffusion::timeOf(sde, high * std::pow(low / high, part)));
+  }
+  return times;
+}
+
 Expected<void> ScoreSde::update(LabContext& context) {
   stream_ = &context.stream();
   early_ = context.number("early");
-  if (keepsTime(context)) return {};
+  if (keepsTime(context)) {
+    if (!context.anyChanged({"replays", "replayed"})) return {};
+    const std::size_t replaysBefore = std::exchange(replays_, static_cast<std::size_t>(context.integer("replays")));
+    const std::size_t replayedBefore = std::exchange(replayed_, static_cast<std::size_t>(context.integer("replayed")));
+    auto fanned = replay(context);
+    if (!fanned) replays_ = replaysBefore, replayed_ = replayedBefore;
+    return fanned;
+  }
   auto scene = planeScene(context);
   if (!scene) return scene.error();
-  auto chosen = chosenSde(context);
-  if (!chosen) return chosen.error();
+  std::vector<Way> ways;
+  std::vector<std::string> ids{context.text("sde")};
+  if (context.flag("compare")) ids.insert(ids.end(), {"vp", "sub-vp", "ve"});
+  for (const std::string& id : ids) {
+    auto chosen = chosenSde(context, id);
+    if (!chosen) return chosen.error();
+    auto times = timesOf(context, *chosen);
+    ways.push_back({id, *std::move(chosen), std::move(times), {}, 0, {}});
+  }
   auto network = chosenPlaneNetwork(context, network_);
   if (!network) return network.error();
-  const double firstTime = std::max(chosen->first, context.number("first-time"));
-  auto judged = judgePicture(context, *chosen, firstTime, chosen->last);
+  const Way& main = ways.front();
+  auto judged = judgePicture(context, main.sde, main.times.back(), main.sde.last);
   if (!judged) return judged.error();
   const std::string& predictor = context.text("predictor");
   const double share = context.number("noise-share");
   if (predictor == "rk4" && share > 0) {
     return makeError(ErrorCode::usage, trf("Runge-Kutta follows the ODE: the noise share ζ should be 0, found {:.3g}", share));
   }
-  const int steps = static_cast<int>(context.integer("steps"));
-  std::vector<double> times;
-  const double last = chosen->last, first = firstTime;
-  const double high = chosen->at(last).relative(), low = chosen->at(first).relative();
-  for (int i = 0; i <= steps; ++i) {
-    const double part = static_cast<double>(i) / steps;
-    times.push_back(context.text("grid") == "time" ? last + (first - last) * part
-                                                   : diffusion::timeOf(*chosen, high * std::pow(low / high, part)));
-  }
+  const double high = main.sde.at(main.times.front()).relative(), low = main.sde.at(main.times.back()).relative();
   PlaneScene before = std::exchange(scene_, *std::move(scene));
-  auto sdeBefore = std::exchange(sde_, *std::move(chosen));
-  auto idBefore = std::exchange(sdeId_, context.text("sde"));
-  auto timesBefore = std::exchange(times_, std::move(times));
   auto networkBefore = std::exchange(network_, *std::move(network));
+  Way wayBefore = std::exchange(way_, std::move(ways.front()));
+  ways.erase(ways.begin());
+  auto comparedBefore = std::exchange(compared_, std::move(ways));
   predictor_ = predictor, share_ = share, ratio_ = context.number("corrector-ratio");
   correctorSteps_ = static_cast<int>(context.integer("corrector-steps"));
-  particles_ = static_cast<std::size_t>(context.integer("particles"));
+  const std::size_t particlesBefore = std::exchange(particles_, static_cast<std::size_t>(context.integer("particles")));
+  replays_ = static_cast<std::size_t>(context.integer("replays")), replayed_ = static_cast<std::size_t>(context.integer("replayed"));
   seed_ = static_cast<std::uint64_t>(context.integer("seed"));
   exactEnd_ = context.text("end-law") == "exact";
   probes_ = static_cast<int>(context.integer("probes"));
+  probeLaw_ = context.text("probe-law") == "normal" ? ProbeLaw::normal : ProbeLaw::signs;
   if (auto built = rebuild(context); !built) {
-    scene_ = std::move(before), sde_ = std::move(sdeBefore), sdeId_ = std::move(idBefore), times_ = std::move(timesBefore);
-    network_ = std::move(networkBefore);
+    scene_ = std::move(before), way_ = std::move(wayBefore), compared_ = std::move(comparedBefore);
+    network_ = std::move(networkBefore), particles_ = particlesBefore;
     return built;
   }
   frame_ = 0;
   judged_ = *std::move(judged);
-  judgeLikelihood();
+  if (likelihoodChanged(context)) judgeLikelihood();
   networkErrors_ = {};
   if (network_) {
     table_ = kernels::makeMixtureTable(scene_.density.components);
     networkErrors_ = judgeNetwork(*stream_, table_, *network_, scene_, high, low, seed_);
   }
+  measure();
   return {};
 }
 
 bool ScoreSde::keepsTime(const LabContext& context) const {
-  if (context.restarting() || reverse_.empty() || !context.changed("early")) return false;
+  static constexpr std::string_view still[] = {"early", "replays", "replayed"};
+  if (context.restarting() || way_.reverse.empty() || !context.anyChanged({"early", "replays", "replayed"})) return false;
   for (const auto& [id, value] : context.values()) {
-    if (id != "early" && context.changed(id)) return false;
+    if (context.changed(id) && std::find(std::begin(still), std::end(still), id) == std::end(still)) return false;
   }
   return true;
 }
 
-Timeline ScoreSde::timeline() const { return {static_cast<std::int64_t>(times_.size()), "step", 30}; }
+Timeline ScoreSde::timeline() const { return {static_cast<std::int64_t>(way_.times.size()), "step", 30}; }
 
 Expected<bool> ScoreSde::advance(LabContext&) {
-  if (frame_ + 1 >= static_cast<std::int64_t>(times_.size())) return false;
+  if (frame_ + 1 >= static_cast<std::int64_t>(way_.times.size())) return false;
   ++frame_;
+  measure();
   return true;
 }
 
 // Every frame is there already; which one is shown is all that changes.
 std::vector<Tensor> ScoreSde::capture() const { return {Tensor::from(Shape{1}, std::vector<float>{static_cast<float>(frame_)})}; }
-void ScoreSde::restore(std::int64_t frame, std::vector<Tensor>) { frame_ = frame; }
+void ScoreSde::restore(std::int64_t frame, std::vector<Tensor>) {
+  frame_ = frame;
+  measure();
+}
 
 // At t = 0, 1/4, ... 1, or as near as the SDE goes.
 diffusion::SdeRates ScoreSde::ratesAtKnot(int knot) const {
   const double t = static_cast<double>(knot) / (knots - 1);
-  return diffusion::ratesAt(sde_.at(std::clamp(t, std::max(sde_.first, 1e-4), sde_.last)));
+  return diffusion::ratesAt(way_.sde.at(std::clamp(t, std::max(way_.sde.first, 1e-4), way_.sde.last)));
 }
 
 std::size_t ScoreSde::frameOf(double time) const {
   std::size_t best = 0;
-  for (std::size_t i = 0; i < times_.size(); ++i) {
-    if (std::abs(times_[i] - time) < std::abs(times_[best] - time)) best = i;
+  for (std::size_t i = 0; i < way_.times.size(); ++i) {
+    if (std::abs(way_.times[i] - time) < std::abs(way_.times[best] - time)) best = i;
   }
   return best;
 }
@@ -317,7 +299,7 @@ double ScoreSde::varianceOfX(const State& x) {
 }
 
 double ScoreSde::correlation() const {
-  const State &a = reverse_[frameOf(early_)], &b = reverse_[static_cast<std::size_t>(frame_)];
+  const State &a = way_.reverse[frameOf(early_)], &b = way_.reverse[static_cast<std::size_t>(frame_)];
   double sums[5] = {0, 0, 0, 0, 0};
   for (std::size_t i = 0; i < a.size(); i += 2)
     sums[0] += a[i], sums[1] += b[i], sums[2] += a[i] * a[i], sums[3] += b[i] * b[i], sums[4] += a[i] * b[i];
@@ -328,17 +310,28 @@ double ScoreSde::correlation() const {
 
 std::vector<Metric> ScoreSde::metrics() const {
   std::vector<Metric> result;
-  if (reverse_.empty()) return result;
+  if (way_.reverse.empty()) return result;
   const auto now = static_cast<std::size_t>(frame_);
-  result.push_back({"time", times_[now], ""});
-  result.push_back({"variance.reverse", varianceOfX(reverse_[now]), ""});
+  result.push_back({"time", way_.times[now], ""});
+  result.push_back({"variance.reverse", varianceOfX(way_.reverse[now]), ""});
   result.push_back({"variance.forward", varianceOfX(forward_[now]), ""});
   result.push_back({"correlation", correlation(), ""});
-  if (network_) result.push_back({"network-error", networkErrors_.at(sde_.at(times_[now]).relative()), ""});
+  const SampleDistance& distance = way_.distance(now);
+  result.push_back({"sw2", distance.sliced, ""});
+  result.push_back({"sw2.floor", distance.floor, ""});
+  result.push_back({"nll-excess", distance.excess, "nats"});
+  result.push_back({"nll-excess.floor", distance.excessFloor, "nats"});
+  for (const Way& way : compared_) {
+    result.push_back({"sw2." + way.id, way.distance(now).sliced, ""});
+    result.push_back({"sw2.floor." + way.id, way.distance(now).floor, ""});
+    result.push_back({"variance." + way.id, varianceOfX(way.reverse[now]), ""});
+  }
+  if (!fan_.reverse.empty()) result.push_back({"replays.spread", fanSpread(), ""});
+  if (network_) result.push_back({"network-error", networkErrors_.at(way_.sde.at(way_.times[now]).relative()), ""});
   double most = 0, mean = 0;
   for (std::size_t p = 0; p < flowLog_.size(); ++p)
     most = std::max(most, std::abs(flowLog_[p] - exactLog_[p])), mean += flowLog_[p] / static_cast<double>(flowLog_.size());
-  if (correctorSteps_ > 0) result.push_back({"corrector.unstable", static_cast<double>(unstable_), ""});
+  if (correctorSteps_ > 0) result.push_back({"corrector.unstable", static_cast<double>(way_.unstable), ""});
   if (judged_) {
     result.push_back({"picture.bits-per-dim", judged_->bits.mean(), "bits"});
     result.push_back({"picture.bits-error", judged_->bits.error(), "bits"});
@@ -352,9 +345,27 @@ std::vector<Metric> ScoreSde::metrics() const {
   return result;
 }
 
+// The particle nearest to a place of the canvas, as the one whose way is replayed.
+Changes ScoreSde::replayNear(double x, double y, const Values& values) const {
+  if (way_.reverse.empty()) return {};
+  const auto now = static_cast<std::size_t>(frame_);
+  const State& cloud = way_.reverse[now];
+  const double scale = shownScale(way_.sde.at(way_.times[now]));
+  double least = std::numeric_limits<double>::infinity();
+  std::int64_t nearest = 0;
+  for (std::size_t p = 0; p < cloud.size() / 2; ++p) {
+    const double distance = std::hypot(scale * cloud[2 * p] - x, scale * cloud[2 * p + 1] - y);
+    if (distance < least) least = distance, nearest = static_cast<std::int64_t>(p);
+  }
+  Changes changes{{"replayed", nearest}};
+  if (std::get<std::int64_t>(values.find("replays")->second) == 0) changes.emplace_back("replays", std::int64_t{16});
+  return changes;
+}
+
 Changes ScoreSde::pointer(const PointerEvent& event, const Values& values) const {
+  if (event.panel == "reverse" && event.kind == PointerEvent::Kind::click) return replayNear(event.x, event.y, values);
   if (event.handle == "early") return {{"early", std::clamp(event.x, 0.0, 1.0)}};
-  if (times_.empty()) return {};
+  if (way_.times.empty()) return {};
   if (event.panel == "rates" && event.handle.size() == 3 && event.kind == PointerEvent::Kind::drag) {
     // Drag a point of a curve: the drawn curves begin as the present ones, and what is not dragged stays to the last digit.
     std::vector<double> f, g;
@@ -378,7 +389,7 @@ Changes ScoreSde::pointer(const PointerEvent& event, const Values& values) const
     return {{"sde", std::string("rates")}, {"drift", drift}, {"diffusion", diffusion}};
   }
   if (event.panel != "forward") return {};
-  return sceneChanges(event, values, sde_.at(times_[static_cast<std::size_t>(frame_)]).alpha);
+  return sceneChanges(event, values, way_.sde.at(way_.times[static_cast<std::size_t>(frame_)]).alpha);
 }
 
 ORRERY_LAB(ScoreSde);

@@ -1,6 +1,7 @@
 // generative/score-sde: its Must-hold lines.
 
 #include <cmath>
+#include <set>
 
 #include "core/diffusion/process.h"
 #include "core/labs/generative/score_sde/lab.h"
@@ -80,6 +81,226 @@ TEST_CASE("the likelihood by the ODE is that of the density: 2.4e-4 nats with 10
   CHECK(fine < 3e-5);
   CHECK(std::log2(coarse / fine) > 3.5);
   CHECK(error(200, false) == Approx(3.6e-3).epsilon(0.5));
+  // VE to sigma = 50: a normal law of that deviation is further from the noised data, whose means lie about 1 from 0.
+  const auto& ve = *findRegistered<diffusion::Process>("ve");
+  const auto veAt = ve.at(first);
+  const diffusion::State there = scene->draw(3, 200, 17);
+  std::vector<double> veExact;
+  for (std::size_t p = 0; p < 200; ++p) veExact.push_back(scene->mixture.logDensity(there[2 * p], there[2 * p + 1], veAt.relative()));
+  REQUIRE(ve.at(1).sigma == Approx(50));
+  const auto veError = [&](bool exactEnd) {
+    const auto times = timesBetween(ve, veAt.relative(), ve.at(1).relative(), 200);
+    return worst(flowLikelihood(scene->mixture, diffusion::sdeOf(ve), times, there, {exactEnd, 0, 0}), veExact);
+  };
+  CHECK(veError(true) < 3e-4);
+  CHECK(veError(false) == Approx(8.7e-3).epsilon(0.5));
+}
+
+TEST_CASE("one probe's variance: 2 (|A|^2 - sum A_ii^2) with random signs, 2 |A|^2 with normal numbers") {
+  const auto scene = planeScene("tri");
+  REQUIRE(scene);
+  const auto at = findRegistered<diffusion::Process>("vp")->at(0.15);
+  const diffusion::Denoiser denoise = [&](const diffusion::State& x, double level) { return scene->mixture.denoise(x, level); };
+  // The Jacobian of u at one place by central differences, symmetric as a Hessian plus a multiple of one.
+  const double px = 0.3, py = -0.2, h = 1e-4;
+  const auto u = flowDrift(denoise, at, {px + h, py, px - h, py, px, py + h, px, py - h}).u;
+  const double xx = (u[0] - u[2]) / (2 * h), yx = (u[1] - u[3]) / (2 * h), xy = (u[4] - u[6]) / (2 * h), yy = (u[5] - u[7]) / (2 * h);
+  REQUIRE(xy == Approx(yx).epsilon(1e-5));
+  REQUIRE(std::abs(xy) > 0.2 * std::hypot(xx, yy));  // or signs would have no spread to speak of
+  const double square = xx * xx + xy * xy + yx * yx + yy * yy, diagonal = xx * xx + yy * yy;
+  constexpr std::size_t n = 40000;
+  diffusion::State points(2 * n);
+  for (std::size_t i = 0; i < n; ++i) points[2 * i] = px, points[2 * i + 1] = py;
+  for (const auto& [law, expected] : {std::pair{ProbeLaw::signs, 2 * (square - diagonal)}, {ProbeLaw::normal, 2 * square}}) {
+    const auto guess = flowDrift(denoise, at, points, 1, 5, law).divergence;
+    double sum = 0, squares = 0, fourth = 0;
+    for (const double g : guess) sum += g / n;
+    for (const double g : guess) squares += std::pow(g - sum, 2) / n, fourth += std::pow(g - sum, 4) / n;
+    INFO((law == ProbeLaw::signs ? "signs" : "normal"));
+    CHECK(std::abs(sum - (xx + yy)) < 4 * std::sqrt(squares / n));
+    // Four standard errors of a variance, from its own fourth moment; signs give two values, whose spread is known to 1 / n.
+    CHECK(std::abs(squares - expected) < 4 * std::sqrt(std::max(fourth - squares * squares, 0.0) / n) + 1e-3 * expected);
+  }
+}
+
+TEST_CASE("Euler-Maruyama's stationary variance is 1 / (1 - beta h / 4), not 1") {
+  // Data of unit variance under VP are at rest, S = -x: with a constant beta and equal steps of t the way back is x' = (1 - beta h / 2) x +
+  // sqrt(beta h) z, the recursion of the specification: 1.025641 for beta h = 0.1, 1.142857 for 0.5.
+  for (const auto& [steps, betaH] : {std::pair{500, 0.1}, {100, 0.5}}) {
+    const double beta = betaH * steps / 0.999;
+    auto session = openLab({{"scene", text("gauss")}, {"spread", Value(2.0)}, {"beta-first", Value(std::min(beta, 50.0))}, {"beta-last", Value(std::min(beta, 50.0))},
+                            {"grid", text("time")}, {"steps", whole(steps)}, {"particles", whole(8192)}, {"noise-share", Value(1.0)}});
+    REQUIRE(session->wait());
+    REQUIRE(planeScene("gauss", 2)->mixture.components[0].along == Approx(1));
+    // Every fifth (second) frame from a fifth of the way on, where the start is forgotten to exp(-10).
+    double sum = 0;
+    int frames = 0;
+    for (int frame = steps / 5; frame <= steps; frame += steps / 100) sum += metricsAt(*session, frame).at("variance.reverse"), ++frames;
+    INFO("beta h = " << betaH);
+    // The frames are worth about twice 40 independent ones of 8192 particles: 0.25 % of standard error, four of them.
+    CHECK(sum / frames == Approx(1 / (1 - std::min(beta, 50.0) * 0.999 / steps / 4)).epsilon(0.01));
+  }
+}
+
+TEST_CASE("the moment equation of the way back gives the variance of the way there for every noise share, to 1e-8") {
+  // One Gaussian of variance c^2: S = -x / V_t, and backwards dV/ds = -2 (f + (1 + zeta^2) g^2 / (2 V_t)) V + zeta^2 g^2.
+  constexpr double c2 = 0.25;
+  for (const char* id : {"ve", "vp", "sub-vp"}) {
+    const auto& process = *findRegistered<diffusion::Process>(id);
+    const auto truth = [&](double t) {
+      const auto at = process.at(t);
+      return at.alpha * at.alpha * c2 + at.sigma * at.sigma;
+    };
+    for (const double share : {0.0, 0.5, 1.0, 2.0}) {
+      const auto rate = [&](double t, double v) {
+        const auto sde = diffusion::ratesAt(process.at(t));
+        return -2 * (sde.drift + (1 + share * share) * sde.diffusion2 / (2 * truth(t))) * v + share * share * sde.diffusion2;
+      };
+      constexpr int steps = 8000;
+      const double h = 0.999 / steps;
+      double v = truth(1), worstRatio = 0;
+      for (int i = 0; i < steps; ++i) {
+        const double t = 1 - i * h;
+        const double k1 = rate(t, v), k2 = rate(t - h / 2, v + h / 2 * k1), k3 = rate(t - h / 2, v + h / 2 * k2), k4 = rate(t - h, v + h * k3);
+        v += h / 6 * (k1 + 2 * k2 + 2 * k3 + k4);
+        worstRatio = std::max(worstRatio, std::abs(v / truth(t - h) - 1));
+      }
+      INFO(id << ", zeta " << share);
+      CHECK(worstRatio < 1e-8);
+    }
+  }
+}
+
+TEST_CASE("the distance to exact samples is at the floor where the chain is right, and tells three few steps from many") {
+  auto session = openLab({{"particles", whole(4096)}, {"steps", whole(300)}, {"predictor", text("ancestral")}});
+  for (const int frame : {0, 144, 300}) {
+    const auto m = metricsAt(*session, frame);
+    INFO(frame);
+    CHECK(m.at("sw2.floor") > 0.002);
+    CHECK(m.at("sw2") < 2 * m.at("sw2.floor"));
+  }
+  // Going back in time leaves what was measured.
+  const auto course = arrayNamed(*session, "distance.back.y");
+  CHECK(course.size() >= 17);
+  const auto end = metricsAt(*session, 300).at("sw2");
+  metricsAt(*session, 3);
+  CHECK(arrayNamed(*session, "distance.back.y").size() < 3);
+  CHECK(metricsAt(*session, 300).at("sw2") == end);
+  auto few = openLab({{"particles", whole(4096)}, {"steps", whole(6)}, {"predictor", text("ancestral")}});
+  const auto m = metricsAt(*few, 6);
+  CHECK(m.at("sw2") > 3 * m.at("sw2.floor"));
+}
+
+TEST_CASE("every preset of score-sde shows what it says") {
+  const auto run = [](const char* preset, const Changes& changes = {}) {
+    auto session = openLab(changes, preset);
+    auto metrics = metricsAt(*session, 1000);
+    for (const Panel& panel : session->picture()->figure.panels) {
+      INFO(preset << ": " << panel.id);
+      CHECK(panel.message.empty());
+    }
+    return std::pair{std::move(session), metrics};
+  };
+  std::set<std::string> seen;
+  const auto tried = [&](const char* preset, const Changes& changes = {}) {
+    seen.insert(preset);
+    return run(preset, changes);
+  };
+  {
+    const auto [session, m] = tried("sde");
+    CHECK(m.at("sw2") < 3 * m.at("sw2.floor"));
+    // The end against t = 0.4: the past is forgotten but for what the forward SDE leaves.
+    CHECK(std::abs(m.at("correlation")) < 0.6);
+  }
+  CHECK(tried("joint").second.at("correlation") > 0.999);
+  {
+    const auto with = tried("corrector").second, without = run("corrector", {{"corrector-steps", whole(0)}}).second;
+    // The halo, whatever the shares of the modes: 4096 points of ring8, whose -ln p has a deviation of about 1, give means to 0.016.
+    CHECK(without.at("nll-excess") > 0.09);
+    CHECK(std::abs(with.at("nll-excess")) < 0.07);
+    CHECK(with.at("nll-excess") < without.at("nll-excess") - 0.06);
+  }
+  {
+    auto [session, m] = tried("three");
+    for (const char* id : {"vp", "sub-vp", "ve"}) {
+      INFO(id);
+      CHECK(m.at(std::string("sw2.") + id) < 2 * m.at(std::string("sw2.floor.") + id));
+    }
+    const auto middle = metricsAt(*session, 100);
+    CHECK(middle.at("variance.ve") > 2 * middle.at("variance.vp"));
+    CHECK(middle.at("variance.vp") > 1.05 * middle.at("variance.sub-vp"));
+  }
+  {
+    auto [session, m] = tried("fan");
+    CHECK(m.at("replays.spread") > 0.3);
+    REQUIRE(session->set("noise-share", Value(0.0)));
+    CHECK(metricsAt(*session, 1000).at("replays.spread") < 1e-9);
+  }
+  CHECK(metricsAt(*tried("exploding").first, 0).at("variance.reverse") > 1000);
+  {
+    const auto m = tried("own").second;
+    CHECK(m.at("sw2") < 3 * m.at("sw2.floor"));
+  }
+  {
+    auto [session, m] = tried("bits");
+    CHECK(m.at("likelihood.error") > 0.05);
+    REQUIRE(session->set("probes", whole(0)));
+    const auto exact = metricsAt(*session, 0);
+    CHECK(exact.at("likelihood.error") < 1e-3);
+    // 64 points of one probe each: right on average, to four standard errors of the largest error there is.
+    CHECK(std::abs(exact.at("likelihood.mean") - m.at("likelihood.mean")) < 4 * m.at("likelihood.error") / std::sqrt(64.0));
+  }
+  const auto session = openLab({});
+  for (const Preset& preset : session->lab().presets) CHECK(seen.count(preset.id) == 1);
+}
+
+TEST_CASE("one start run again: another particle is another fan, and the time stays") {
+  auto session = openLab({{"particles", whole(256)}, {"steps", whole(40)}, {"replays", whole(8)}});
+  metricsAt(*session, 20);
+  const auto first = arrayNamed(*session, "reverse.fan-ends.xy");
+  CHECK(first.size() == 16);
+  REQUIRE(session->set("replayed", whole(7)));
+  REQUIRE(session->wait());
+  CHECK(session->picture()->frame == 20);
+  CHECK(arrayNamed(*session, "reverse.fan-ends.xy") != first);
+  // A click takes the particle under the pointer: its start is that of all replays.
+  const auto particles = arrayNamed(*session, "reverse.particles.xy");
+  PointerEvent click;
+  click.panel = "reverse", click.kind = PointerEvent::Kind::click;
+  click.x = static_cast<double>(particles[2 * 31]), click.y = static_cast<double>(particles[2 * 31 + 1]);
+  session->pointer(click);
+  REQUIRE(session->wait());
+  CHECK(std::get<std::int64_t>(session->values().at("replayed")) == 31);
+  metricsAt(*session, 0);
+  const auto starts = arrayNamed(*session, "reverse.fan-ends.xy"), all = arrayNamed(*session, "reverse.particles.xy");
+  for (std::size_t i = 0; i < starts.size(); ++i) CHECK(starts[i] == all[2 * 31 + i % 2]);
+}
+
+TEST_CASE("the map of the likelihood is that of the density, and other choices of the way back leave it") {
+  auto session = openLab({{"particles", whole(64)}, {"steps", whole(20)}});
+  REQUIRE(session->wait());
+  const auto scene = planeScene("tri");
+  const auto& vp = *findRegistered<diffusion::Process>("vp");
+  const auto at = vp.at(1e-3);
+  const auto bits = arrayNamed(*session, "likelihood-map.bits.value");
+  const auto cells = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(bits.size()))));
+  REQUIRE(cells * cells == bits.size());
+  REQUIRE(cells >= 24);
+  double half = 0;
+  for (const Panel& panel : session->picture()->figure.panels)
+    if (panel.id == "likelihood-map") half = panel.x.range->high;
+  for (std::size_t r = 0; r < cells; ++r) {
+    for (std::size_t c = 0; c < cells; ++c) {
+      const auto centre = [&](std::size_t i) { return half * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 1) / at.alpha; };
+      const double exact = scene->mixture.logDensity(centre(c), centre(r), at.relative()) - 2 * std::log(at.alpha);
+      if (exact < -15) continue;  // beyond, the steps are too few
+      CHECK(static_cast<double>(bits[r * cells + c]) == Approx(-exact / (2 * std::log(2.0))).margin(0.02));
+    }
+  }
+  CHECK(arrayNamed(*session, "likelihood-map.points.scalar").size() == 64);
+  REQUIRE(session->set("steps", whole(30)));
+  REQUIRE(session->wait());
+  CHECK(arrayNamed(*session, "likelihood-map.bits.value") == bits);
 }
 
 TEST_CASE("Hutchinson's estimate is right on average, and its spread falls with the probes") {
@@ -166,7 +387,7 @@ TEST_CASE("what is no diffusion is refused: variance that would have to shrink, 
     REQUIRE(session->set(changes));
     CHECK_FALSE(session->wait());
   }
-  CHECK(session->picture()->figure.panels.size() == 6);
+  CHECK(session->picture()->figure.panels.size() == 8);
 }
 
 TEST_CASE("every SDE comes home by every predictor, drawn ones too") {
@@ -213,7 +434,7 @@ TEST_CASE("a corrector's step beyond twice the narrowest variance is said to be 
 }
 
 TEST_CASE("every noise share has the same variance at every time") {
-  for (const double share : {0.0, 0.5, 1.0, 1.5}) {
+  for (const double share : {0.0, 0.5, 1.0, 1.5, 2.0}) {
     auto session = openLab({{"scene", text("gauss")}, {"noise-share", Value(share)}, {"particles", whole(4096)}, {"steps", whole(300)}});
     INFO(share);
     for (const int frame : {75, 150, 225, 300}) {
@@ -290,7 +511,7 @@ TEST_CASE("a user's network leads back in place of the exact score, and its own 
     const auto exact = metricsAt(*session, 60);
     const auto particles = arrayNamed(*session, "reverse.particles.xy");
     REQUIRE(exact.count("network-error") == 0);
-    REQUIRE(session->picture()->figure.panels.size() == 6);
+    REQUIRE(session->picture()->figure.panels.size() == 8);
     REQUIRE(session->set("denoiser", text("network")));
     const auto same = metricsAt(*session, 60);
     INFO(predictor);

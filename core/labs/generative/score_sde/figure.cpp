@@ -17,9 +17,6 @@ namespace {
 
 constexpr std::size_t mostTrails = 10;
 
-// States beyond the canvas are drawn at the size they would have with unit variance.
-double shrunk(const Moment& m) { return m.alpha > 0.999 ? 1 / std::hypot(1, m.sigma) : 1.0; }
-
 // Mean and variance of the data along x.
 std::pair<double, double> momentsOf(const diffusion::PlaneMixture& mixture) {
   double mean = 0, squares = 0;
@@ -40,24 +37,42 @@ Panel ScoreSde::canvasPanel(bool forward) const {
   const double half = canvasHalf();
   Panel panel = planePanel(forward ? "forward" : "reverse", half);
   const auto now = static_cast<std::size_t>(frame_);
-  const Moment at = sde_.at(times_[now]);
+  const Moment at = way_.sde.at(way_.times[now]);
   panel.title = forward       ? tr("Demolition: dx = f x dt + g dw")
                 : share_ == 0 ? tr("Rebuilding by the ODE")
                               : tr("Rebuilding by the reverse SDE");
   if (!forward && network_) panel.title = trf("{}, your network", panel.title);
-  panel.note = forward         ? trf("t = {:.3g}, σ = {:.3g}", times_[now], at.sigma)
-               : unstable_ > 0 ? trf("corrector unstable at {} of {} levels", unstable_, times_.size() - 1)
+  panel.note = forward         ? trf("t = {:.3g}, σ = {:.3g}", way_.times[now], at.sigma)
+               : way_.unstable > 0 ? trf("corrector unstable at {} of {} levels", way_.unstable, way_.times.size() - 1)
                                : trf("ζ = {:.3g}", share_);
   if (!forward && !networkErrors_.complaint.empty()) panel.note = networkErrors_.complaint;
-  const double scale = shrunk(at);
+  const double scale = shownScale(at);
   panel.marks.push_back(hostDensityMark(scene_, at.alpha * scale, at.relative(), half));
-  // The way of a few particles from the beginning of the clock: noise for the way back, where it ends for the way there.
-  const auto& clouds = forward ? forward_ : reverse_;
-  const std::size_t from = forward ? now : 0, to = forward ? times_.size() - 1 : now;
+  const bool fanned = !forward && !fan_.reverse.empty();
+  if (fanned) {
+    addFan(panel);
+  } else {
+    addTrails(panel, forward);
+  }
+  panel.marks.push_back(cloudMark("particles", pairsOf((forward ? forward_ : way_.reverse)[now], scale), Paint::of(Role::data, 0.6f), half));
+  if (fanned) {
+    auto ends = cloudMark("fan-ends", pairsOf(fan_.reverse[now], shownScale(fan_.sde.at(fan_.times[now]))), Paint::of(fanRole()), half);
+    ends->radius = 3;
+    panel.marks.push_back(std::move(ends));
+  }
+  if (forward) addBlobHandles(panel, scene_, at.alpha * scale);
+  return panel;
+}
+
+// The way of a few particles from the beginning of the clock: noise for the way back, where it ends for the way there.
+void ScoreSde::addTrails(Panel& panel, bool forward) const {
+  const auto now = static_cast<std::size_t>(frame_);
+  const auto& clouds = forward ? forward_ : way_.reverse;
+  const std::size_t from = forward ? now : 0, to = forward ? way_.times.size() - 1 : now;
   std::vector<double> x, y;
   for (std::size_t p = 0; p < std::min(mostTrails, particles_); ++p) {
     for (std::size_t i = from; i <= to; ++i) {
-      const double s = shrunk(sde_.at(times_[i]));
+      const double s = shownScale(way_.sde.at(way_.times[i]));
       x.push_back(s * clouds[i][2 * p]), y.push_back(s * clouds[i][2 * p + 1]);
     }
     x.push_back(std::numeric_limits<double>::quiet_NaN()), y.push_back(std::numeric_limits<double>::quiet_NaN());
@@ -65,9 +80,24 @@ Panel ScoreSde::canvasPanel(bool forward) const {
   auto trails = curveOf("trails", x, y, Paint::of(forward ? Role::muted : Role::estimate, 0.45f));
   trails->width = 0.6f;
   panel.marks.push_back(std::move(trails));
-  panel.marks.push_back(cloudMark("particles", pairsOf(clouds[now], scale), Paint::of(Role::data, 0.6f), half));
-  if (forward) addBlobHandles(panel, scene_, at.alpha * scale);
-  return panel;
+}
+
+// The ways of one start, run again and again: a fan, or one line.
+void ScoreSde::addFan(Panel& panel) const {
+  const auto now = static_cast<std::size_t>(frame_);
+  const std::size_t count = fan_.reverse.front().size() / 2;
+  std::vector<double> x, y;
+  for (std::size_t p = 0; p < count; ++p) {
+    for (std::size_t i = 0; i <= now; ++i) {
+      const double s = shownScale(fan_.sde.at(fan_.times[i]));
+      x.push_back(s * fan_.reverse[i][2 * p]), y.push_back(s * fan_.reverse[i][2 * p + 1]);
+    }
+    x.push_back(std::numeric_limits<double>::quiet_NaN()), y.push_back(std::numeric_limits<double>::quiet_NaN());
+  }
+  auto lines = curveOf("fan", x, y, Paint::of(fanRole(), 0.6f));
+  lines->width = 0.7f;
+  panel.marks.push_back(std::move(lines));
+  panel.note = trf("one start {} times: spread {:.2g}", count, fanSpread());
 }
 
 Panel ScoreSde::ratesPanel() const {
@@ -78,18 +108,18 @@ Panel ScoreSde::ratesPanel() const {
   panel.y.label = tr("rate");
   std::vector<double> x, f, g;
   constexpr double tallest = 60;  // the straight path's drift has no bound
-  const double first = std::max(sde_.first, 1e-4);
+  const double first = std::max(way_.sde.first, 1e-4);
   for (int i = 0; i <= 240; ++i) {
-    const double t = first + (sde_.last - first) * i / 240.0;
-    const auto sde = diffusion::ratesAt(sde_.at(t));
-    if (sdeId_ == "flow" && std::abs(sde.drift) > tallest) break;
+    const double t = first + (way_.sde.last - first) * i / 240.0;
+    const auto sde = diffusion::ratesAt(way_.sde.at(t));
+    if (way_.id == "flow" && std::abs(sde.drift) > tallest) break;
     x.push_back(t), f.push_back(sde.drift), g.push_back(std::sqrt(std::max(sde.diffusion2, 0.0)));
   }
   auto drift = curveOf("drift", x, f, Paint::series(4), "f"), diffusion = curveOf("diffusion", x, g, Paint::series(5), "g");
   drift->directLabel = diffusion->directLabel = false;
   panel.marks.push_back(std::move(drift));
   panel.marks.push_back(std::move(diffusion));
-  if (sdeId_ != "flow") {
+  if (way_.id != "flow") {
     panel.note = tr("drag a point to draw your own");
     std::vector<float> points[2];
     for (int k = 0; k < knots; ++k) {
@@ -109,7 +139,7 @@ Panel ScoreSde::ratesPanel() const {
     }
   }
   auto rule = std::make_shared<RuleMark>("now");
-  rule->at = times_[static_cast<std::size_t>(frame_)];
+  rule->at = way_.times[static_cast<std::size_t>(frame_)];
   rule->paint = Paint::of(Role::accent);
   panel.marks.push_back(std::move(rule));
   return panel;
@@ -122,28 +152,47 @@ Panel ScoreSde::variancePanel() const {
   panel.title = tr("Variance on the way");
   panel.x.label = tr("time t (data at 0)");
   panel.y.label = tr("variance of x");
-  panel.y.scale = sde_.exploding ? ScaleKind::log : ScaleKind::linear;
+  const bool comparing = !compared_.empty();
+  panel.y.scale = way_.sde.exploding || comparing ? ScaleKind::log : ScaleKind::linear;
   const auto [mean, variance] = momentsOf(scene_.mixture);
-  std::vector<double> t, theory, there, back, until;
-  const std::size_t stride = std::max<std::size_t>(times_.size() / 80, 1);
-  for (std::size_t i = 0; i < times_.size(); i += stride) {
-    const Moment at = sde_.at(times_[i]);
-    t.push_back(times_[i]);
-    theory.push_back(at.alpha * at.alpha * variance + at.sigma * at.sigma);
-    there.push_back(varianceOfX(forward_[i]));
-    if (i > static_cast<std::size_t>(frame_)) continue;
-    until.push_back(times_[i]);
-    back.push_back(varianceOfX(reverse_[i]));
+  // What the formula says, and the variance of clouds of the frames up to `last`.
+  struct Course {
+    std::vector<double> t, theory, measured, until;
+  };
+  const auto courseOf = [&, variance = variance](const Way& way, const std::vector<State>& clouds, std::size_t last) {
+    Course course;
+    const std::size_t stride = std::max<std::size_t>(way.times.size() / 80, 1);
+    for (std::size_t i = 0; i < way.times.size(); i += stride) {
+      const Moment at = way.sde.at(way.times[i]);
+      course.t.push_back(way.times[i]);
+      course.theory.push_back(at.alpha * at.alpha * variance + at.sigma * at.sigma);
+      if (i > last) continue;
+      course.until.push_back(way.times[i]);
+      course.measured.push_back(varianceOfX(clouds[i]));
+    }
+    return course;
+  };
+  const auto now = static_cast<std::size_t>(frame_);
+  const auto add = [&](const std::string& id, const std::vector<double>& x, const std::vector<double>& y, Paint paint, const std::string& name) {
+    auto line = curveOf(id, x, y, paint, name);
+    line->directLabel = false;
+    panel.marks.push_back(line);
+    return line;
+  };
+  if (comparing) {
+    panel.title = tr("Three laws of variance");
+    for (std::size_t k = 0; k < compared_.size(); ++k) {
+      const Way& way = compared_[k];
+      const Course course = courseOf(way, way.reverse, now);
+      add("theory-" + way.id, course.t, course.theory, comparedPaint(k, 0.35f), "")->width = 3;
+      add(way.id, course.until, course.measured, comparedPaint(k), comparedName(way.id));
+    }
+  } else {
+    const Course there = courseOf(way_, forward_, way_.times.size()), back = courseOf(way_, way_.reverse, now);
+    add("theory", there.t, there.theory, Paint::of(Role::muted), tr("formula"))->width = 3;
+    add("there", there.until, there.measured, Paint::series(4), tr("to noise"))->dash = {4, 3};
+    add("back", back.until, back.measured, Paint::series(5), tr("back"));
   }
-  auto line = curveOf("theory", t, theory, Paint::of(Role::muted), tr("formula"));
-  line->width = 3;
-  line->directLabel = false;
-  panel.marks.push_back(std::move(line));
-  auto up = curveOf("there", t, there, Paint::series(4), tr("to noise")), down = curveOf("back", until, back, Paint::series(5), tr("back"));
-  up->directLabel = down->directLabel = false;
-  up->dash = {4, 3};
-  panel.marks.push_back(std::move(up));
-  panel.marks.push_back(std::move(down));
   auto rule = std::make_shared<RuleMark>("early");
   rule->at = early_;
   rule->paint = Paint::of(Role::accent);
@@ -158,11 +207,11 @@ Panel ScoreSde::twoTimesPanel() const {
   const std::size_t early = frameOf(early_), now = static_cast<std::size_t>(frame_);
   panel.title = tr("Does a path remember?");
   panel.note = trf("correlation {:.2f}", correlation());
-  panel.x.label = trf("x at t = {:.2g}", times_[early]);
-  panel.y.label = trf("x at t = {:.2g}", times_[now]);
+  panel.x.label = trf("x at t = {:.2g}", way_.times[early]);
+  panel.y.label = trf("x at t = {:.2g}", way_.times[now]);
   std::vector<float> xy;
-  for (std::size_t i = 0; i < reverse_[now].size(); i += 2)
-    xy.insert(xy.end(), {static_cast<float>(reverse_[early][i]), static_cast<float>(reverse_[now][i])});
+  for (std::size_t i = 0; i < way_.reverse[now].size(); i += 2)
+    xy.insert(xy.end(), {static_cast<float>(way_.reverse[early][i]), static_cast<float>(way_.reverse[now][i])});
   auto points = std::make_shared<PointsMark>("pairs");
   points->xy = Tensor::from(Shape{static_cast<std::int64_t>(xy.size() / 2), 2}, xy);
   points->paint = Paint::of(Role::estimate, 0.5f);
@@ -199,8 +248,8 @@ Panel ScoreSde::likelihoodPanel() const {
 
 // What is wrong with the network's D now, over the canvas of the way back.
 Panel ScoreSde::networkPanel() const {
-  const Moment at = sde_.at(times_[static_cast<std::size_t>(frame_)]);
-  const double scale = at.alpha * shrunk(at);
+  const Moment at = way_.sde.at(way_.times[static_cast<std::size_t>(frame_)]);
+  const double scale = at.alpha * shownScale(at);
   return networkErrorMap(*stream_, table_, *network_, at.relative(), scale, canvasHalf(), networkErrors_.at(at.relative()),
                          networkErrors_.complaint);
 }
@@ -208,21 +257,23 @@ Panel ScoreSde::networkPanel() const {
 Figure ScoreSde::figure() const {
   Figure figure;
   figure.title = tr("Score SDEs");
-  if (reverse_.empty()) return figure;
+  if (way_.reverse.empty()) return figure;
   place(figure, canvasPanel(true), 0, 0);
   place(figure, canvasPanel(false), 0, 1);
   place(figure, ratesPanel(), 0, 2);
+  place(figure, mapPanel(), 0, 3);
   place(figure, variancePanel(), 1, 0);
-  place(figure, twoTimesPanel(), 1, 1);
-  place(figure, likelihoodPanel(), 1, 2);
+  place(figure, distancePanel(), 1, 1);
+  place(figure, compared_.empty() ? twoTimesPanel() : comparedPanel(), 1, 2);
+  place(figure, likelihoodPanel(), 1, 3);
   if (network_) {
-    place(figure, networkPanel(), 0, 3);
-    place(figure, networkErrorChart(networkErrors_, sde_.at(times_[static_cast<std::size_t>(frame_)]).relative(), Paint::series(5)), 1, 3);
+    place(figure, networkPanel(), 0, 4);
+    place(figure, networkErrorChart(networkErrors_, way_.sde.at(way_.times[static_cast<std::size_t>(frame_)]).relative(), Paint::series(5)), 1, 4);
   }
   figure.rowWeights = {1.35f, 1};
   if (judged_) {
     place(figure, picturePanel(), 2, 0);
-    place(figure, bitsPanel(), 2, 1, network_ ? 3 : 2);
+    place(figure, bitsPanel(), 2, 1, network_ ? 4 : 3);
     figure.rowWeights.push_back(0.7f);
   }
   return figure;
