@@ -96,8 +96,8 @@ LayerPtr batchNorm(std::int64_t dimensions, double momentum);
 LayerPtr permutation(std::vector<std::uint32_t> order);
 
 // One ridge (Rezende and Mohamed 2015, eq. 10 and appendix A.1): y = x + u' tanh(w x + b), u' = u + (softplus(w u) - 1 - w u) w / |w|^2,
-// so that w u' > -1 and the map is invertible; ln |det| = ln(1 + w u' (1 - tanh^2)). Weights "w" [D], "u" [D], "b" [1]. The inverse is
-// solved row by row on the host: a monotone equation for w x.
+// so that w u' > -1 and the map is invertible; ln |det| = ln(tanh^2 + softplus(w u) (1 - tanh^2)). Weights "w" [D], "u" [D], "b" [1]. The
+// inverse is solved row by row on the host: a monotone equation for w x.
 LayerPtr planar(std::int64_t dimensions);
 
 // One centre (their eq. 14): y = x + beta h (x - c), h = 1 / (alpha + r), r = |x - c|, alpha = softplus(a), beta = softplus(b) - alpha;

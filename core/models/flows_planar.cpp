@@ -1,6 +1,9 @@
 // Planar and radial layers. Source: Rezende and Mohamed 2015, "Variational inference with normalizing flows", eq. 10 to 14 and appendix A:
 //   planar  y = x + u' tanh(w x + b),          det = 1 + w u' (1 - tanh^2),  u' = u + (softplus(w u) - 1 - w u) w / |w|^2, so w u' > -1
 //   radial  y = x + beta h (x - c), h = 1 / (alpha + r), r = |x - c|,  det = (1 + beta h)^(D-1) (1 + alpha beta h^2),  beta > -alpha
+// Where a layer nearly folds these are differences of numbers near 1; without them, with w u' = softplus(w u) - 1 and gamma = alpha + beta,
+//   planar  det = tanh^2 + (1 - tanh^2) softplus(w u)
+//   radial  1 + beta h = (r + gamma) h,  1 + alpha beta h^2 = (r (r + 2 alpha) + alpha gamma) h^2
 // Shapes: x [n, D] -> y [n, D], log-determinant [n]. Convention: used from data to latents, so that the likelihood needs no inverse.
 
 #include <algorithm>
@@ -33,8 +36,8 @@ class Planar final : public Layer {
     const Variable steer = nn::div(nn::affine(nn::sub(soft, along), 1, -1), nn::sum(nn::square(w)));
     const Variable push = nn::add(u, nn::mul(w, steer));
     const Variable t = nn::tanh(nn::add(nn::matmul(x, nn::reshape(w, Shape{dimensions_, 1})), weights[2]));  // [n, 1]
-    const Variable slope = nn::affine(nn::square(t), -1, 1);
-    const Variable determinant = nn::affine(nn::mul(slope, nn::affine(soft, 1, -1)), 1, 1);
+    const Variable square = nn::square(t);
+    const Variable determinant = nn::add(square, nn::mul(nn::affine(square, -1, 1), soft));
     return {nn::add(x, nn::mul(t, push)), nn::reshape(logarithm(determinant), Shape{x.shape()[0]})};
   }
 
@@ -60,7 +63,7 @@ class Planar final : public Layer {
     const Ridge ridge = ridgeOf(weights);
     const double t = std::tanh(dot(weights[0], x) + weights[2][0]);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] += ridge.push[i] * t;
-    return std::log1p(ridge.steepness * (1 - t * t));
+    return std::log(t * t + (1 - t * t) * ridge.least);
   }
 
   void inverse(std::span<const std::vector<double>> weights, std::span<double> y) const override {
@@ -85,6 +88,7 @@ class Planar final : public Layer {
   struct Ridge {
     std::vector<double> push;  // u'
     double steepness = 0;      // w u'
+    double least = 0;          // 1 + w u', the determinant on the ridge
   };
   static double dot(const std::vector<double>& a, std::span<const double> b) {
     double sum = 0;
@@ -94,7 +98,7 @@ class Planar final : public Layer {
   static Ridge ridgeOf(std::span<const std::vector<double>> weights) {
     const std::vector<double>&w = weights[0], &u = weights[1];
     const double along = dot(w, u), steer = (softplus(along) - 1 - along) / dot(w, w);
-    Ridge ridge{u, softplus(along) - 1};
+    Ridge ridge{u, softplus(along) - 1, softplus(along)};
     for (std::size_t i = 0; i < w.size(); ++i) ridge.push[i] += steer * w[i];
     return ridge;
   }
@@ -113,14 +117,15 @@ class Radial final : public Layer {
   }
 
   Mapped forward(nn::Tape&, std::span<const Variable> weights, const Variable& x) const override {
-    const Variable alpha = nn::softplus(weights[1]), beta = nn::sub(nn::softplus(weights[2]), alpha);
+    const Variable alpha = nn::softplus(weights[1]), gamma = nn::softplus(weights[2]), beta = nn::sub(gamma, alpha);
     const Variable away = nn::sub(x, weights[0]);
     // The tiny number keeps the root's derivative finite at the centre.
     const Variable r = nn::apply(kernels::Unary::sqrt, nn::affine(nn::sum(nn::square(away), 1), 1, 1e-12));
     const Variable h = nn::apply(kernels::Unary::reciprocal, nn::add(r, alpha));  // [n]
     const Variable stretch = nn::mul(h, beta);
-    const Variable across = logarithm(nn::affine(stretch, 1, 1));
-    const Variable outwards = logarithm(nn::affine(nn::mul(nn::mul(stretch, h), alpha), 1, 1));
+    const Variable across = logarithm(nn::mul(nn::add(r, gamma), h));
+    const Variable along = nn::add(nn::mul(r, nn::add(r, nn::affine(alpha, 2, 0))), nn::mul(alpha, gamma));
+    const Variable outwards = logarithm(nn::mul(along, nn::square(h)));
     const Variable column = nn::reshape(stretch, Shape{x.shape()[0], 1});
     return {nn::add(x, nn::mul(away, column)), nn::add(nn::affine(across, static_cast<double>(dimensions_ - 1), 0), outwards)};
   }
@@ -140,10 +145,10 @@ class Radial final : public Layer {
   }
 
   double forward(std::span<const std::vector<double>> weights, std::span<double> x) const override {
-    const double alpha = softplus(weights[1][0]), beta = softplus(weights[2][0]) - alpha;
-    const double h = 1 / (alpha + distance(weights[0], x));
+    const double alpha = softplus(weights[1][0]), gamma = softplus(weights[2][0]), beta = gamma - alpha;
+    const double r = distance(weights[0], x), h = 1 / (alpha + r);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] += beta * h * (x[i] - weights[0][i]);
-    return static_cast<double>(x.size() - 1) * std::log1p(beta * h) + std::log1p(alpha * beta * h * h);
+    return static_cast<double>(x.size() - 1) * std::log((r + gamma) * h) + std::log((r * (r + 2 * alpha) + alpha * gamma) * h * h);
   }
 
   void inverse(std::span<const std::vector<double>> weights, std::span<double> y) const override {

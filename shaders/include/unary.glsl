@@ -23,7 +23,11 @@ vec4 unaryOf(vec4 x) {
     case 13u: return abs(x);
     case 14u: return x * x;
     case 15u: return 1.0 / x;
-    case 16u: return max(x, 0.0) + log(1.0 + exp(-abs(x)));
+    case 16u: {
+      // ln(1 + e) = 2 artanh(s), s = e / (2 + e) <= 1/3, as a series: 1 + e would lose an e below 1e-7, and softplus(-17) be 0.
+      vec4 e = exp(-abs(x)), s = e / (2.0 + e), q = s * s;
+      return max(x, 0.0) + 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0))))));
+    }
     default: return x;
   }
 }

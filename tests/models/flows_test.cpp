@@ -11,20 +11,18 @@
 #include "core/base/philox.h"
 #include "core/kernels/philox.h"
 #include "core/nn/trainer.h"
-#include "tests/support/catch.h"
-#include "tests/support/kernel_oracle.h"
+#include "tests/support/flow_oracle.h"
 
 using namespace orrery;
 using namespace orrery::models::flows;
+using orrery::testing::deviceJacobians;
+using orrery::testing::logDeterminant;
+using orrery::testing::noise;
 using orrery::testing::openStream;
+using orrery::testing::randomRows;
+using orrery::testing::randomWeights;
 
 namespace {
-
-// Values in -1 to 1, fixed by (index, stream).
-double noise(std::size_t i, std::uint32_t stream) {
-  const PhiloxBlock words = philox({static_cast<std::uint32_t>(i), 0, stream, 0}, philoxKey(7));
-  return 2 * static_cast<double>(philoxUniform(words[0])) - 1;
-}
 
 enum class Kind { additive, affine };
 
@@ -40,47 +38,6 @@ Flow chain(std::int64_t dimensions, int couplings, Kind kind, double bound = 1, 
     layers.push_back(*layer);
   }
   return Flow(dimensions, std::move(layers));
-}
-
-// The flow's weights with every element random, heads included.
-nn::Weights randomWeights(gpu::Stream& stream, const Flow& flow, double size = 0.5) {
-  nn::Initializer draw(stream, 11);
-  nn::Weights weights = flow.initial(draw);
-  std::uint32_t number = 0;
-  for (nn::NamedTensor& w : weights) {
-    std::vector<float> values;
-    for (std::int64_t i = 0; i < w.value.count(); ++i)
-      values.push_back(static_cast<float>(size * noise(static_cast<std::size_t>(i), 100 + number)));
-    w.value = Tensor::from(w.value.shape(), values);
-    ++number;
-  }
-  return weights;
-}
-
-std::vector<float> randomRows(std::int64_t n, std::int64_t d, double reach = 2) {
-  std::vector<float> rows;
-  for (std::int64_t i = 0; i < n * d; ++i) rows.push_back(static_cast<float>(reach * noise(static_cast<std::size_t>(i), 5)));
-  return rows;
-}
-
-// ln |det| and the sign by elimination with pivots.
-std::array<double, 2> logDeterminant(std::vector<double> m, std::size_t d) {
-  double logDet = 0, sign = 1;
-  for (std::size_t k = 0; k < d; ++k) {
-    std::size_t pivot = k;
-    for (std::size_t r = k + 1; r < d; ++r) {
-      if (std::abs(m[r * d + k]) > std::abs(m[pivot * d + k])) pivot = r;
-    }
-    for (std::size_t c = 0; c < d && pivot != k; ++c) std::swap(m[k * d + c], m[pivot * d + c]);
-    if (pivot != k) sign = -sign;
-    logDet += std::log(std::abs(m[k * d + k]));
-    if (m[k * d + k] < 0) sign = -sign;
-    for (std::size_t r = k + 1; r < d; ++r) {
-      const double factor = m[r * d + k] / m[k * d + k];
-      for (std::size_t c = k; c < d; ++c) m[r * d + c] -= factor * m[k * d + c];
-    }
-  }
-  return {logDet, sign};
 }
 
 struct OnDevice {
@@ -140,23 +97,7 @@ TEST_CASE("flows: the log-determinant of affine couplings is the Jacobian's, on 
   const OnDevice got = run(stream, flow, weights, rows);
   REQUIRE(got.logDet.size() == n);
 
-  // The device's own Jacobian, row by row, from the tape.
-  std::vector<std::vector<double>> jacobians(n, std::vector<double>(d * d));
-  {
-    nn::Tape tape(stream);
-    const nn::Variable x = tape.leaf(Tensor::from(Shape{n, d}, rows));
-    const Mapped mapped = flow.forward(nn::constants(tape, weights), x);
-    for (std::int64_t i = 0; i < d; ++i) {
-      std::vector<float> seed(n * d, 0.0f);
-      for (std::int64_t row = 0; row < n; ++row) seed[static_cast<std::size_t>(row * d + i)] = 1;
-      tape.backward(mapped.y, Tensor::from(Shape{n, d}, seed));
-      const auto gradient = tape.gradient(x).toFloats();
-      for (std::size_t row = 0; row < n; ++row) {
-        for (std::size_t j = 0; j < d; ++j)
-          jacobians[row][static_cast<std::size_t>(i) * d + j] = static_cast<double>(gradient[row * d + j]);
-      }
-    }
-  }
+  const auto jacobians = deviceJacobians(stream, flow, weights, rows);
   double spread = 0;
   for (std::size_t row = 0; row < n; ++row) {
     std::vector<double> x(rows.begin() + static_cast<std::ptrdiff_t>(row * d), rows.begin() + static_cast<std::ptrdiff_t>((row + 1) * d));
