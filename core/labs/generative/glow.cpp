@@ -28,11 +28,16 @@ std::string nameOf(const Choice& choice, const std::string& id) {
   return id;
 }
 
+// Forward is a third of a training step, and keeps values without gradients.
+Expected<bool> lookedAt(const flows::StepCost& training, const flows::StepCost& all) {
+  return onlyLookedAt(training.operations, training.bytes, all.operations / 3, all.bytes / 2);
+}
+
 }  // namespace
 
 Expected<void> Glow::readPicture(const LabContext& context) {
   step_ = context.integer("step");
-  attribute_ = context.text("attribute");
+  attribute_ = context.text("attribute"), amount_ = context.number("amount");
   if (auto read = readOwnPictures(context); !read) return read;
   return readPlaneMix(context);
 }
@@ -52,12 +57,12 @@ Expected<std::vector<WantedFlow>> Glow::plan(const LabContext& context) const {
     if (file->options.mixing == flows::Mixing::none) {
       return makeError(ErrorCode::badInput, trf("The flow in {} mixes no channels: it is RealNVP's; open it in that lab", path));
     }
-    const flows::StepCost cost = flows::trainingCost(file->options, batch_);
-    if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
+    auto still = lookedAt(flows::trainingCost(file->options, batch_), flows::trainingCost(file->options, evaluatedPictures));
+    if (!still) return still.error();
     auto flow = flows::ImageFlow::make(file->options, seed_);
     if (!flow) return flow.error();
     return std::vector<WantedFlow>{
-        {"file", tr("Your flow"), std::make_shared<flows::ImageFlow>(*std::move(flow)), std::move(file->weights)}};
+        {"file", tr("Your flow"), std::make_shared<flows::ImageFlow>(*std::move(flow)), std::move(file->weights), *still}};
   }
   options.height = options.width = pictures_.side;
   options.levels = context.integer("levels"), options.steps = context.integer("steps-per-level");
@@ -123,6 +128,9 @@ std::size_t Glow::stageOf(std::size_t step, Kind kind) const {
 Changes Glow::stageChosen(const Stage& stage) const { return {{"step", stage.level * imageFlow().options().steps + stage.step + 1}}; }
 
 Changes Glow::pointer(const PointerEvent& event, const Values& values) const {
+  if (event.panel == "rows" && event.handle == "amount" && event.kind != PointerEvent::Kind::click) {
+    return {{"amount", std::clamp(std::round(20 * mostAmount * event.x / rowColumns) / 20, 0.0, mostAmount)}};
+  }
   if (event.panel == "matrix" && event.kind != PointerEvent::Kind::click) return planeMixChanges(event);
   if (event.panel == "volumes" && event.kind == PointerEvent::Kind::click && !runs_.empty()) {
     const double step = std::round(event.x);

@@ -80,6 +80,8 @@ LabEntry RealNvp::describe() {
       {"compare", "Train beside it", "Further flows on the same batches, for the chart of bits.", "Flow", "none"s,
        Choice{{{"none", "Nothing"}, {"masks", "The other masks"}, {"additive", "A scale bound of 0"}}}, "", drawnFlowOnPictures},
   });
+  append(shownOnPlane({{"plane-compare", "Train beside it", "A second flow on the same batches, for the chart of the likelihood.", "Flow", "none"s,
+                        Choice{{{"none", "Nothing"}, {"additive", "A scale bound of 0"}}}}}));
   append(flowTrainingParameters(RealNvpPlane::trainingParameters(1000, 5e-3, 512)));
   append(pictureTrainingParameters(3e-3, 32, 300));
   append(flowPictureParameters(RealNvpPlane::pictureParameters("volume")));
@@ -90,9 +92,10 @@ LabEntry RealNvp::describe() {
   append({RealNvpPlane::seedParameter()});
   entry.presets = {
       {"nice-vs-realnvp",
-       "NICE on the same moons",
-       "A scale bound of 0: volumes stay, the likelihood stops higher. Set the bound to 2 and compare.",
-       {{"scene", "moons"s}, {"scale-bound", 0.0}, {"colour", "origin"s}}},
+       "NICE and RealNVP on a ring",
+       "Two flows on the same batches: with a scale bound of 0 volumes stay, and the likelihood stops higher. The cells of the grid shrink "
+       "inside the blobs.",
+       {{"scene", "ring8"s}, {"plane-compare", "additive"s}}},
       {"bridges",
        "Bridges",
        "One Gaussian must be torn into far blobs: a continuous map keeps filaments between them.",

@@ -13,6 +13,7 @@
 #include "core/modelfile/safetensors_write.h"
 #include "core/models/image_flow_file.h"
 #include "tests/support/lab_session.h"
+#include "tests/support/scratch.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -244,6 +245,66 @@ TEST_CASE("glow: what cannot be squeezed or learnt is refused with a sentence, a
   std::filesystem::remove_all(folder);
   REQUIRE(session->set({{"data", text("single")}}));
   CHECK(std::isfinite(metricsAt(*session, 1).at("bits.held-out")));
+}
+
+TEST_CASE("glow: trained weights whose training step is too dear are looked at all the same") {
+  // Twelve steps on 64 x 64 pixels: the tape of 512 pictures would take 8.05 GB, one evaluation takes 2.3.
+  const orrery::testing::Scratch folder;
+  const std::string path = folder.path("large.safetensors");
+  models::flows::ImageFlowOptions options;
+  options.height = options.width = 64;
+  options.levels = 1, options.steps = 12, options.hidden = 16;
+  const auto flow = models::flows::ImageFlow::make(options, 3);
+  REQUIRE(flow);
+  gpu::Stream stream(device());
+  nn::Initializer draw(stream, 5);
+  REQUIRE(modelfile::writeSafetensors(path, models::flows::namedParts(*flow, flow->initial(draw)), models::flows::saidOf(options)));
+  auto session = openLab("generative/glow", {{"side", whole(64)}, {"pictures", whole(64)}, {"batch", whole(512)}}, {}, true);
+  REQUIRE(session->set({{"levels", whole(1)}, {"steps-per-level", whole(12)}, {"hidden", whole(16)}}));
+  session->seek(0);
+  const auto refused = session->wait();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("One training step of this flow would take") != std::string::npos);
+  REQUIRE(session->set("weights", Value(Asset{path, ""})));
+  const auto now = metricsAt(*session, 0);
+  CHECK(session->picture()->frames == 1);
+  CHECK(std::isfinite(now.at("bits.held-out")));
+  CHECK(now.at("inverse-error") <= 1e-3);
+  for (const Panel& panel : session->picture()->figure.panels) {
+    if (panel.id == "bits") CHECK(panel.message.find("not trained") != std::string::npos);
+  }
+}
+
+TEST_CASE("glow: the slider says how much of an attribute the last column has, and the first lacks") {
+  Changes changes = small(10);
+  changes.push_back({"rows", text("attribute")});
+  auto session = openLab("generative/glow", changes);
+  REQUIRE(session->wait());
+  // How far the ends of the first row are from each other.
+  const auto apart = [&] {
+    const auto first = cellOf(*session, "rows", 8, 0, 0), last = cellOf(*session, "rows", 8, 0, 5);
+    double sum = 0;
+    for (std::size_t i = 0; i < first.size(); ++i) sum += std::abs(static_cast<double>(last[i]) - static_cast<double>(first[i]));
+    return sum;
+  };
+  const double usual = apart();
+  const auto drag = [&](double x) {
+    PointerEvent event;
+    event.kind = PointerEvent::Kind::drag;
+    event.panel = "rows", event.handle = "amount";
+    event.x = x;
+    session->pointer(event);
+    REQUIRE(session->wait());
+  };
+  drag(4);  // of six columns; the end is 3
+  CHECK(std::get<double>(session->value("amount")) == Approx(2));
+  CHECK(apart() > usual);
+  drag(-1);
+  CHECK(std::get<double>(session->value("amount")) == 0);
+  CHECK(apart() == 0);
+  drag(99);
+  CHECK(std::get<double>(session->value("amount")) == 3);
+  CHECK(session->picture()->frame == 0);
 }
 
 TEST_CASE("glow: a learning rate that is far too large is stopped with a sentence") {

@@ -1,10 +1,13 @@
 // The claims of the lab generative/realnvp: a ring is learnt and its density integrates to 1, scaling helps and without it the lab is NICE,
 // the inverse returns, the timeline returns to the same bits, and data without width are refused.
 
+#include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <map>
 
 #include "tests/support/lab_session.h"
+#include "tests/support/scratch.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -51,6 +54,52 @@ TEST_CASE("realnvp: letting couplings scale saves likelihood on the ring") {
   // Without scaling no volume changes, anywhere.
   for (const float v : arrayNamed(*scaling, "volumes.mean.value")) CHECK(v == 0);
   for (const float v : arrayNamed(*scaling, "layers.points.scalar")) CHECK(v == 0);
+}
+
+TEST_CASE("realnvp: NICE beside it sees the same batches and tells the ring in more nats, and the timeline returns to the same bits") {
+  auto session = openLab("generative/realnvp", {{"steps", whole(80)}, {"steps-per-frame", whole(40)}, {"batch", whole(256)},
+                                                {"raster", whole(32)}, {"particles", whole(1024)}, {"width", whole(32)}},
+                         "nice-vs-realnvp");
+  const auto start = metricsAt(*session, 0), middle = metricsAt(*session, 1), last = metricsAt(*session, 2);
+  CHECK(last.at("nll") < start.at("nll") - 0.1);
+  CHECK(last.at("nll") < last.at("nll.beside") - 0.1);
+  CHECK(last.at("nll.beside") > last.at("entropy") - 0.05);  // nothing beats the data's own density
+  std::vector<std::string> curves;
+  for (const Panel& panel : session->picture()->figure.panels) {
+    if (panel.id != "likelihood") continue;
+    for (const auto& mark : panel.marks) curves.push_back(mark->id());
+    CHECK(panel.title.find("NICE") != std::string::npos);
+  }
+  CHECK(std::find(curves.begin(), curves.end(), "beside") != curves.end());
+  CHECK(metricsAt(*session, 1) == middle);
+  CHECK(metricsAt(*session, 2) == last);
+  // Alone it is the same flow to the bit.
+  REQUIRE(session->set("plane-compare", text("none")));
+  const auto alone = metricsAt(*session, 2);
+  CHECK(alone.at("nll") == last.at("nll"));
+  CHECK(alone.count("nll.beside") == 0);
+}
+
+TEST_CASE("realnvp: points of more columns are told to be seen through two axes, with the share of the variance these keep") {
+  // Independent columns of deviations 3, 2, 1, 1: the first two axes keep 13 of 15.
+  const orrery::testing::Scratch folder;
+  const std::string path = folder.path("four.csv");
+  {
+    std::ofstream file(path);
+    for (int i = 0; i < 4; ++i) {
+      for (int sign : {-1, 1}) {
+        const double size[] = {3, 2, 1, 1};
+        for (int c = 0; c < 4; ++c) file << (c == i ? sign * size[c] : 0.0) << (c == 3 ? '\n' : ',');
+      }
+    }
+  }
+  auto session = openLab("generative/realnvp", {{"scene", text("dropped")}, {"file", Asset{path, ""}}, {"steps", whole(10)}, {"batch", whole(64)},
+                                                {"raster", whole(32)}, {"particles", whole(256)}});
+  CHECK(metricsAt(*session, 0).at("columns.variance-shown") == Approx(13.0 / 15));
+  CHECK(session->picture()->figure.title.find("4 columns seen through their first two principal axes: 87 %") != std::string::npos);
+  REQUIRE(session->set("scene", text("ring8")));
+  CHECK(metricsAt(*session, 0).count("columns.variance-shown") == 0);
+  CHECK(session->picture()->figure.title.find("columns") == std::string::npos);
 }
 
 TEST_CASE("realnvp: normalized between couplings it learns, its density integrates to 1, the inverse returns, and so does the timeline") {

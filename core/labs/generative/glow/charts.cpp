@@ -76,13 +76,28 @@ Panel Glow::actnormPanel() const {
   return panel;
 }
 
+// From 0 on the left to mostAmount on the right, below the pictures.
+void Glow::addAmount(Panel& panel) const {
+  const double y = static_cast<double>(small_.size()) + 0.22, width = rowColumns, at = width * amount_ / mostAmount;
+  auto way = curveOf("amount-way", {0, width}, {y, y}, Paint::of(Role::grid));
+  auto taken = curveOf("amount", {0, at}, {y, y}, Paint::of(Role::accent));
+  taken->width = 2;
+  panel.marks.push_back(way);
+  panel.marks.push_back(taken);
+  panel.handles.push_back({"amount", at, y, Handle::Kind::point, tr("how much of the attribute")});
+  panel.note = trf("from −{0:.2f} to {0:.2f} of the way", amount_);
+  panel.y.range = Range{0, y + 0.28};
+}
+
 Figure Glow::figure() const {
   Figure figure;
   figure.title = tr("Glow: a flow of pictures");
   if (runs_.empty()) return figure;
   place(figure, stagePanel(), 0, 0, 3);
   place(figure, samplesPanel(), 0, 3, 3);
-  place(figure, rowsPanel(), 0, 6, 3);
+  Panel rows = rowsPanel();
+  if (rows_ == "attribute") addAmount(rows);
+  place(figure, std::move(rows), 0, 6, 3);
   place(figure, bitsPanel(), 0, 9, 3);
   place(figure, stripPanel(), 1, 0, 8);
   place(figure, showPlaneMix_ ? planeMixPanel() : matrixPanel(), 1, 8, 4);

@@ -75,6 +75,9 @@ LabEntry Glow::describe() {
        Choice{
            {{"brightness", "Brightness"}, {"size", "Size of the shape"}, {"warmth", "Warm colour"}, {"folders", "Two folders of yours"}}},
        "", [](const Values& v) { return is(v, "rows", "attribute"); }},
+      {"amount", "Amount of the attribute",
+       "Of the way between the two means, added in the last column and taken away in the first; drag the slider below the pictures.",
+       "Picture", 0.75, Real{0, mostAmount, 0.05}, "", [](const Values& v) { return is(v, "rows", "attribute"); }},
       {"with-folder", "Folder with it", "Pictures that have the attribute.", "Picture", Asset{}, FileWell{{}, true}, "", twoFolders},
       {"without-folder", "Folder without it", "Pictures that lack it.", "Picture", Asset{}, FileWell{{}, true}, "", twoFolders},
       {"seed", "Seed", "Batches, first weights and latents follow from it.", "Randomness", whole(20261121), Seed{}},

@@ -118,8 +118,8 @@ std::vector<float> Glow::latentsOf(gpu::Stream& stream, nn::Tape& tape, std::spa
   return flow().forward(weights, tape.constant(x)).y.value().toFloats();
 }
 
-double Glow::attributeStrength(std::int64_t column) {
-  return 1.5 * static_cast<double>(column) / static_cast<double>(rowColumns - 1) - 0.75;
+double Glow::attributeStrength(std::int64_t column) const {
+  return amount_ * (2 * static_cast<double>(column) / static_cast<double>(rowColumns - 1) - 1);
 }
 
 // The mean latent of pictures with the attribute less that of pictures with its opposite.

@@ -11,6 +11,8 @@
 
 namespace orrery::generative {
 
+constexpr double mostAmount = 3;  // of an attribute
+
 class Glow final : public PictureFlowLab {
  public:
   static LabEntry describe();
@@ -23,10 +25,11 @@ class Glow final : public PictureFlowLab {
  protected:
   Expected<std::vector<WantedFlow>> plan(const LabContext& context) const override;
   std::vector<std::string_view> ownPictureParameters() const override {
-    return {"step", "attribute", "with-folder", "without-folder", "first-image", "second-image", "matrix", "w11", "w12", "w21", "w22"};
+    return {"step",         "attribute", "amount", "with-folder", "without-folder", "first-image",
+            "second-image", "matrix",    "w11",    "w12",         "w21",            "w22"};
   }
   std::vector<std::string_view> ownEvaluated() const override {
-    return {"step", "attribute", "with-folder", "without-folder", "first-image", "second-image"};
+    return {"step", "attribute", "amount", "with-folder", "without-folder", "first-image", "second-image"};
   }
   Expected<void> readPicture(const LabContext& context) override;
   Expected<void> checkPicture() const override;
@@ -43,7 +46,8 @@ class Glow final : public PictureFlowLab {
   const models::flows::ImageFlow& imageFlow() const { return static_cast<const models::flows::ImageFlow&>(flow()); }
   // The way in latents from pictures without an attribute to pictures with it, and how much of it a column of its rows adds.
   std::vector<double> attributeDirection(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights) const;
-  static double attributeStrength(std::int64_t column);
+  double attributeStrength(std::int64_t column) const;
+  void addAmount(Panel& panel) const;  // the slider below the rows of an attribute
   // Reads the pictures behind the rows that need some of the user's. Error: not there, or not pictures.
   Expected<void> readOwnPictures(const LabContext& context);
   // Latents of pictures of 8 bits a value, as the flow sees them.
@@ -64,6 +68,7 @@ class Glow final : public PictureFlowLab {
   std::array<double, 4> planeMix_{1, 0, 0, 1};  // the matrix in the hand, row-major
   bool showPlaneMix_ = false;
   std::string attribute_;
+  double amount_ = 0.75;  // of the attribute in the last column, in distances between the two means; the first has as much less
   std::string ownKey_;                               // which files the pictures below are of, and their side
   std::vector<std::uint8_t> with_, without_, two_;   // pictures of two folders; the two pictures to walk between
   std::vector<float> actnormBefore_, actnormAfter_;  // values of the first batch around the shown step's actnorm

@@ -124,12 +124,21 @@ Expected<std::vector<WantedFlow>> NicePictures::plan(const LabContext& context) 
   const double each = 2 * d * width + (options.depth - 1) * width * width, rows = static_cast<double>(batch_);
   const double couplings = static_cast<double>(options.couplings);
   // Four numbers of 4 bytes per weight: itself, its gradient and Adam's two means.
-  if (auto fine = affordable(6 * couplings * each * rows, 16 * couplings * each + 8 * couplings * rows * (4 * d + 2 * width)); !fine) {
-    return fine.error();
+  const double operations = 6 * couplings * each * rows, bytes = 16 * couplings * each + 8 * couplings * rows * (4 * d + 2 * width);
+  bool still = false;
+  if (weights.empty()) {
+    if (auto fine = affordable(operations, bytes); !fine) return fine.error();
+  } else {
+    // Forward alone, and the steps of hidden pixels, each of which goes back as well.
+    const double down = static_cast<double>(evaluatedPictures), climbed = 3.0 * climbs * rowColumns;
+    auto only = onlyLookedAt(operations, bytes, 2 * couplings * each * (down + climbed),
+                             4 * couplings * each + 4 * couplings * down * (4 * d + 2 * width));
+    if (!only) return only.error();
+    still = *only;
   }
   auto flow = flows::FlatFlow::make(options, seed);
   if (!flow) return flow.error();
-  return std::vector<WantedFlow>{{"nice", tr("NICE"), std::make_shared<flows::FlatFlow>(*std::move(flow)), std::move(weights)}};
+  return std::vector<WantedFlow>{{"nice", tr("NICE"), std::make_shared<flows::FlatFlow>(*std::move(flow)), std::move(weights), still}};
 }
 
 NicePictures::Saved NicePictures::saved() const {

@@ -16,6 +16,7 @@ namespace flows = models::flows;
 namespace {
 
 constexpr std::int64_t linePoints = 241;
+constexpr double inverseAllowed = 1e-4;  // data units
 constexpr double tableWidth = 10, columnStart[] = {0, 2.15, 6.1};
 
 }  // namespace
@@ -149,6 +150,12 @@ Figure NormalizingFlow::figure() const {
   if (samples_.empty()) return {};
   Figure figure = flowFigure(tr("Normalizing flows"), volumesPanel(), lowerLeft_ == "table" ? tablePanel() : stripPanel(),
                              lowerRight_ == "inverse" || !bridged() ? inversePanel() : bridgePanel(bridge()));
+  // The inverse of a solver is off by the solver's error, and everything on these pictures hangs on both directions.
+  const double worst = errors_.empty() ? 0 : *std::max_element(errors_.begin(), errors_.end());
+  if (worst > inverseAllowed) {
+    figure.title += hasVelocity() ? trf(" · the inverse is off by {:.0e}: too few steps of the solver", worst)
+                                  : trf(" · the inverse is off by {:.0e}", worst);
+  }
   for (Panel& panel : figure.panels) {
     // What a look along the whole way costs.
     if (panel.id == "layers" && hasVelocity()) panel.note += trf(", {} calls of the velocity one way", calls());

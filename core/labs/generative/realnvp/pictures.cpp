@@ -61,7 +61,16 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
                      trf("The painted mask should be 16 hexadecimal digits, two for each of its 8 rows, found '{}'", context.text("mask")));
   }
   const flows::StepCost cost = flows::trainingCost(options, batch_);
-  if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
+  bool still = false;
+  if (path.empty()) {
+    if (auto fine = affordable(cost.operations, cost.bytes); !fine) return fine.error();
+  } else {
+    // Forward is a third of a training step, and keeps values without gradients.
+    const flows::StepCost all = flows::trainingCost(options, evaluatedPictures);
+    const auto only = onlyLookedAt(cost.operations, cost.bytes, all.operations / 3, all.bytes / 2);
+    if (!only) return only.error();
+    still = *only;
+  }
   const int dropped = 8 - bits_;
   if (options.alpha == 0 &&
       std::any_of(pictures_.train.begin(), pictures_.train.end(), [&](std::uint8_t v) { return v >> dropped == 0; })) {
@@ -72,7 +81,7 @@ Expected<std::vector<WantedFlow>> RealNvpPictures::plan(const LabContext& contex
   if (!path.empty()) {
     auto flow = flows::ImageFlow::make(options, seed_);
     if (!flow) return flow.error();
-    return std::vector<WantedFlow>{{"file", tr("Your flow"), std::make_shared<flows::ImageFlow>(*std::move(flow)), std::move(weights)}};
+    return std::vector<WantedFlow>{{"file", tr("Your flow"), std::make_shared<flows::ImageFlow>(*std::move(flow)), std::move(weights), still}};
   }
 
   struct Wanted {

@@ -20,18 +20,32 @@ Expected<PlaneFlowPlan> RealNvpPlane::plan(const LabContext& context, const std:
   if (const std::string& path = context.file("weights").path; !path.empty()) return planeFlowOfFile(path, {bound});
   PlaneFlowPlan plan;
   plan.said = {{"scale_bound", flows::saidNumber(bound)}, {"norm_momentum", flows::saidNumber(momentum)}};
-  const std::int64_t couplings = context.integer("couplings");
-  for (std::int64_t i = 0; i < couplings; ++i) {
-    flows::CouplingOptions options;
-    options.pass = flows::alternatingMask(2, i % 2 == 0);
-    options.bound = bound;
-    options.width = context.integer("width");
-    options.identityStart = false;  // not at a point where symmetric data leave no gradient
-    options.depth = static_cast<int>(context.integer("depth"));
-    auto layer = flows::coupling(options);
-    if (!layer) return layer.error();
-    plan.layers.push_back(*std::move(layer));
-    if (context.flag("batch-norm") && i + 1 < couplings) plan.layers.push_back(flows::batchNorm(2, momentum));
+  const bool normalized = context.flag("batch-norm");
+  const auto chain = [&](double limit) -> Expected<std::vector<flows::LayerPtr>> {
+    std::vector<flows::LayerPtr> layers;
+    const std::int64_t couplings = context.integer("couplings");
+    for (std::int64_t i = 0; i < couplings; ++i) {
+      flows::CouplingOptions options;
+      options.pass = flows::alternatingMask(2, i % 2 == 0);
+      options.bound = limit;
+      options.width = context.integer("width");
+      options.identityStart = false;  // not at a point where symmetric data leave no gradient
+      options.depth = static_cast<int>(context.integer("depth"));
+      auto layer = flows::coupling(options);
+      if (!layer) return layer.error();
+      layers.push_back(*std::move(layer));
+      if (normalized && i + 1 < couplings) layers.push_back(flows::batchNorm(2, momentum));
+    }
+    return layers;
+  };
+  auto layers = chain(bound);
+  if (!layers) return layers.error();
+  plan.layers = *std::move(layers);
+  if (context.text("plane-compare") == "additive") {
+    auto beside = chain(0);
+    if (!beside) return beside.error();
+    plan.beside = *std::move(beside);
+    plan.name = trf("c = {:g}", bound), plan.besideName = tr("c = 0: NICE");
   }
   return plan;
 }

@@ -54,7 +54,10 @@ Panel PictureFlowLab::bitsPanel() const {
     panel.marks.push_back(line);
   }
   const Record* now = record();
-  if (frame_ == 0) {
+  if (totalSteps_ == 0) {
+    panel.title = now != nullptr ? trf("A value costs {:.2f} of its {} bits", now->heldOut.front(), bits_) : std::string();
+    panel.message = tr("A training step of this flow is too dear:\nit is looked at and not trained");
+  } else if (frame_ == 0) {
     panel.title = tr("Press play: training has not begun");
   } else if (now != nullptr && runs_.size() > 1) {
     const auto best = std::min_element(now->heldOut.begin(), now->heldOut.end()) - now->heldOut.begin();
@@ -66,7 +69,7 @@ Panel PictureFlowLab::bitsPanel() const {
   }
   if (now != nullptr) panel.note = trf("{:.3f} bits/dim", now->heldOut.front());
   panel.x.label = tr("step");
-  panel.x.range = Range{0, static_cast<double>(totalSteps_)};
+  panel.x.range = Range{0, static_cast<double>(std::max<std::int64_t>(totalSteps_, 1))};
   panel.y.label = tr("bits per dimension");
   const double room = 0.06 * std::max(high - low, 0.5);
   if (low <= high) panel.y.range = Range{low - room, high + room};

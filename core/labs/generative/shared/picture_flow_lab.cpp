@@ -66,6 +66,17 @@ Expected<void> affordable(double operations, double bytes) {
                        operations / 1e12, bytes / 1e9, mostOperations / 1e12, mostBytes / 1e9));
 }
 
+Expected<bool> onlyLookedAt(double operations, double bytes, double lookingOperations, double lookingBytes) {
+  if (affordable(operations, bytes)) return false;
+  // Once per change of the picture instead of thousands of times.
+  constexpr double mostOperations = 2e13, mostBytes = 8e9;
+  if (lookingOperations <= mostOperations && lookingBytes <= mostBytes) return true;
+  return makeError(ErrorCode::usage,
+                   trf("Looking at this flow would take {:.1f} Tflop and {:.1f} GB, more than {:.0f} and {:.0f}: take smaller pictures, or a "
+                       "flow of fewer steps per level or hidden channels",
+                       lookingOperations / 1e12, lookingBytes / 1e9, mostOperations / 1e12, mostBytes / 1e9));
+}
+
 bool PictureFlowLab::keepsTime(const LabContext& context) const {
   if (context.restarting() || runs_.empty()) return false;
   const auto own = ownPictureParameters();
@@ -119,6 +130,11 @@ Expected<void> PictureFlowLab::start(LabContext& context, PictureSet set) {
   if (auto fits = checkPicture(); !fits) return fits;
   auto wanted = plan(context);
   if (!wanted) return wanted.error();
+  if (wanted->front().still) {
+    totalSteps_ = 0;
+    batch_ = std::min(batch_, heldOutPictures);  // its first batch is looked at, too
+    firstBatch_ = batchOf(stream, 0);
+  }
 
   nn::TrainerOptions training;
   training.optimizer.kind = nn::OptimizerKind::adam;

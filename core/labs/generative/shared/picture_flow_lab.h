@@ -25,6 +25,7 @@ struct WantedFlow {
   std::string id, name;
   std::shared_ptr<const models::flows::PictureFlow> flow;
   nn::Weights weights{};  // where it starts; empty: drawn, and prepared by the first batch
+  bool still = false;     // too dear to train: it is looked at, and the timeline is one frame
 };
 
 // A training run and what was measured of it at the present frame.
@@ -163,5 +164,11 @@ Tensor picturesOf(const std::vector<float>& values, std::int64_t side);  // [n, 
 
 // Refuses a flow of which a training step takes minutes on any device a person sits at, or whose tape does not fit. Error: usage.
 Expected<void> affordable(double operations, double bytes);
+// The same of a trained flow, which need not be trained to be looked at: whether it can only be looked at. `lookingOperations` and
+// `lookingBytes` are of one evaluation, of evaluatedPictures pictures. Error: usage, when that is too dear as well.
+Expected<bool> onlyLookedAt(double operations, double bytes, double lookingOperations, double lookingBytes);
+// Through the flow in one evaluation, at most: held-out ones and a first batch down, those, samples and rows up, samples up again with all
+// states, pictures with labels down.
+constexpr std::int64_t evaluatedPictures = 32 + 32 + (32 + 25 + 24) + 25 + 128;
 
 }  // namespace orrery::generative

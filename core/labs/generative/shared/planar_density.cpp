@@ -120,6 +120,7 @@ Expected<PlanarDensity> densityOfPoints(std::span<const float> points, std::int6
   // Find the axes to show: the two columns, or the first two principal axes by power iteration on the covariance.
   std::array<std::vector<double>, 2> axes{std::vector<double>(d, 0), std::vector<double>(d, 0)};
   axes[0][0] = axes[1][1] = 1;
+  double told = 1;
   if (d > 2) {
     std::vector<double> covariance(d * d, 0);
     for (std::size_t i = 0; i < n; ++i) {
@@ -148,9 +149,16 @@ Expected<PlanarDensity> densityOfPoints(std::span<const float> points, std::int6
         for (std::size_t r = 0; r < d; ++r) axes[a][r] = next[r] / std::sqrt(length);
       }
     }
+    double shown = 0, all = 0;
+    for (std::size_t r = 0; r < d; ++r) {
+      all += covariance[r * d + r];
+      for (std::size_t c = 0; c < d; ++c) shown += covariance[r * d + c] * (axes[0][r] * axes[0][c] + axes[1][r] * axes[1][c]);
+    }
+    told = all > 0 ? std::min(1.0, shown / all) : 1;
   }
   const std::size_t kept = std::min<std::size_t>(n, static_cast<std::size_t>(mostBlobs));
   PlanarDensity density;
+  density.columns = dimensions, density.told = told;
   double variance = 0;
   for (std::size_t k = 0; k < kept; ++k) {
     const std::size_t i = k * n / kept;

@@ -22,6 +22,8 @@ struct FileUnits {
 
 struct PlanarDensity {
   std::vector<kernels::Component> components;  // weights sum to 1
+  std::int64_t columns = 2;                    // of the points behind it; more than 2: their first two principal axes are shown,
+  double told = 1;                             // which hold this share of their variance
   double reach = 1.5;                          // half the side of the square that shows it, data units
   bool named = false;                          // few enough components to speak of modes and to drag them
   std::optional<FileUnits> units{};            // of points of two columns; none where a picture or principal axes stand for the data

@@ -32,11 +32,15 @@ struct PlaneFlowPlan {
   nn::Weights weights;         // where it starts, or stays; empty: drawn
   models::flows::Said said{};  // what a file with it says besides its tensors
   std::int64_t calls = 0;      // of a velocity from one side to the other; 0: nothing flows
+  // A second flow of the same law of latents, trained on the same batches for the chart of the likelihood alone; by names for people.
+  std::vector<models::flows::LayerPtr> beside{};
+  std::string name{}, besideName{};
 };
 
 // What is measured at one frame of the timeline, over the points shown.
 struct PlaneFlowRecord {
   double likelihood = 0;  // mean -ln p of the model, nats
+  double beside = 0;      // of the flow beside it
   double reverse = 0;     // KL(model | target) over fresh samples, where a flow trains on them
 };
 
@@ -86,6 +90,8 @@ class PlaneFlowLab : public Lab {
 
   std::size_t layerCount() const { return flow_.layers(); }
   std::int64_t stepsAt(std::int64_t frame) const { return std::min(frame * stepsPerFrame_, totalSteps_); }
+  // Whether the density is as wide as the raster's cells wherever there is much of it, so that their sum is its mass to a hundredth.
+  bool resolved() const { return doubt_ <= 0.01; }
   double half(double position) const;  // half the side of the canvas that shows the state after `position` layers
   const PlaneFlowRecord* record() const;
   std::vector<double> pointAt(double position) const;  // the followed point on its way
@@ -105,6 +111,9 @@ class PlaneFlowLab : public Lab {
   std::vector<kernels::Component> widened_;    // the scene's components with the noise on the data
   double energy_ = -1;                         // mean energy of the data points' ways; negative where nothing flows
   nn::Trainer trainer_;
+  models::flows::Flow besideFlow_;  // trained on the same batches, without layers when there is none
+  nn::Trainer besideTrainer_;
+  std::string name_, besideName_;
   models::flows::HostWeights host_;  // the present weights
   std::int64_t totalSteps_ = 0, stepsPerFrame_ = 1, batch_ = 0, frame_ = 0;
   std::map<std::int64_t, PlaneFlowRecord> records_;  // by frame: kept while going back and forth
@@ -125,14 +134,19 @@ class PlaneFlowLab : public Lab {
   Tensor samples_;                                // at the temperature asked for
   std::int64_t evaluations_ = 0;                  // of a velocity, counted from the data to the latents
   double inside_ = 0, outside_ = 0;               // the model's mass on the raster, and the share of its samples off it
+  double doubt_ = 0;                              // how far a sum over the raster's cells may be from that mass
 
  private:
   Expected<void> begin(LabContext& context);
   // `watched`: what the flow watched of the batch, when the loss has been taken.
-  nn::Trainer::Loss lossOfStep(std::int64_t step, models::flows::Flow::Watched& watched) const;
+  nn::Trainer::Loss lossOfStep(const models::flows::Flow& flow, std::int64_t step, models::flows::Flow::Watched& watched) const;
+  double besideLikelihood(gpu::Stream& stream) const;  // mean -ln p of the points shown, nats
+  bool compares() const { return besideFlow_.layers() > 0; }
+  void besideCurve(Panel& panel) const;
   nn::Variable energyOf(const nn::Variable& x) const;
   Expected<void> measure(gpu::Stream& stream);  // the record and the picture of the present weights
   void evaluate(gpu::Stream& stream);
+  void integrate(double cell);  // density_ over the raster
 
   std::uint64_t seed_ = 0;
   double noise_ = 0, temperature_ = 1, share_ = 1;
@@ -140,7 +154,7 @@ class PlaneFlowLab : public Lab {
   bool towardsData_ = false, colourOfOrigin_ = false;
   Tensor exact_, density_;  // the data's and the model's density on the raster, [cells, cells]
   double peak_ = 1;         // about the largest value of the data's
-  float densest_ = 1;       // of the model's on the raster
+  double densest_ = 1;      // where colours end: the model's largest value on the raster, or what 99 % of the cells lie below
   Tensor origin_[2];        // angles of the data points and of the samples' latents, [n]
 };
 

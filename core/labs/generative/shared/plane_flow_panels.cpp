@@ -132,11 +132,13 @@ Panel PlaneFlowLab::densityPanel() const {
   const PlaneFlowRecord* now = record();
   if (now != nullptr) panel.title = trf("Model density: {:.3f} nats above the data", shownExcess(now->likelihood - entropy_));
   panel.note = trf("step {}", stepsAt(frame_));
+  // Their sum would be what the cells happened to hit.
+  if (!resolved()) panel.note = tr("ridges thinner than a cell: their mass is not summed");
   auto heat = std::make_shared<HeatMapMark>("model");
   heat->value = density_;
   heat->x = heat->y = Range{-planeRasterShare * half(0), planeRasterShare * half(0)};
   heat->map = ColorMap::magma;
-  heat->range = {0, totalSteps_ == 0 ? std::max(1e-6, static_cast<double>(densest_)) : peak_};
+  heat->range = {0, totalSteps_ == 0 ? std::max(1e-6, densest_) : peak_};
   heat->smooth = true;
   heat->matrix = false;
   heat->quantity = tr("density of the model");
@@ -149,7 +151,8 @@ Panel PlaneFlowLab::densityPanel() const {
     truth->paint = Paint::custom({1, 1, 1, 0.75f});
     panel.marks.push_back(truth);
   }
-  panel.colorBar = ColorBar{heat->map, heat->range, false, tr("density p(x)")};
+  const bool cut = totalSteps_ == 0 && !resolved();
+  panel.colorBar = ColorBar{heat->map, heat->range, false, cut ? tr("density p(x), up to that of 99 % of the cells") : tr("density p(x)")};
   addBlobHandles(panel, scene_, 1);
   return panel;
 }
@@ -204,16 +207,38 @@ Panel PlaneFlowLab::likelihoodPanel() const {
   panel.y.label = tr("−ln p per point (nats)");
   const double top = records_.empty() ? entropy_ + 1 : records_.begin()->second.likelihood;
   panel.y.range = Range{entropy_ - 0.08 * std::max(top - entropy_, 0.1), top + 0.04 * std::max(top - entropy_, 0.1)};
-  auto line = curveOf("model", step, value, Paint::of(Role::estimate), tr("model"));
+  auto line = curveOf("model", step, value, Paint::of(Role::estimate), compares() ? name_ : tr("model"));
   line->width = 1.5f;
   line->xName = tr("step"), line->yName = tr("−ln p");
   panel.marks.push_back(line);
+  if (compares()) besideCurve(panel);
   auto least =
       curveOf("entropy", {0, static_cast<double>(totalSteps_)}, {entropy_, entropy_}, Paint::of(Role::data), tr("entropy of the data"));
   least->dash = {3, 2};
   least->xName = tr("step"), least->yName = tr("entropy");
   panel.marks.push_back(least);
   return panel;
+}
+
+// The flow beside it, and which of the two tells the data better.
+void PlaneFlowLab::besideCurve(Panel& panel) const {
+  std::vector<double> step, value;
+  double top = panel.y.range->high;
+  for (const auto& [frame, r] : records_) {
+    if (frame > frame_) break;
+    step.push_back(static_cast<double>(stepsAt(frame)));
+    value.push_back(r.beside);
+    top = std::max(top, r.beside);
+  }
+  panel.y.range->high = top;
+  auto line = curveOf("beside", step, value, Paint::series(5), besideName_);
+  line->width = 1.5f;
+  line->xName = tr("step"), line->yName = tr("−ln p");
+  panel.marks.push_back(line);
+  const PlaneFlowRecord* now = record();
+  if (frame_ == 0 || now == nullptr) return;
+  panel.title = trf("{0} at {1:.3f} nats, {2} at {3:.3f}", name_, now->likelihood, besideName_, now->beside);
+  panel.note = trf("entropy {:.3f} nats", entropy_);
 }
 
 // Towards an energy: what is minimised, and the divergence the other way round, which a mode left out makes large.
@@ -357,6 +382,11 @@ Panel PlaneFlowLab::volumesPanel() const {
 Figure PlaneFlowLab::flowFigure(const std::string& title, Panel middleRight, Panel lowerLeft, Panel lowerRight) const {
   Figure figure;
   figure.title = title;
+  // The flow is of two coordinates, whatever the file has: what it learns is the law of these two, not of all.
+  if (target_ == nullptr && scene_.density.columns > 2) {
+    figure.title += trf(" · {} columns seen through their first two principal axes: {:.0f} % of the variance", scene_.density.columns,
+                        100 * scene_.density.told);
+  }
   place(figure, layersPanel(), 0, 0, 1, 2);
   place(figure, densityPanel(), 0, 1);
   place(figure, samplesPanel(), 0, 2);
