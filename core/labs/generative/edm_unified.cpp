@@ -208,7 +208,9 @@ Expected<void> EdmUnified::update(LabContext& context) {
 
   // The exact trajectories of every law and their bend in their own coordinates; then the solver's error there, scaled back at the end.
   const bool otherLevels = dataChanged || fine_.empty() || high != fine_.front() || std::abs(low - fine_.back()) > 1e-12 * low;
+  const auto givenUp = [&] { return kept(makeError(ErrorCode::cancelled, tr("Cancelled"))); };
   if (otherLevels) followExactly(high, low);
+  if (context.cancelled()) return givenUp();
   if (otherLevels || context.anyChanged({"law", "scale-curve", "level-curve"})) followLaws(laws);
   if (chosenPath().walk.raw.empty()) {
     const NoisingLaw& none = chosenPath().law;
@@ -216,6 +218,7 @@ Expected<void> EdmUnified::update(LabContext& context) {
                                                 "choose levels between them",
                                                 none.lowest(), none.highest(), high, low)));
   }
+  if (context.cancelled()) return givenUp();
   complaint_ = network_ ? pointNetworkComplaint(*network_, exactAt(high), high) : std::string();
   std::vector<char> away(paths_.size(), 0);
   parallelFor(paths_.size(), 0, [&](std::size_t n) {
@@ -229,6 +232,7 @@ Expected<void> EdmUnified::update(LabContext& context) {
     if (path.law.id == law_) coarse_ = quick;
   });
   if (std::find(away.begin(), away.end(), 1) != away.end()) return kept(ranAway());
+  if (context.cancelled()) return givenUp();
   // How far the chosen law's cloud ends from the data's law: what counts where noise is added again.
   const double evaluations = 2 * static_cast<double>(levels_.size() * data_.components());
   counted_ = static_cast<std::size_t>(std::clamp(4e7 / evaluations, 128.0, 1024.0));
@@ -238,8 +242,8 @@ Expected<void> EdmUnified::update(LabContext& context) {
   const State end = walk.raw.back() / law.sde.at(walk.times.back()).alpha;
   if (!allFinite(end)) return kept(ranAway());
   distance_ = data_.distance(end, walk.levels.back(), solver_.seed);
+  if (context.cancelled()) return givenUp();
   measureLoss(dataChanged);
-  if (context.cancelled()) return kept(makeError(ErrorCode::cancelled, tr("Cancelled")));
   return {};
 }
 
