@@ -44,6 +44,8 @@ State EdmUnified::exactAt(double level) const {
   const auto after = std::find_if(fine_.begin(), fine_.end(), [&](double l) { return l < level; });
   const auto i = static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - fine_.begin() - 1, 0));
   if (level >= fine_[i]) return exact_[i];
+  // Below the smallest level a path is straight to its end, to the square of that level.
+  if (level == 0) return data_.denoise(exact_.back(), fine_.back());
   return diffusion::referencePath([&](const State& x, double l) { return data_.denoise(x, l); }, exact_[i], fine_[i], level, 1);
 }
 
@@ -123,7 +125,7 @@ void EdmUnified::followLaws(const std::vector<NoisingLaw>& laws) {
 LawWalk EdmUnified::solve(const NoisingLaw& law, const State* start) const {
   std::vector<double> levels;
   for (const double level : levels_) {
-    const double within = law.within(level);
+    const double within = level == 0 ? 0 : law.within(level);
     if (levels.empty() || within < levels.back()) levels.push_back(within);
   }
   return walkLaw(law, levels, start != nullptr ? *start : exactAt(levels.front()), solver_,
@@ -184,10 +186,11 @@ Expected<void> EdmUnified::update(LabContext& context) {
   }
   const auto& views = networkViews();
   view_ = &*std::find_if(views.begin(), views.end(), [&](const NetworkView& v) { return v.id == context.text("preconditioning"); });
-  const auto levels = diffusion::stepLevels(chosenGrid(context), static_cast<int>(context.integer("steps")), false, gridRequest(context));
+  const auto levels = diffusion::stepLevels(chosenGrid(context), static_cast<int>(context.integer("steps")), context.flag("final-zero"),
+                                            gridRequest(context));
   if (!levels) return kept(levels.error());
   levels_ = *levels;
-  const double high = levels_.front(), low = levels_.back();
+  const double high = levels_.front(), low = levels_.back() > 0 ? levels_.back() : levels_[levels_.size() - 2];
   if (context.text("denoiser") != "network") {
     network_.reset();
   } else if (dataChanged || !network_ || pointNetworkChanged(context, "network-schedule")) {

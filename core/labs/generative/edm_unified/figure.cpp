@@ -96,7 +96,7 @@ Panel EdmUnified::lawPanel() const {
   points2->xy = Tensor::from(Shape{static_cast<std::int64_t>(xy.size() / 2), 2}, xy);
   points2->paint = Paint::of(Role::muted);
   panel.marks.push_back(std::move(points2));
-  panel.note = trf("σ from {:.3g} to {:.3g}", std::max(law.lowest(), levels_.back()), std::min(law.highest(), levels_.front()));
+  panel.note = trf("σ from {:.3g} to {:.3g}", std::max(law.lowest(), fine_.back()), std::min(law.highest(), levels_.front()));
   return panel;
 }
 
@@ -148,7 +148,9 @@ Panel EdmUnified::scaledPanel() const {
     for (std::size_t i = 0; i < fine.raw.size(); i += every) put(fine, i, k, x, y);
     x.push_back(gap), y.push_back(gap);
     if (k / d % 4 != 1) continue;
-    for (std::size_t i = 0; i < coarse_.raw.size(); ++i) put(coarse_, i, k, dotsX, dotsY);
+    for (std::size_t i = 0; i < coarse_.raw.size(); ++i) {
+      if (coarse_.levels[i] > 0) put(coarse_, i, k, dotsX, dotsY);  // 0 has no place on this axis
+    }
     dotsX.push_back(gap), dotsY.push_back(gap);
   }
   panel.marks.push_back(line("paths", x, y, Paint::of(Role::muted, 0.7f)));

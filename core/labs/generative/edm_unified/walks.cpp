@@ -54,7 +54,7 @@ LawWalk walkLaw(const NoisingLaw& law, const std::vector<double>& levels, const 
   const double most = std::min(solver.churn / (static_cast<double>(levels.size()) - 1), std::numbers::sqrt2 - 1);
   LawWalk walk;
   walk.levels = levels;
-  for (const double level : levels) walk.times.push_back(diffusion::timeOf(law.sde, level));
+  for (const double level : levels) walk.times.push_back(diffusion::timeOf(law.sde, level));  // of 0 the first there is
   State x = law.sde.at(walk.times.front()).alpha * start;
   walk.raw.push_back(x);
   for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
@@ -66,6 +66,13 @@ LawWalk walkLaw(const NoisingLaw& law, const std::vector<double>& levels, const 
       a = diffusion::timeOf(law.sde, raised);
       const State more = std::sqrt(std::max(raised * raised - level * level, 0.0)) * solver.churnNoise * noise.fresh(static_cast<std::uint32_t>(i), 1);
       x = law.sde.at(a).alpha * (x / law.sde.at(walk.times[i]).alpha + more);
+    }
+    if (levels[i + 1] == 0) {
+      // Euler's step to 0 in the scaled state is D, and no other evaluation can follow.
+      const Moment at = law.sde.at(a);
+      x = law.sde.at(b).alpha * denoise(x / at.alpha, at.relative());
+      walk.raw.push_back(x);
+      break;
     }
     const double h = b - a, middle = a + h / 2;
     const State k1 = velocity(x, a);

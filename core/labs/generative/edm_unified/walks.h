@@ -38,7 +38,7 @@ struct LawWalk {
   std::vector<double> times, levels;
   std::vector<diffusion::State> raw;  // x_t, one state per time
 };
-// From `start`, scaled, at the first of the levels to the last.
+// From `start`, scaled, at the first of the levels to the last, which may be 0 (then x = D).
 LawWalk walkLaw(const NoisingLaw& law, const std::vector<double>& levels, const diffusion::State& start, const DesignSolver& solver,
                 const diffusion::Denoiser& denoise);
 
