@@ -172,7 +172,8 @@ Expected<void> EdmUnified::update(LabContext& context) {
     spreads_.clear();
   }
   if (context.flag("measure") && !(measured_ > 0)) {
-    return kept(makeError(ErrorCode::usage, tr("These data are one point, σ_d = 0: EDM's scalings need a deviation above 0; do not measure it, but state one")));
+    return kept(makeError(ErrorCode::usage, tr("These data are one point, σ_d = 0: EDM's scalings need a deviation above 0; do not measure "
+                                                  "it, but state one")));
   }
   dataDeviation_ = context.flag("measure") ? measured_ : context.number("data-deviation");
 

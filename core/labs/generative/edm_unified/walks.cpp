@@ -64,7 +64,8 @@ LawWalk walkLaw(const NoisingLaw& law, const std::vector<double>& levels, const 
       // New noise raises the level and moves the time back; no law can be raised above its last level.
       const double raised = std::min(level * (1 + most), law.highest());
       a = diffusion::timeOf(law.sde, raised);
-      const State more = std::sqrt(std::max(raised * raised - level * level, 0.0)) * solver.churnNoise * noise.fresh(static_cast<std::uint32_t>(i), 1);
+      const double deviation = std::sqrt(std::max(raised * raised - level * level, 0.0)) * solver.churnNoise;
+      const State more = deviation * noise.fresh(static_cast<std::uint32_t>(i), 1);
       x = law.sde.at(a).alpha * (x / law.sde.at(walk.times[i]).alpha + more);
     }
     if (levels[i + 1] == 0) {
