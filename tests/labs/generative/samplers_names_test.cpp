@@ -8,6 +8,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/lab_session.h"
 #include "tests/support/scratch.h"
+#include "tests/support/zero_perceptron.h"
 
 using namespace orrery;
 using orrery::testing::arrayNamed;
@@ -72,6 +73,12 @@ TEST_CASE("a library's name stands for sampler, grid and options, and a click ta
   CHECK(std::get<std::string>(values.find("left-name")->second).empty());
   CHECK(metricsAt(*named, 0) == m);
 
+  // A long call is broken into lines; what has no counterpart is said.
+  REQUIRE(named->set("left-name", text("DPMSolverMultistepScheduler(algorithm_type='sde-dpmsolver++', use_karras_sigmas=True, lower_order_final=False, "
+                                       "thresholding=False)")));
+  REQUIRE(named->wait());
+  CHECK(panelOf(*named, "left").title == "DPM-Solver++(2M) SDE");
+
   CHECK(refusalOf(*named, {{"left-name", text("sample_dpmp_2m")}}).find("sample_dpmpp_2m") != std::string::npos);
   CHECK(refusalOf(*named, {{"left-name", text("euler karras")}, {"right-name", text("heun exponential")}}).find("share grid") != std::string::npos);
   CHECK(refusalOf(*named, {{"left-name", text("DDIMScheduler(eta=9)")}, {"right-name", text("")}}).find("eta") != std::string::npos);
@@ -130,6 +137,32 @@ TEST_CASE("in the plane noisy samplers have a curve of the distance of laws, whi
   CHECK(m.count("order.euler-a") == 0);
   CHECK(m.at("order.euler") == Approx(1).margin(0.2));
   CHECK(panelOf(*session, "error").message.empty());
+}
+
+TEST_CASE("noisy samplers of a user's network are judged by the ends of its own ODE") {
+  // Zeros read as EDM's F are the exact denoiser of one Gaussian of deviation 1/2, so the laws are known.
+  const orrery::testing::Scratch folder;
+  for (const std::int64_t coordinates : {1, 2, 3}) {
+    INFO(coordinates);
+    auto session = openLab({{"scene", text("network")},
+                            {"network", Asset{orrery::testing::zeroPerceptron(folder, coordinates), ""}},
+                            {"prediction", text("F")},
+                            {"schedule", text("edm")},
+                            {"told-time", text("log-level")},
+                            {"particles", whole(8)},
+                            {"nfe", whole(8)},
+                            {"contestants", text("own")},
+                            {"compared", text("euler-a, dpm++2m-sde")}});
+    const auto m = metricsAt(*session, 0);
+    // 256 points of deviation 1/2: the floor between two samples is some hundredths.
+    CHECK(m.at("chance") > 0.005);
+    CHECK(m.at("chance") < 0.15);
+    // Four steps of Euler ancestral leave a deviation of far less than 1/2.
+    CHECK(m.at("error.euler-a.4") > 2 * m.at("error.euler-a.128"));
+    CHECK(m.at("error.euler-a.128") < 0.15);
+    CHECK(m.count("order.euler-a") == 0);
+    CHECK(panelOf(*session, "error").message.empty());
+  }
 }
 
 TEST_CASE("points and pictures dropped on the bench become its scene, and the scenes of the plane are all there") {

@@ -121,14 +121,29 @@ Panel SamplerBench::namesPanel() const {
         paintOf(side));
   }
   row({{0.004, trf("Grid {}", tr(grid_->title))}, {0.17, grid_->source}, {0.40, diffusion::shownNames(grid_->otherNames)}}, Paint::of(Role::ink));
-  for (const std::string& taken : taken_)
-    if (!taken.empty()) row({{0.004, taken + ". " + tr("Click to set these.")}}, Paint::of(Role::accent));
+  for (const std::string& line : takenLines()) row({{0.004, line}}, Paint::of(Role::accent));
   panel.y.range = Range{y - 0.5, -0.5};
   panel.marks.push_back(words);
   return panel;
 }
 
-int SamplerBench::nameRows() const { return 3 + (taken_[0].empty() ? 0 : 1) + (taken_[1].empty() ? 0 : 1); }
+// What the names were taken for, in lines that fit the panel, broken at commas.
+std::vector<std::string> SamplerBench::takenLines() const {
+  constexpr std::size_t longest = 150;
+  std::vector<std::string> lines;
+  for (const std::string& taken : taken_) {
+    if (taken.empty()) continue;
+    std::string rest = taken + ". " + tr("Click to set these.");
+    while (rest.size() > longest) {
+      const auto comma = rest.rfind(", ", longest);
+      if (comma == std::string::npos || comma == 0) break;
+      lines.push_back(rest.substr(0, comma + 1));
+      rest.erase(0, comma + 2);
+    }
+    lines.push_back(rest);
+  }
+  return lines;
+}
 
 Changes SamplerBench::pointer(const PointerEvent& event, const Values& values) const {
   const bool moving = event.kind == PointerEvent::Kind::drag;

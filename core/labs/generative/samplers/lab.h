@@ -153,7 +153,7 @@ class SamplerBench : public Lab {
   double chanceFloor() const;
   Changes dragLevel(const PointerEvent& event) const;
   // extra_panels.cpp
-  int nameRows() const;
+  std::vector<std::string> takenLines() const;
   Panel overlayPanel() const;
   Panel churnPanel() const;
   Paint paintOf(int side, float alpha = 1) const;  // that of the same contestant on the chart

@@ -25,6 +25,15 @@ class Overlaid : public LabContext {
   Values values_;
 };
 
+// The beginning of a long call says which it is.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t longest = 60;
+  if (text.size() <= longest) return text;
+  std::size_t end = longest;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not within a character
+  return text.substr(0, end) + "…";
+}
+
 }  // namespace
 
 Expected<Values> SamplerBench::namedValues(const LabContext& context) {
@@ -59,7 +68,7 @@ Expected<Values> SamplerBench::namedValues(const LabContext& context) {
     for (const auto& [option, value] : found->options) {
       if (auto good = set(option, value); !good) return good.error();
     }
-    taken_[side == std::string_view("left") ? 0 : 1] = trf("“{}” is {}", text, found->sentence());
+    taken_[side == std::string_view("left") ? 0 : 1] = trf("“{}” is {}", shortened(text), found->sentence());
     adopted_.emplace_back(id, std::string());
   }
   return values;
