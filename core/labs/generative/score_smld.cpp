@@ -23,8 +23,8 @@ using diffusion::State;
 namespace {
 
 constexpr double box = 8;  // uniform starts lie in [-8, 8]^2
-constexpr std::int64_t mostFrames = 200;
-constexpr std::uint32_t noisePurpose = 0x53, uniformPurpose = 0x530;
+constexpr std::int64_t mostFrames = 200, measuredFrames = 16;
+constexpr std::uint32_t noisePurpose = 0x53, uniformPurpose = 0x530, truthPurpose = 0x550;
 constexpr double almostZero = 1e-4;  // of the narrowest deviation: the level at which the data's own score is taken, (D - x) / level^2
 
 double normalCumulative(double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; }
@@ -114,25 +114,42 @@ void ScoreSmld::finish(Moment& moment) const {
   if (scene_.density.named) moment.mass = massOf(moment.x);
 }
 
+void ScoreSmld::measure(Moment& moment) const { moment.distance = truth_.to(moment.x, moment.level); }
+
+const SampleDistance* ScoreSmld::distance() const {
+  if (learning_) return ticks_.count(frame_) > 0 ? &ticks_.at(frame_).distance : nullptr;
+  for (auto frame = static_cast<std::size_t>(frame_) + 1; frame-- > 0;)
+    if (moments_[frame].distance) return &*moments_[frame].distance;
+  return nullptr;
+}
+
 Expected<void> ScoreSmld::update(LabContext& context) {
   probeX_ = context.number("probe-x"), probeY_ = context.number("probe-y");
   dimensions_ = context.integer("dimensions");
+  shownLevel_ = context.number("shown-level");
   stream_ = &context.stream();
-  if (keepsTime(context)) return {};
+  if (keepsTime(context)) {
+    if (learning_ && context.changed("shown-level"))
+      if (const auto tick = ticks_.find(frame_); tick != ticks_.end()) tick->second.region = regionOff();
+    return {};
+  }
   auto scene = planeScene(context);
   if (!scene) return scene.error();
-  auto network = chosenPlaneNetwork(context, network_);
+  auto network = chosenPlaneNetwork(context, learning_ ? nullptr : network_);
   if (!network) return network.error();
   const std::string& mode = context.text("mode");
-  const Mode wanted = mode == "plain" ? Mode::plain : mode == "mala" ? Mode::metropolis : Mode::annealed;
+  const std::int64_t levels = context.integer("levels");
+  const bool learning = context.text("denoiser") == "learned", oneLevel = mode == "annealed" && levels == 1;
+  const Mode wanted = mode == "plain" || oneLevel ? Mode::plain : mode == "mala" ? Mode::metropolis : Mode::annealed;
+  const bool networked = *network || learning;
   double smallest = std::numeric_limits<double>::infinity();
   for (const auto& c : scene->mixture.components) smallest = std::min({smallest, c.along, c.across});
   const double step = context.number("step"), top = context.number("sigma-max"), bottom = context.number("sigma-min");
-  if (wanted == Mode::metropolis && *network) {
+  if (wanted == Mode::metropolis && networked) {
     return makeError(ErrorCode::usage, tr("A Metropolis test compares densities, and a score network has none: choose the plain chain or anneal"));
   }
   // A plain chain under a network follows the data with the noise of the smallest level.
-  if (wanted != Mode::annealed && *network) smallest += bottom * bottom;
+  if (wanted != Mode::annealed && networked) smallest += bottom * bottom;
   if (wanted != Mode::annealed && !(smallest > 0)) {
     return makeError(ErrorCode::usage, tr("points without width have no density to follow: give them a spread, or anneal"));
   }
@@ -145,14 +162,14 @@ Expected<void> ScoreSmld::update(LabContext& context) {
   if (wanted == Mode::annealed && step >= 2) {
     return makeError(ErrorCode::usage, trf("Step {:.4g} in units of σ² is at or above the stability limit 2: the chain diverges", step));
   }
-  if (wanted == Mode::annealed && top <= bottom) {
+  if ((wanted == Mode::annealed || learning) && top <= bottom) {
     return makeError(ErrorCode::usage, trf("The largest noise level {:.4g} should lie above the smallest {:.4g}", top, bottom));
   }
   scene_ = *std::move(scene);
   const bool otherNetwork = *network != network_;
   network_ = *std::move(network);
   mode_ = wanted, stepSize_ = step, smallest_ = std::max(smallest, 1e-12), bottom_ = bottom;
-  const std::int64_t levels = context.integer("levels");
+  oneLevel_ = oneLevel, learning_ = learning;
   ladder_.clear();
   for (std::int64_t i = 0; i < levels; ++i)
     ladder_.push_back(levels > 1 ? top * std::pow(bottom / top, static_cast<double>(i) / static_cast<double>(levels - 1)) : bottom);
@@ -180,18 +197,27 @@ Expected<void> ScoreSmld::update(LabContext& context) {
     }
   }
   networkErrors_ = {};
-  if (network_) {
-    table_ = kernels::makeMixtureTable(scene_.density.components);
-    networkErrors_ = judgeNetwork(*stream_, table_, *network_, scene_, std::max(top, bottom), bottom, seed_);
-  }
-  first.level = levelOf(0);
-  finish(first);
-  moments_.assign(1, std::move(first));
+  table_ = kernels::makeMixtureTable(scene_.density.components);
   frame_ = 0;
+  const bool otherTruth =
+      context.restarting() || context.anyChanged({"scene", "spread", "strokes", "file", "invert", "components", "particles", "seed", "denoiser"});
+  if (otherTruth) truth_ = ExactSamples(scene_, seed_, learning_ ? std::min(particles_, learnedParticles) : particles_, truthPurpose);
+  if (learning_) {
+    first_ = std::move(first);
+    if (auto begun = beginTraining(context); !begun) return begun;
+  } else {
+    training_ = {}, ticks_.clear();
+    if (network_) networkErrors_ = judgeNetwork(*stream_, table_, *network_, scene_, std::max(top, bottom), bottom, seed_);
+    first.level = levelOf(0);
+    finish(first);
+    measure(first);
+    moments_.assign(1, std::move(first));
+  }
   const bool otherSamples = context.restarting() || thetas_.empty() ||
                             context.anyChanged({"scene", "spread", "strokes", "file", "invert", "components", "samples", "loss-level", "seed"});
   if (otherSamples) compareLosses();
-  if (otherSamples || otherNetwork) compareNetworkLosses();
+  if (learning_) networkLosses_.clear();
+  else if (otherSamples || otherNetwork) compareNetworkLosses();
   return {};
 }
 
@@ -200,15 +226,19 @@ bool ScoreSmld::keepsTime(const LabContext& context) const {
   bool any = false;
   for (const auto& [id, value] : context.values()) {
     if (!context.changed(id)) continue;
-    if (id != "probe-x" && id != "probe-y" && id != "dimensions") return false;
+    if (id != "probe-x" && id != "probe-y" && id != "dimensions" && id != "shown-level") return false;
     any = true;
   }
   return any;
 }
 
-Timeline ScoreSmld::timeline() const { return {(total_ + perFrame_ - 1) / perFrame_ + 1, perFrame_ == 1 ? "step" : "frame", 30}; }
+Timeline ScoreSmld::timeline() const {
+  if (learning_) return {framesOfTraining(), "frame", 30, true};
+  return {(total_ + perFrame_ - 1) / perFrame_ + 1, perFrame_ == 1 ? "step" : "frame", 30};
+}
 
 Expected<bool> ScoreSmld::advance(LabContext& context) {
+  if (learning_) return trainFrame(context);
   const std::int64_t last = timeline().frames - 1;
   if (frame_ >= last) return false;
   if (frame_ + 1 < static_cast<std::int64_t>(moments_.size())) {
@@ -216,6 +246,7 @@ Expected<bool> ScoreSmld::advance(LabContext& context) {
     return true;
   }
   Moment next = now();
+  next.distance.reset();
   double sum = next.acceptance * static_cast<double>(frame_ * perFrame_);
   const std::int64_t from = frame_ * perFrame_, to = std::min(from + perFrame_, total_);
   for (std::int64_t n = from; n < to; ++n) {
@@ -230,14 +261,25 @@ Expected<bool> ScoreSmld::advance(LabContext& context) {
   // Tweedie's step from the last level.
   if (to == total_ && finalDenoise_) next.x = denoise(next.x, next.level);
   finish(next);
+  if ((frame_ + 1) % std::max<std::int64_t>(1, last / measuredFrames) == 0 || frame_ + 1 == last) measure(next);
   moments_.push_back(std::move(next));
   ++frame_;
   return true;
 }
 
-// The frames are kept here, in double precision.
-std::vector<Tensor> ScoreSmld::capture() const { return {Tensor::from(Shape{1}, std::vector<float>{static_cast<float>(frame_)})}; }
-void ScoreSmld::restore(std::int64_t frame, std::vector<Tensor>) {
+// The frames of a chain are kept here, in double precision.
+std::vector<Tensor> ScoreSmld::capture() const {
+  if (learning_) return training_.capture();
+  return {Tensor::from(Shape{1}, std::vector<float>{static_cast<float>(frame_)})};
+}
+
+void ScoreSmld::restore(std::int64_t frame, std::vector<Tensor> state) {
+  if (learning_) {
+    frame_ = frame;
+    training_.restore(trainedAt(frame), state);
+    showLearned();
+    return;
+  }
   frame_ = std::min(frame, static_cast<std::int64_t>(moments_.size()) - 1);
 }
 
@@ -280,7 +322,22 @@ std::vector<Metric> ScoreSmld::metrics() const {
   if (moments_.empty()) return result;
   const Moment& m = now();
   const std::int64_t steps = std::min(frame_ * perFrame_, total_);
-  result.push_back({"steps", static_cast<double>(steps), ""});
+  if (learning_) {
+    result.push_back({"trained", static_cast<double>(trainedAt(frame_)), "step"});
+    result.push_back({"parameters", static_cast<double>(training_.network().parameters()), ""});
+    if (const auto tick = ticks_.find(frame_); tick != ticks_.end()) {
+      if (frame_ > 0) result.push_back({"loss", tick->second.loss, ""});
+      result.push_back({"score-error", tick->second.error, ""});
+      result.push_back({"error-region", tick->second.region, "of the picture"});
+    }
+  }
+  if (const SampleDistance* far = distance()) {
+    result.push_back({"sw2", far->sliced, ""});
+    result.push_back({"sw2.floor", far->floor, ""});
+    result.push_back({"nll-excess", far->excess, "nats"});
+    result.push_back({"nll-excess.floor", far->excessFloor, "nats"});
+  }
+  result.push_back({"steps", static_cast<double>(learning_ ? total_ : steps), ""});
   result.push_back({"level", m.level, ""});
   result.push_back({"acceptance", m.acceptance, ""});
   if (network_) result.push_back({"network-error", networkErrors_.at(m.level) / m.level, "of sigma S"});

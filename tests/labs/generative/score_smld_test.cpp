@@ -1,6 +1,8 @@
 // generative/score-smld: its Must-hold lines through the lab's own metrics.
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "core/labs/generative/score_smld/lab.h"
 #include "core/session/session.h"
@@ -86,7 +88,7 @@ TEST_CASE("plain Langevin splits two far blobs evenly, annealing finds their wei
   // The specification's figures; its band of the plain chain is 0.02, of the annealed ones 0.016 at 16 384 particles, here 4096.
   auto plain = openLab({}, "empty-space");
   CHECK(std::abs(metricsAt(*plain, 1000).at("mass.2") - 0.51) < 0.03);
-  for (const auto& [levels, mass] : {std::pair{10, 0.766}, {20, 0.783}}) {
+  for (const auto& [levels, mass] : {std::pair{10, 0.766}, {20, 0.783}, {40, 0.794}}) {
     auto annealed = openLab({{"levels", whole(levels)}});
     INFO(levels);
     CHECK(std::abs(metricsAt(*annealed, 1000).at("mass.2") - mass) < 0.025);
@@ -136,6 +138,88 @@ TEST_CASE("the variance after a level is the recursion's") {
   CHECK(m.at("variance.x") == Approx(share).epsilon(0.06));
 }
 
+TEST_CASE("the variance a level is entered with is still there after three steps") {
+  // With M = 3 and a step of 0.05 k^2M is 0.735: the entry term gamma^2 - A is most of the result, and without it 1.026 would be left.
+  auto session = openLab({{"scene", text("gauss")},
+                          {"spread", Value(0.1)},
+                          {"levels", whole(4)},
+                          {"steps-per-level", whole(3)},
+                          {"sigma-max", Value(8.0)},
+                          {"sigma-min", Value(1.0)},
+                          {"final-denoise", Value(false)},
+                          {"start", text("normal")},
+                          {"particles", whole(16384)}});
+  double share = 1;
+  for (int level = 0; level < 4; ++level) {
+    share = levelVariance(std::sqrt(share) * (level > 0 ? 2 : 1), 0.05, 3);
+    const double sigma = 8 / std::pow(2.0, level);
+    const auto m = metricsAt(*session, 3 * (level + 1));
+    INFO("after level " << level + 1);
+    REQUIRE(m.at("steps") == 3 * (level + 1));
+    // Both axes together: four standard errors of a variance of 32 768 numbers are 3.1 %; the data's own variance is 0.0025.
+    CHECK((m.at("variance.x") + m.at("variance.y")) / 2 / (sigma * sigma) == Approx(share).epsilon(0.032));
+  }
+  REQUIRE(share > 15);
+}
+
+TEST_CASE("with the Metropolis test the chain has the density itself on any scene: its histogram and its distance") {
+  for (const char* id : {"tri", "ring8"}) {
+    auto session = openLab({{"scene", text(id)},
+                            {"mode", text("mala")},
+                            {"step", Value(0.01)},
+                            {"particles", whole(8192)},
+                            {"levels", whole(1)},
+                            {"steps-per-level", whole(150)},
+                            {"start", text("data")}});
+    const auto m = metricsAt(*session, 1000);
+    INFO(id);
+    CHECK(m.at("acceptance") < 0.97);  // or the test would have nothing to say
+    CHECK(m.at("sw2") < 2 * m.at("sw2.floor"));
+    // The distance to the centre of mass of every particle, in bins of equal probability of exact samples: chi squared of 15 degrees.
+    const auto scene = generative::planeScene(id);
+    REQUIRE(scene);
+    const auto particles = arrayNamed(*session, "cloud.particles.xy");
+    constexpr std::size_t bins = 16, many = 400000;
+    const auto exact = scene->draw(99, many, 7);
+    std::vector<double> sorted;
+    for (std::size_t i = 0; i < many; ++i) sorted.push_back(scene->mixture.logDensity(exact[2 * i], exact[2 * i + 1], 0));
+    std::sort(sorted.begin(), sorted.end());
+    std::vector<double> counts(bins, 0.0);
+    const auto n = static_cast<double>(particles.size() / 2);
+    for (std::size_t i = 0; i + 1 < particles.size(); i += 2) {
+      const double value = scene->mixture.logDensity(static_cast<double>(particles[i]), static_cast<double>(particles[i + 1]), 0);
+      const auto rank = static_cast<std::size_t>(std::upper_bound(sorted.begin(), sorted.end(), value) - sorted.begin());
+      counts[std::min(bins - 1, rank * bins / many)] += 1;
+    }
+    double chi = 0;
+    for (const double count : counts) chi += std::pow(count - n / bins, 2) / (n / bins);
+    CHECK(chi < 45);  // 15 degrees of freedom: exceeded once in ten thousand
+    // Without the test the same step is too long for it to be so.
+    REQUIRE(session->set("mode", text("plain")));
+    const auto biased = metricsAt(*session, 1000);
+    CHECK(biased.at("sw2") > m.at("sw2"));
+  }
+}
+
+TEST_CASE("one level is no ladder: the chain is a plain one and says so") {
+  auto session = openLab({{"scene", text("gauss")}, {"levels", whole(1)}, {"particles", whole(256)}, {"steps-per-level", whole(40)}});
+  const auto noteOf = [&](const char* id) {
+    for (const Panel& panel : session->picture()->figure.panels)
+      if (panel.id == id) return panel.note;
+    return std::string();
+  };
+  const auto annealed = metricsAt(*session, 1000);
+  CHECK(annealed.at("level") == 0);
+  CHECK(noteOf("cloud").find("no ladder") != std::string::npos);
+  const auto particles = arrayNamed(*session, "cloud.particles.xy");
+  REQUIRE(session->set("mode", text("plain")));
+  metricsAt(*session, 1000);
+  CHECK(arrayNamed(*session, "cloud.particles.xy") == particles);
+  CHECK(noteOf("cloud").find("no ladder") == std::string::npos);
+  // So its step is that of a plain chain, with its limit.
+  CHECK(refusal({{"scene", text("gauss")}, {"levels", whole(1)}, {"step", Value(0.6)}}).find("stability limit 2 / ") != std::string::npos);
+}
+
 TEST_CASE("the timeline comes back to the same bits, and another seed is another run") {
   const Changes quick{{"particles", whole(256)}, {"levels", whole(4)}, {"steps-per-level", whole(10)}};
   auto session = openLab(quick);
@@ -180,7 +264,7 @@ TEST_CASE("a user's score network leads the chain down the ladder, and its error
   const auto exact = metricsAt(*session, 1000);
   const auto particles = arrayNamed(*session, "cloud.particles.xy");
   REQUIRE(exact.count("network-error") == 0);
-  REQUIRE(session->picture()->figure.panels.size() == 5);
+  REQUIRE(session->picture()->figure.panels.size() == 6);
   // As EDM's F of deviation 1/2 the network is the exact denoiser of this Gaussian. D in f32 is off by 1e-6 at most, of which a step takes a
   // twentieth whatever the level.
   REQUIRE(session->set("denoiser", text("network")));
@@ -284,4 +368,106 @@ TEST_CASE("score networks that do not fit, and a Metropolis test of one, are ref
   CHECK(done.error().message.find("ran away") != std::string::npos);
   REQUIRE(session->set("denoiser", text("exact")));
   CHECK(std::isfinite(metricsAt(*session, 100).at("variance.x")));
+}
+
+namespace {
+
+// A small network that learns the two modes fast.
+const Changes learnQuickly{{"denoiser", text("learned")}, {"train-steps", whole(300)}, {"steps-per-frame", whole(50)}, {"batch", whole(256)},
+                           {"width", whole(64)}, {"depth", whole(2)}, {"step", Value(0.15)}, {"particles", whole(512)}};
+
+Changes with(Changes changes, const Changes& more) {
+  changes.insert(changes.end(), more.begin(), more.end());
+  return changes;
+}
+
+}  // namespace
+
+TEST_CASE("a live network's score is the same on the host and on the device") {
+  gpu::Stream stream(orrery::testing::device());
+  generative::ToyNetworkOptions options;
+  options.width = 32, options.depth = 2, options.seed = 4;
+  const generative::LearnedScore score(generative::ToyNetwork(stream, options), {20, 0.1, 3});
+  const std::vector<float> points{0.5f, -1, 3, 2, -7, 0.1f};
+  for (const double level : {20.0, 1.0, 0.1}) {
+    const auto host = score.denoise(diffusion::State(std::vector<double>(points.begin(), points.end())), level);
+    const auto device = score.denoise(stream, Tensor::from(Shape{3, 2}, points), level).toFloats();
+    for (std::size_t i = 0; i < points.size(); ++i) CHECK(host[i] == Approx(static_cast<double>(device[i])).epsilon(1e-4).margin(1e-4));
+  }
+}
+
+TEST_CASE("each of the four objectives teaches a network the score") {
+  for (const char* objective : {"denoising", "explicit", "implicit", "sliced"}) {
+    auto session = openLab(with(learnQuickly, {{"objective", text(objective)}}));
+    const auto before = metricsAt(*session, 0), after = metricsAt(*session, 6);
+    INFO(objective);
+    CHECK(after.at("trained") == 300);
+    // E |F + sigma S|^2 / 2 of a network that says nothing is near 1, and the loss less its constant is the same but for sampling noise.
+    CHECK(before.at("score-error") > 0.5);
+    CHECK(after.at("score-error") < 0.25 * before.at("score-error"));
+    CHECK(std::abs(after.at("loss") - after.at("score-error")) < 0.15);
+  }
+}
+
+TEST_CASE("training goes back and forth to the same bits") {
+  auto session = openLab(learnQuickly);
+  metricsAt(*session, 2);
+  const auto there = arrayNamed(*session, "cloud.particles.xy");
+  const auto end = metricsAt(*session, 5);
+  const auto last = arrayNamed(*session, "cloud.particles.xy");
+  metricsAt(*session, 2);
+  CHECK(arrayNamed(*session, "cloud.particles.xy") == there);
+  CHECK(arrayNamed(*session, "training.error.y").size() == 3);
+  CHECK(metricsAt(*session, 5).at("score-error") == end.at("score-error"));
+  CHECK(arrayNamed(*session, "cloud.particles.xy") == last);
+  // The noise level shown and the probe leave the training where it is.
+  REQUIRE(session->set("shown-level", Value(2.0)));
+  REQUIRE(session->wait());
+  CHECK(session->picture()->frame == 5);
+  // The exact score again: the chain's own timeline.
+  REQUIRE(session->set("denoiser", text("exact")));
+  const auto exact = metricsAt(*session, 0);
+  CHECK(exact.count("score-error") == 0);
+  CHECK(session->picture()->figure.panels.size() == 6);
+}
+
+TEST_CASE("where there are no data the learnt score is off, the more the further the modes are apart and the fewer points there are") {
+  const auto regionOf = [](const Changes& more) {
+    auto session = openLab(with(learnQuickly, more));
+    return metricsAt(*session, 6);
+  };
+  // The picture is of nearly the same size: 8.5 and 8.75 to a side.
+  const auto together = regionOf({{"components", text("ncsn-toy 0:-2,-2;1:2,2")}}), apart = regionOf({{"components", text("ncsn-toy 0:-7,-7;1:7,7")}});
+  CHECK(apart.at("error-region") > together.at("error-region") + 0.05);
+  const auto few = regionOf({{"training-set", whole(16)}}), many = regionOf({{"training-set", whole(100000)}});
+  CHECK(few.at("score-error") > 1.2 * many.at("score-error"));
+}
+
+TEST_CASE("every preset of score-smld shows what it says") {
+  std::set<std::string> seen;
+  const auto run = [&](const char* preset, std::int64_t frame, const Changes& changes = {}) {
+    seen.insert(preset);
+    auto session = openLab(changes, preset);
+    auto m = metricsAt(*session, frame);
+    for (const Panel& panel : session->picture()->figure.panels) {
+      INFO(preset << ": " << panel.id);
+      CHECK(panel.message.empty() == (std::string(preset) != "empty-space" || panel.id != "ladder"));
+    }
+    return m;
+  };
+  {
+    const auto m = run("annealed", 1000);
+    CHECK(std::abs(m.at("mass.2") - 0.766) < 0.025);
+    // Nearly the true shares: still further than two exact samples are from one another, and much nearer than the plain chain.
+    CHECK(m.at("sw2") < 0.3 * run("empty-space", 1000).at("sw2"));
+  }
+  CHECK(run("too-big", 1000).at("variance.x") == Approx(2 * gaussVariance()).epsilon(0.1));
+  CHECK(run("four-losses", 0).at("loss.implicit-gap") < 0.5);
+  {
+    const auto m = run("learned", 6, {{"train-steps", whole(300)}, {"steps-per-frame", whole(50)}});
+    CHECK(m.at("score-error") < 0.1);
+    CHECK(m.at("error-region") > 0.1);
+  }
+  const auto session = openLab({});
+  for (const Preset& preset : session->lab().presets) CHECK(seen.count(preset.id) == 1);
 }

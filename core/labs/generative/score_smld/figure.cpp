@@ -32,8 +32,13 @@ Panel ScoreSmld::cloudPanel() const {
   panel.title = mode_ == Mode::annealed ? tr("Annealed Langevin")
                 : mode_ == Mode::plain  ? tr("Plain Langevin")
                                         : tr("Langevin with Metropolis test");
-  if (network_) panel.title = trf("{}, your network", panel.title);
+  if (learning_) {
+    panel.title = trf("A short chain under the network, step {}", trainedAt(frame_));
+  } else if (network_) {
+    panel.title = trf("{}, your network", panel.title);
+  }
   panel.note = m.level > 0 ? trf("σ = {}", levelText(m.level)) : trf("step {}", std::min(frame_ * perFrame_, total_));
+  if (oneLevel_) panel.note = tr("one level is no ladder: plain Langevin");
   if (!networkErrors_.complaint.empty()) panel.note = networkErrors_.complaint;
   // The density that the chain follows at this moment.
   panel.marks.push_back(hostDensityMark(scene_, 1, m.level, half));
@@ -49,7 +54,7 @@ Panel ScoreSmld::tracePanel() const {
   panel.title = tr("Do the modes get their shares?");
   panel.x.label = tr("step");
   panel.y.label = tr("share of the particles");
-  panel.x.range = Range{0, static_cast<double>(total_)};
+  panel.x.range = Range{0, static_cast<double>(learning_ ? trainSteps_ : total_)};
   panel.y.range = Range{0, 1};
   if (now().mass.empty()) {
     panel.message = tr("this density has no named modes");
@@ -58,7 +63,9 @@ Panel ScoreSmld::tracePanel() const {
   const std::size_t count = std::min(now().mass.size(), mostTraced);
   for (std::size_t k = 0; k < count; ++k) {
     std::vector<double> x, y;
-    for (std::int64_t frame = 0; frame <= frame_; ++frame) {
+    for (const auto& [frame, tick] : ticks_)
+      if (frame <= frame_) x.push_back(static_cast<double>(trainedAt(frame))), y.push_back(tick.mass[k]);
+    for (std::int64_t frame = 0; frame <= frame_ && !learning_; ++frame) {
       x.push_back(static_cast<double>(std::min(frame * perFrame_, total_)));
       y.push_back(moments_[static_cast<std::size_t>(frame)].mass[k]);
     }
@@ -73,6 +80,34 @@ Panel ScoreSmld::tracePanel() const {
     panel.marks.push_back(std::move(truth));
   }
   panel.note = tr("dashed: the truth");
+  return panel;
+}
+
+// Sliced W2 to exact samples of what the chain is after: the density of its level, or the data's own.
+Panel ScoreSmld::distancePanel() const {
+  Panel panel;
+  panel.id = "distance";
+  panel.x.label = tr("step");
+  panel.x.range = Range{0, static_cast<double>(learning_ ? trainSteps_ : total_)};
+  panel.y.label = tr("sliced W₂ to exact samples");
+  panel.y.grid = true;
+  DistanceCourse course;
+  for (const auto& [frame, tick] : ticks_)
+    if (frame <= frame_) course.add(static_cast<double>(trainedAt(frame)), tick.distance);
+  for (std::int64_t frame = 0; frame <= frame_ && !learning_; ++frame)
+    if (const auto& measured = moments_[static_cast<std::size_t>(frame)].distance)
+      course.add(static_cast<double>(std::min(frame * perFrame_, total_)), *measured);
+  double high = addDistances(panel, course, "sliced", Paint::of(Role::estimate), tr("cloud"), true);
+  if (learning_ && course.x.size() > 2) {
+    // The first frames of a network that knows nothing would hide the rest.
+    high = 1.5 * course.floor.back();
+    for (std::size_t i = course.x.size() / 4; i < course.x.size(); ++i) high = std::max(high, course.sliced[i]);
+  }
+  panel.y.range = Range{0, 1.1 * high};
+  if (const SampleDistance* last = distance()) {
+    panel.title = last->off() ? tr("The cloud is off the density it is after") : tr("The cloud has the density it is after");
+    panel.note = trf("{:.3f}, exact samples {:.3f}; −ln p above theirs {:.2f}", last->sliced, last->floor, last->excess);
+  }
   return panel;
 }
 
@@ -161,7 +196,7 @@ Panel ScoreSmld::lossPanel() const {
 }
 
 Panel ScoreSmld::scorePanel() const {
-  const double half = canvasHalf(), level = now().level;
+  const double half = canvasHalf(), level = learning_ ? shownLevel_ : now().level;
   Panel panel = planePanel("score", half);
   panel.title = tr("Where the score points");
   State places(static_cast<std::size_t>(2 * arrows * arrows));
@@ -185,7 +220,7 @@ Panel ScoreSmld::scorePanel() const {
     panel.marks.push_back(std::move(field));
   };
   if (network_) {
-    panel.title = tr("Your network's score; grey: exact");
+    panel.title = learning_ ? trf("The score it has learnt at σ = {}; grey: exact", levelText(level)) : tr("Your network's score; grey: exact");
     addField("exact", exactScore(places, level), Paint::of(Role::muted, 0.6f));
   }
   addField("field", score(places, level), Paint::of(network_ ? Role::estimate : Role::ink, 0.75f));
@@ -200,20 +235,29 @@ Figure ScoreSmld::figure() const {
   Figure figure;
   figure.title = tr("Score matching and Langevin");
   if (moments_.empty()) return figure;
-  place(figure, cloudPanel(), 0, 0, 1, 2);
-  place(figure, tracePanel(), 0, 1);
-  place(figure, scorePanel(), 0, 2);
-  place(figure, ladderPanel(), 1, 1);
-  place(figure, network_ ? networkLossPanel() : lossPanel(), 1, 2);
-  figure.columnWeights = {1.4f, 1, 1};
-  if (network_) {
+  place(figure, cloudPanel(), 0, 0);
+  place(figure, scorePanel(), 0, 1);
+  if (learning_) {
+    place(figure, learnedMap(), 0, 2);
+    place(figure, networkErrorChart(networkErrors_, shownLevel_, Paint::of(Role::estimate), ErrorOf::score), 0, 3);
+    place(figure, trainingPanel(), 1, 0);
+    place(figure, distancePanel(), 1, 1);
+    place(figure, tracePanel(), 1, 2);
+    place(figure, lossPanel(), 1, 3);
+  } else {
+    place(figure, tracePanel(), 0, 2);
+    place(figure, distancePanel(), 1, 0);
+    place(figure, ladderPanel(), 1, 1);
+    place(figure, network_ ? networkLossPanel() : lossPanel(), 1, 2);
+  }
+  figure.rowWeights = {1.35f, 1};
+  if (network_ && !learning_) {
     const double level = now().level;
     place(figure,
           networkErrorMap(*stream_, table_, *network_, level, 1, canvasHalf(), networkErrors_.at(level), networkErrors_.complaint,
                           ErrorOf::score),
           0, 3);
     place(figure, networkErrorChart(networkErrors_, level, Paint::of(Role::estimate), ErrorOf::score), 1, 3);
-    figure.columnWeights.push_back(1);
   }
   return figure;
 }

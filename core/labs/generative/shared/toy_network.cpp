@@ -92,16 +92,17 @@ Tensor ToyNetwork::train(gpu::Stream& stream, const ToyBatch& batch) {
   expectShape("time", batch.time, Shape{n});
   expectShape("target", batch.target, Shape{n, options_.outputs});
   if (!batch.weight.empty()) expectShape("weight", batch.weight, Shape{n});
+  return descend(stream, [&](nn::Tape& tape, std::span<const nn::Variable> weights) {
+    const nn::Variable output = forward(weights, tape.constant(batch.x), batch.time);
+    nn::Variable squares = nn::square(nn::sub(output, tape.constant(batch.target)));
+    if (!batch.weight.empty()) squares = nn::mul(squares, tape.constant(batch.weight.reshaped(Shape{n, 1})));
+    return nn::affine(nn::mean(squares), static_cast<double>(options_.outputs), 0);
+  });
+}
+
+Tensor ToyNetwork::descend(gpu::Stream& stream, const nn::Trainer::Loss& of) {
   const nn::Trainer before = trainer_;
-  const Tensor loss = trainer_
-                          .step(stream,
-                                [&](nn::Tape& tape, std::span<const nn::Variable> weights) {
-                                  const nn::Variable output = forward(weights, tape.constant(batch.x), batch.time);
-                                  nn::Variable squares = nn::square(nn::sub(output, tape.constant(batch.target)));
-                                  if (!batch.weight.empty()) squares = nn::mul(squares, tape.constant(batch.weight.reshaped(Shape{n, 1})));
-                                  return nn::affine(nn::mean(squares), static_cast<double>(options_.outputs), 0);
-                                })
-                          .loss;
+  const Tensor loss = trainer_.step(stream, of).loss;
   try {
     const auto step = static_cast<double>(trainer_.steps());
     nn::Weights average = average_;

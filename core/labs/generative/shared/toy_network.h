@@ -46,6 +46,8 @@ class ToyNetwork {
   // One step of Adam on mean_i weight_i |output(x_i, t_i) - target_i|^2; the loss before the step, [] on the device. When it throws
   // (gpu::OutOfMemory), everything is as it was before.
   Tensor train(gpu::Stream& stream, const ToyBatch& batch);
+  // The same on any loss [] of its weights.
+  Tensor descend(gpu::Stream& stream, const nn::Trainer::Loss& loss);
 
   // The output [n, o] of the averaged weights at x [n, d], for one time or for times [n].
   Tensor at(gpu::Stream& stream, const Tensor& x, double time) const;
