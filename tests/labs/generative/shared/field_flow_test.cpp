@@ -6,7 +6,9 @@
 #include <cmath>
 
 #include "core/base/philox.h"
+#include "core/labs/generative/score_sde/lab.h"
 #include "core/labs/generative/shared/network_velocity.h"
+#include "core/labs/generative/shared/plane_scene.h"
 #include "core/modelfile/safetensors_write.h"
 #include "core/models/mlp_denoiser.h"
 #include "tests/support/lab_session.h"
@@ -108,4 +110,39 @@ TEST_CASE("a graph's field is that of the perceptron of the same weights, its di
     const auto onHost = found->onHost(t, 0.4, -0.7), expected = exact->onHost(t, 0.4, -0.7);
     for (std::size_t k = 0; k < 3; ++k) CHECK(onHost[k] == Approx(expected[k]).epsilon(1e-6).margin(1e-6));
   }
+}
+
+TEST_CASE("a diffusion's ODE as a flow tells the likelihood that score-sde's own function tells") {
+  // normalizing-flow, must hold 6, class A: two codes, two grids of times, one law of noise (VP) and both ending on N(0, I).
+  const auto scene = planeScene("tri");
+  REQUIRE(scene);
+  const auto& vp = *findRegistered<diffusion::Process>("vp");
+  constexpr std::size_t count = 60;
+  const diffusion::State points = scene->draw(5, count, 19);
+  // score-sde's begins a moment after 0, where the plane has shrunk by alpha and the blobs are wider by the noise until then.
+  const auto first = vp.at(diffusion::sdeOf(vp).first);
+  std::vector<double> times;
+  for (int i = 0; i <= 400; ++i)
+    times.push_back(diffusion::timeOf(vp, first.relative() * std::pow(vp.at(1).relative() / first.relative(), i / 400.0)));
+  const auto told = flowLikelihood(scene->mixture, diffusion::sdeOf(vp), times, first.alpha * points, {.exactEnd = false});
+  std::vector<kernels::Component> widened = scene->density.components;
+  for (kernels::Component& c : widened) c.along += first.relative() * first.relative(), c.across += first.relative() * first.relative();
+  const models::flows::Flow flow(2, diffusionFlow(widened, 400, FlowSolver::rk4));
+  double farthest = 0;
+  for (std::size_t p = 0; p < count; ++p) {
+    std::vector<double> x{points[2 * p], points[2 * p + 1]};
+    const double volume = flow.forward(models::flows::HostWeights{}, x);
+    const double here = volume + models::flows::logPrior(models::flows::Prior::normal, x);
+    const double there = told[p] + 2 * std::log(first.alpha);
+    CHECK(here == Approx(there).epsilon(1e-5).margin(1e-5));
+    farthest = std::max(farthest, std::abs(here));
+  }
+  CHECK(farthest > 1);
+  // And in f32 on the device: 1600 evaluations of divergences of up to some hundreds.
+  gpu::Stream stream(device());
+  nn::Tape tape(stream);
+  const Tensor rows = Tensor::from(Shape{count, 2}, std::vector<float>(points.begin(), points.end()));
+  const auto onDevice =
+      models::flows::logLikelihood(flow, models::flows::Prior::normal, {}, tape.constant(rows)).value().toFloats();
+  for (std::size_t p = 0; p < count; ++p) CHECK(static_cast<double>(onDevice[p]) == Approx(told[p]).margin(1e-3));
 }
