@@ -96,10 +96,16 @@ TEST_CASE("realnvp: points of more columns are told to be seen through two axes,
   auto session = openLab("generative/realnvp", {{"scene", text("dropped")}, {"file", Asset{path, ""}}, {"steps", whole(10)}, {"batch", whole(64)},
                                                 {"raster", whole(32)}, {"particles", whole(256)}});
   CHECK(metricsAt(*session, 0).at("columns.variance-shown") == Approx(13.0 / 15));
-  CHECK(session->picture()->figure.title.find("4 columns seen through their first two principal axes: 87 %") != std::string::npos);
+  const auto note = [&] {
+    for (const Panel& panel : session->picture()->figure.panels) {
+      if (panel.id == "samples") return panel.note;
+    }
+    return std::string("no panel");
+  };
+  CHECK(note().find("two principal axes of 4 columns: 87 % of the variance") != std::string::npos);
   REQUIRE(session->set("scene", text("ring8")));
   CHECK(metricsAt(*session, 0).count("columns.variance-shown") == 0);
-  CHECK(session->picture()->figure.title.find("columns") == std::string::npos);
+  CHECK(note().find("columns") == std::string::npos);
 }
 
 TEST_CASE("realnvp: normalized between couplings it learns, its density integrates to 1, the inverse returns, and so does the timeline") {

@@ -150,15 +150,15 @@ Figure NormalizingFlow::figure() const {
   if (samples_.empty()) return {};
   Figure figure = flowFigure(tr("Normalizing flows"), volumesPanel(), lowerLeft_ == "table" ? tablePanel() : stripPanel(),
                              lowerRight_ == "inverse" || !bridged() ? inversePanel() : bridgePanel(bridge()));
-  // The inverse of a solver is off by the solver's error, and everything on these pictures hangs on both directions.
-  const double worst = errors_.empty() ? 0 : *std::max_element(errors_.begin(), errors_.end());
-  if (worst > inverseAllowed) {
-    figure.title += hasVelocity() ? trf(" · the inverse is off by {:.0e}: too few steps of the solver", worst)
-                                  : trf(" · the inverse is off by {:.0e}", worst);
-  }
   for (Panel& panel : figure.panels) {
     // What a look along the whole way costs.
-    if (panel.id == "layers" && hasVelocity()) panel.note += trf(", {} calls of the velocity one way", calls());
+    if (panel.id != "layers") continue;
+    if (hasVelocity()) panel.note += trf(", {} calls of the velocity one way", calls());
+    // Everything on these pictures hangs on both directions.
+    const double worst = errors_.empty() ? 0 : *std::max_element(errors_.begin(), errors_.end());
+    if (worst <= inverseAllowed) continue;
+    panel.note += hasVelocity() && adaptive_->tolerance == 0 ? trf("; the inverse is off by {:.0e}: too few steps of the solver", worst)
+                                                             : trf("; the inverse is off by {:.0e}", worst);
   }
   if (hand_ != Hand::none) {
     for (Panel& panel : figure.panels) {

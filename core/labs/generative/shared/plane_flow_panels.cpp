@@ -161,6 +161,10 @@ Panel PlaneFlowLab::samplesPanel() const {
   Panel panel = planePanel("samples", half(0));
   panel.title = tr("Samples over data");
   panel.note = trf("T = {:.2f}", temperature_);
+  // The flow is of two coordinates, whatever the file has: what it learns is the law of these two, not of all.
+  if (target_ == nullptr && scene_.density.columns > 2) {
+    panel.note += trf(", two principal axes of {} columns: {:.0f} % of the variance", scene_.density.columns, 100 * scene_.density.told);
+  }
   auto data = cloudMark("data", data_, Paint::of(Role::data, 0.35f), half(0));
   data->name = tr("data point");
   data->label = tr("data");
@@ -382,11 +386,6 @@ Panel PlaneFlowLab::volumesPanel() const {
 Figure PlaneFlowLab::flowFigure(const std::string& title, Panel middleRight, Panel lowerLeft, Panel lowerRight) const {
   Figure figure;
   figure.title = title;
-  // The flow is of two coordinates, whatever the file has: what it learns is the law of these two, not of all.
-  if (target_ == nullptr && scene_.density.columns > 2) {
-    figure.title += trf(" · {} columns seen through their first two principal axes: {:.0f} % of the variance", scene_.density.columns,
-                        100 * scene_.density.told);
-  }
   place(figure, layersPanel(), 0, 0, 1, 2);
   place(figure, densityPanel(), 0, 1);
   place(figure, samplesPanel(), 0, 2);
