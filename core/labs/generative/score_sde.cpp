@@ -67,7 +67,8 @@ bool ScoreSde::correct(State& x, const Moment& at, std::uint32_t step, std::uint
 
 State ScoreSde::startOf(const Way& way) const {
   const Moment top = way.sde.at(way.times.front());
-  return top.alpha * scene_.draw(seed_, particles_, startPurpose) + top.sigma * diffusion::Noise(seed_, 2 * particles_).fresh(0, startPurpose);
+  return top.alpha * scene_.draw(seed_, particles_, startPurpose) +
+         top.sigma * diffusion::Noise(seed_, 2 * particles_).fresh(0, startPurpose);
 }
 
 Expected<void> ScoreSde::wayBack(LabContext& context, State x, std::uint32_t run, Way& way) const {
@@ -184,7 +185,8 @@ std::vector<double> ScoreSde::timesOf(const LabContext& context, const diffusion
   std::vector<double> times;
   for (int i = 0; i <= steps; ++i) {
     const double part = static_cast<double>(i) / steps;
-    times.push_back(context.text("grid") == "time" ? last + (first - last) * part : diffusion::timeOf(sde, high * std::pow(low / high, part)));
+    times.push_back(context.text("grid") == "time" ? last + (first - last) * part
+                                                   : diffusion::timeOf(sde, high * std::pow(low / high, part)));
   }
   return times;
 }

@@ -199,8 +199,8 @@ Expected<void> ScoreSmld::update(LabContext& context) {
   networkErrors_ = {};
   table_ = kernels::makeMixtureTable(scene_.density.components);
   frame_ = 0;
-  const bool otherTruth =
-      context.restarting() || context.anyChanged({"scene", "spread", "strokes", "file", "invert", "components", "particles", "seed", "denoiser"});
+  const bool otherTruth = context.restarting() || context.anyChanged({"scene", "spread", "strokes", "file", "invert", "components",
+                                                                      "particles", "seed", "denoiser"});
   if (otherTruth) truth_ = ExactSamples(scene_, seed_, learning_ ? std::min(particles_, learnedParticles) : particles_, truthPurpose);
   if (learning_) {
     first_ = std::move(first);
@@ -216,8 +216,10 @@ Expected<void> ScoreSmld::update(LabContext& context) {
   const bool otherSamples = context.restarting() || thetas_.empty() ||
                             context.anyChanged({"scene", "spread", "strokes", "file", "invert", "components", "samples", "loss-level", "seed"});
   if (otherSamples) compareLosses();
-  if (learning_) networkLosses_.clear();
-  else if (otherSamples || otherNetwork) compareNetworkLosses();
+  if (learning_)
+    networkLosses_.clear();
+  else if (otherSamples || otherNetwork)
+    compareNetworkLosses();
   return {};
 }
 

@@ -128,8 +128,14 @@ TEST_CASE("Euler-Maruyama's stationary variance is 1 / (1 - beta h / 4), not 1")
   // sqrt(beta h) z, the recursion of the specification: 1.025641 for beta h = 0.1, 1.142857 for 0.5.
   for (const auto& [steps, betaH] : {std::pair{500, 0.1}, {100, 0.5}}) {
     const double beta = betaH * steps / 0.999;
-    auto session = openLab({{"scene", text("gauss")}, {"spread", Value(2.0)}, {"beta-first", Value(std::min(beta, 50.0))}, {"beta-last", Value(std::min(beta, 50.0))},
-                            {"grid", text("time")}, {"steps", whole(steps)}, {"particles", whole(8192)}, {"noise-share", Value(1.0)}});
+    auto session = openLab({{"scene", text("gauss")},
+                            {"spread", Value(2.0)},
+                            {"beta-first", Value(std::min(beta, 50.0))},
+                            {"beta-last", Value(std::min(beta, 50.0))},
+                            {"grid", text("time")},
+                            {"steps", whole(steps)},
+                            {"particles", whole(8192)},
+                            {"noise-share", Value(1.0)}});
     REQUIRE(session->wait());
     REQUIRE(planeScene("gauss", 2)->mixture.components[0].along == Approx(1));
     // Every fifth (second) frame from a fifth of the way on, where the start is forgotten to exp(-10).
@@ -161,7 +167,8 @@ TEST_CASE("the moment equation of the way back gives the variance of the way the
       double v = truth(1), worstRatio = 0;
       for (int i = 0; i < steps; ++i) {
         const double t = 1 - i * h;
-        const double k1 = rate(t, v), k2 = rate(t - h / 2, v + h / 2 * k1), k3 = rate(t - h / 2, v + h / 2 * k2), k4 = rate(t - h, v + h * k3);
+        const double k1 = rate(t, v), k2 = rate(t - h / 2, v + h / 2 * k1), k3 = rate(t - h / 2, v + h / 2 * k2),
+                     k4 = rate(t - h, v + h * k3);
         v += h / 6 * (k1 + 2 * k2 + 2 * k3 + k4);
         worstRatio = std::max(worstRatio, std::abs(v / truth(t - h) - 1));
       }
@@ -291,7 +298,9 @@ TEST_CASE("the map of the likelihood is that of the density, and other choices o
     if (panel.id == "likelihood-map") half = panel.x.range->high;
   for (std::size_t r = 0; r < cells; ++r) {
     for (std::size_t c = 0; c < cells; ++c) {
-      const auto centre = [&](std::size_t i) { return half * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 1) / at.alpha; };
+      const auto centre = [&](std::size_t i) {
+        return half * (2 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 1) / at.alpha;
+      };
       const double exact = scene->mixture.logDensity(centre(c), centre(r), at.relative()) - 2 * std::log(at.alpha);
       if (exact < -15) continue;  // beyond, the steps are too few
       CHECK(static_cast<double>(bits[r * cells + c]) == Approx(-exact / (2 * std::log(2.0))).margin(0.02));

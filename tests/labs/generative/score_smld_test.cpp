@@ -373,8 +373,9 @@ TEST_CASE("score networks that do not fit, and a Metropolis test of one, are ref
 namespace {
 
 // A small network that learns the two modes fast.
-const Changes learnQuickly{{"denoiser", text("learned")}, {"train-steps", whole(300)}, {"steps-per-frame", whole(50)}, {"batch", whole(256)},
-                           {"width", whole(64)}, {"depth", whole(2)}, {"step", Value(0.15)}, {"particles", whole(512)}};
+const Changes learnQuickly{{"denoiser", text("learned")}, {"train-steps", whole(300)}, {"steps-per-frame", whole(50)},
+                           {"batch", whole(256)},         {"width", whole(64)},        {"depth", whole(2)},
+                           {"step", Value(0.15)},         {"particles", whole(512)}};
 
 Changes with(Changes changes, const Changes& more) {
   changes.insert(changes.end(), more.begin(), more.end());
@@ -437,7 +438,8 @@ TEST_CASE("where there are no data the learnt score is off, the more the further
     return metricsAt(*session, 6);
   };
   // The picture is of nearly the same size: 8.5 and 8.75 to a side.
-  const auto together = regionOf({{"components", text("ncsn-toy 0:-2,-2;1:2,2")}}), apart = regionOf({{"components", text("ncsn-toy 0:-7,-7;1:7,7")}});
+  const auto together = regionOf({{"components", text("ncsn-toy 0:-2,-2;1:2,2")}}),
+             apart = regionOf({{"components", text("ncsn-toy 0:-7,-7;1:7,7")}});
   CHECK(apart.at("error-region") > together.at("error-region") + 0.05);
   const auto few = regionOf({{"training-set", whole(16)}}), many = regionOf({{"training-set", whole(100000)}});
   CHECK(few.at("score-error") > 1.2 * many.at("score-error"));

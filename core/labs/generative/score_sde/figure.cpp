@@ -42,9 +42,9 @@ Panel ScoreSde::canvasPanel(bool forward) const {
                 : share_ == 0 ? tr("Rebuilding by the ODE")
                               : tr("Rebuilding by the reverse SDE");
   if (!forward && network_) panel.title = trf("{}, your network", panel.title);
-  panel.note = forward         ? trf("t = {:.3g}, σ = {:.3g}", way_.times[now], at.sigma)
+  panel.note = forward             ? trf("t = {:.3g}, σ = {:.3g}", way_.times[now], at.sigma)
                : way_.unstable > 0 ? trf("corrector unstable at {} of {} levels", way_.unstable, way_.times.size() - 1)
-                               : trf("ζ = {:.3g}", share_);
+                                   : trf("ζ = {:.3g}", share_);
   if (!forward && !networkErrors_.complaint.empty()) panel.note = networkErrors_.complaint;
   const double scale = shownScale(at);
   panel.marks.push_back(hostDensityMark(scene_, at.alpha * scale, at.relative(), half));
@@ -54,7 +54,8 @@ Panel ScoreSde::canvasPanel(bool forward) const {
   } else {
     addTrails(panel, forward);
   }
-  panel.marks.push_back(cloudMark("particles", pairsOf((forward ? forward_ : way_.reverse)[now], scale), Paint::of(Role::data, 0.6f), half));
+  panel.marks.push_back(
+      cloudMark("particles", pairsOf((forward ? forward_ : way_.reverse)[now], scale), Paint::of(Role::data, 0.6f), half));
   if (fanned) {
     auto ends = cloudMark("fan-ends", pairsOf(fan_.reverse[now], shownScale(fan_.sde.at(fan_.times[now]))), Paint::of(fanRole()), half);
     ends->radius = 3;
@@ -173,7 +174,8 @@ Panel ScoreSde::variancePanel() const {
     return course;
   };
   const auto now = static_cast<std::size_t>(frame_);
-  const auto add = [&](const std::string& id, const std::vector<double>& x, const std::vector<double>& y, Paint paint, const std::string& name) {
+  const auto add = [&](const std::string& id, const std::vector<double>& x, const std::vector<double>& y, Paint paint,
+                       const std::string& name) {
     auto line = curveOf(id, x, y, paint, name);
     line->directLabel = false;
     panel.marks.push_back(line);
@@ -268,7 +270,8 @@ Figure ScoreSde::figure() const {
   place(figure, likelihoodPanel(), 1, 3);
   if (network_) {
     place(figure, networkPanel(), 0, 4);
-    place(figure, networkErrorChart(networkErrors_, way_.sde.at(way_.times[static_cast<std::size_t>(frame_)]).relative(), Paint::series(5)), 1, 4);
+    place(figure, networkErrorChart(networkErrors_, way_.sde.at(way_.times[static_cast<std::size_t>(frame_)]).relative(), Paint::series(5)),
+          1, 4);
   }
   figure.rowWeights = {1.35f, 1};
   if (judged_) {

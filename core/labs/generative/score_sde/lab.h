@@ -67,10 +67,10 @@ class ScoreSde : public Lab {
   struct Way {
     std::string id;
     diffusion::Sde sde;
-    std::vector<double> times;              // of the frames, from the last down to the first
-    std::vector<diffusion::State> reverse;  // a cloud per frame
-    int unstable = 0;                       // levels whose Langevin step was too long to correct anything
-    std::map<std::size_t, SampleDistance> distances;  // by frame
+    std::vector<double> times;                                // of the frames, from the last down to the first
+    std::vector<diffusion::State> reverse;                    // a cloud per frame
+    int unstable = 0;                                         // levels whose Langevin step was too long to correct anything
+    std::map<std::size_t, SampleDistance> distances;          // by frame
     const SampleDistance& distance(std::size_t frame) const;  // the newest at or before the frame
   };
   static std::vector<double> timesOf(const LabContext& context, const diffusion::Sde& sde);
@@ -119,9 +119,9 @@ class ScoreSde : public Lab {
   Panel variancePanel() const;
   Panel twoTimesPanel() const;
   Panel likelihoodPanel() const;
-  Panel mapPanel() const;        // likelihood.cpp
+  Panel mapPanel() const;  // likelihood.cpp
   Panel distancePanel() const;
-  Panel comparedPanel() const;   // the three clouds, each at its own t
+  Panel comparedPanel() const;  // the three clouds, each at its own t
   Panel networkPanel() const;
   Panel picturePanel() const;  // picture.cpp
   Panel bitsPanel() const;
@@ -131,10 +131,10 @@ class ScoreSde : public Lab {
   PlaneNetwork network_;            // a user's, instead of the exact denoiser
   NetworkErrors networkErrors_;
   gpu::Stream* stream_ = nullptr;   // the session's, valid between update() and destruction
-  Way way_;                                          // the one chosen
-  std::vector<Way> compared_;                        // VP, sub-VP and VE, when they are compared
-  Way fan_;                                          // `replays` ways back of one particle, with other noise each
-  std::vector<diffusion::State> forward_;            // a cloud per frame
+  Way way_;                         // the one chosen
+  std::vector<Way> compared_;       // VP, sub-VP and VE, when they are compared
+  Way fan_;                         // `replays` ways back of one particle, with other noise each
+  std::vector<diffusion::State> forward_;  // a cloud per frame
   ExactSamples truth_;
   std::string predictor_;
   double share_ = 1, ratio_ = 0.16, early_ = 0.5;  // zeta, the corrector's signal to noise ratio, the early time of the scatter

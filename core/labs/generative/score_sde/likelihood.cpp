@@ -16,17 +16,17 @@ using diffusion::State;
 
 namespace {
 
-constexpr std::size_t judged = 64;  // points whose likelihood is compared
+constexpr std::size_t judged = 64;                                  // points whose likelihood is compared
 constexpr int likelihoodSteps = 200, networkLikelihoodSteps = 100;  // of order 4: errors below 1e-4 and 1e-3 nats
 constexpr std::uint32_t judgedPurpose = 0x6DC;
-// Of the map: its steps leave about a hundredth of a bit in the tails, and the work is counted in components evaluated, sixteen products of a network each.
+// Of the map: its steps leave about a hundredth of a bit in the tails, and the work is counted in components evaluated, sixteen products of
+// a network each.
 constexpr double mapSteps = 80, networkMapSteps = 16, mostMapWork = 8e6;
 constexpr std::int64_t fewestCells = 6, mostCells = 40;
 
 }  // namespace
 
-FlowDrift flowDrift(const diffusion::Denoiser& denoise, const Moment& at, const State& x, int probes, std::uint64_t seed,
-                    ProbeLaw law) {
+FlowDrift flowDrift(const diffusion::Denoiser& denoise, const Moment& at, const State& x, int probes, std::uint64_t seed, ProbeLaw law) {
   const auto sde = diffusion::ratesAt(at);
   const auto velocity = [&](const State& points) {
     const State clean = denoise(points / at.alpha, at.relative());
@@ -66,9 +66,11 @@ std::vector<double> flowLikelihood(const diffusion::PlaneMixture& mixture, const
   std::vector<double> gained(points.size() / 2, 0.0);
   for (std::size_t i = 0; i + 1 < times.size(); ++i) {
     const double a = times[i], h = times[i + 1] - a;
-    const auto drift = [&](const State& at, double t) { return flowDrift(denoise, sde.at(t), at, options.probes, options.seed, options.law); };
+    const auto drift = [&](const State& at, double t) {
+      return flowDrift(denoise, sde.at(t), at, options.probes, options.seed, options.law);
+    };
     const FlowDrift k1 = drift(x, a), k2 = drift(x + (h / 2) * k1.u, a + h / 2), k3 = drift(x + (h / 2) * k2.u, a + h / 2),
-                k4 = drift(x + h * k3.u, a + h);
+                    k4 = drift(x + h * k3.u, a + h);
     x += (h / 6) * (k1.u + 2 * k2.u + 2 * k3.u + k4.u);
     for (std::size_t p = 0; p < gained.size(); ++p)
       gained[p] += h / 6 * (k1.divergence[p] + 2 * k2.divergence[p] + 2 * k3.divergence[p] + k4.divergence[p]);
@@ -114,7 +116,8 @@ void ScoreSde::judgeLikelihood() {
   const Moment first = way_.sde.at(times.front());
   diffusion::Denoiser precisely;
   if (network_) precisely = [this](const State& x, double level) { return network_->denoise(x, level); };
-  flowLog_ = flowLikelihood(scene_.mixture, way_.sde, times, first.alpha * judgedPoints_, {exactEnd_, probes_, seed_, precisely, probeLaw_});
+  flowLog_ =
+      flowLikelihood(scene_.mixture, way_.sde, times, first.alpha * judgedPoints_, {exactEnd_, probes_, seed_, precisely, probeLaw_});
   for (std::size_t p = 0; p < judged; ++p)
     exactLog_.push_back(scene_.mixture.logDensity(judgedPoints_[2 * p], judgedPoints_[2 * p + 1], first.relative()) -
                         2 * std::log(first.alpha));
@@ -127,8 +130,9 @@ void ScoreSde::judgeMap() {
   map_.half = canvasHalf();
   // Four slopes a step, each of the drift and its differences along every direction.
   const double steps = network_ ? networkMapSteps : mapSteps, directions = probes_ > 0 ? probes_ : 2;
-  const double perPlace = 4 * steps * (1 + 2 * directions) *
-                          static_cast<double>(network_ ? std::max<std::size_t>(network_->parameters(), 1) / 16 : scene_.mixture.components.size());
+  const double perPlace =
+      4 * steps * (1 + 2 * directions) *
+      static_cast<double>(network_ ? std::max<std::size_t>(network_->parameters(), 1) / 16 : scene_.mixture.components.size());
   const auto cells = static_cast<std::int64_t>(std::sqrt(mostMapWork / std::max(perPlace, 1.0)));
   if (cells < fewestCells) return;
   map_.cells = std::min(cells, mostCells);
@@ -145,7 +149,8 @@ void ScoreSde::judgeMap() {
     const auto found = flowLikelihood(scene_.mixture, way_.sde, times, places, {exactEnd_, probes_, seed_ + r, precisely, probeLaw_});
     for (std::size_t c = 0; c < side; ++c) {
       map_.flow[r * side + c] = found[c];
-      map_.exact[r * side + c] = scene_.mixture.logDensity(centre(c) / first.alpha, centre(r) / first.alpha, first.relative()) - 2 * std::log(first.alpha);
+      map_.exact[r * side + c] =
+          scene_.mixture.logDensity(centre(c) / first.alpha, centre(r) / first.alpha, first.relative()) - 2 * std::log(first.alpha);
     }
   });
 }
@@ -155,13 +160,15 @@ Panel ScoreSde::mapPanel() const {
   Panel panel = planePanel("likelihood-map", map_.half);
   panel.title = network_ ? tr("Bits per dimension by your network's ODE") : tr("Bits per dimension by the ODE");
   if (map_.cells == 0) {
-    panel.message = network_ ? tr("This network is too large for a map of the likelihood") : tr("Too many blobs for a map of the likelihood");
+    panel.message =
+        network_ ? tr("This network is too large for a map of the likelihood") : tr("Too many blobs for a map of the likelihood");
     return panel;
   }
   const auto bitsOf = [](double logDensity) { return static_cast<float>(-logDensity / (2 * std::numbers::ln2)); };
   std::vector<float> bits, density, ofPoints;
   const double peak = *std::max_element(map_.exact.begin(), map_.exact.end());
-  for (std::size_t i = 0; i < map_.flow.size(); ++i) bits.push_back(bitsOf(map_.flow[i])), density.push_back(static_cast<float>(std::exp(map_.exact[i] - peak)));
+  for (std::size_t i = 0; i < map_.flow.size(); ++i)
+    bits.push_back(bitsOf(map_.flow[i])), density.push_back(static_cast<float>(std::exp(map_.exact[i] - peak)));
   for (const double value : flowLog_) ofPoints.push_back(bitsOf(value));
   double least = static_cast<double>(bitsOf(peak)), mean = 0;
   for (const float b : ofPoints) {

@@ -58,7 +58,8 @@ Panel ScoreSde::distancePanel() const {
     add(way_, "back", Paint::series(5), tr("back"), true);
     panel.title = off ? tr("The cloud is off the law at t") : tr("The cloud has the law at t");
   } else {
-    for (std::size_t k = 0; k < compared_.size(); ++k) add(compared_[k], compared_[k].id, comparedPaint(k), comparedName(compared_[k].id), k == 0);
+    for (std::size_t k = 0; k < compared_.size(); ++k)
+      add(compared_[k], compared_[k].id, comparedPaint(k), comparedName(compared_[k].id), k == 0);
     panel.title = off ? tr("Not every cloud has its law at t") : tr("Every cloud has its law at t");
   }
   const SampleDistance& last = way_.distance(now);

@@ -36,14 +36,14 @@ LabEntry ScoreSmld::describe() {
       {"steps-per-level", "Steps per level M", "How long the chain stays on a level.", "Langevin", whole(100), Integer{1, 1000, true}},
       {"sigma-max", "Largest noise level σ₁", "Where the ladder begins; about the largest distance between data points.", "Langevin", 20.0,
        LogReal{0.1, 100}, "", ladder},
-      {"sigma-min", "Smallest noise level σ_L", "Where the ladder ends; at this level a plain chain asks a network of yours.", "Langevin", 0.1,
-       LogReal{1e-3, 10}, "", laddered},
+      {"sigma-min", "Smallest noise level σ_L", "Where the ladder ends; at this level a plain chain asks a network of yours.", "Langevin",
+       0.1, LogReal{1e-3, 10}, "", laddered},
       {"final-denoise", "Final denoising step", "Tweedie's step at the end: each particle moves to what is expected behind it.", "Langevin",
        true, Switch{}, "", annealed},
       {"start", "Start", "Where the particles begin.", "Langevin", "uniform"s,
        Choice{{{"uniform", "Uniform, −8 to 8"}, {"normal", "Normal"}, {"data", "The data"}}}},
-      {"objective", "Objective", "What the network learns by. Explicit matching is told the exact score; the others see samples only.", "Training",
-       "denoising"s,
+      {"objective", "Objective", "What the network learns by. Explicit matching is told the exact score; the others see samples only.",
+       "Training", "denoising"s,
        Choice{{{"denoising", "Denoising"}, {"sliced", "Sliced"}, {"implicit", "Implicit"}, {"explicit", "Explicit"}}}, "", learning},
       {"training-set", "Training set n", "How many points of the density the network ever sees.", "Training", whole(10000),
        Integer{16, 1000000, true}, "", learning},
@@ -55,8 +55,8 @@ LabEntry ScoreSmld::describe() {
       {"depth", "Hidden layers", "With SiLU.", "Training", whole(3), Integer{1, 6}, "", learning},
       {"shown-steps", "Steps per level shown", "Of the chain that is run under the network after every frame, in place of M.", "Training",
        whole(10), Integer{1, 100, true}, "", learning},
-      {"shown-level", "Noise level shown σ", "At which the learnt score is drawn beside the exact one.", "Training", 0.5, LogReal{1e-3, 100}, "",
-       learning},
+      {"shown-level", "Noise level shown σ", "At which the learnt score is drawn beside the exact one.", "Training", 0.5,
+       LogReal{1e-3, 100}, "", learning},
       {"loss-level", "Noise level of the losses σ", "Of the data that the four objectives see.", "Objectives", 0.5, LogReal{0.05, 5}},
       {"samples", "Samples", "How many points the objectives average over.", "Objectives", whole(10000), Integer{16, 100000, true}},
       {"dimensions", "Dimensions d", "For the advised ratio of neighbouring levels: 3072 is a colour picture of 32 × 32.", "Objectives",
@@ -67,7 +67,8 @@ LabEntry ScoreSmld::describe() {
   };
   entry.parameters.insert(entry.parameters.end(), own.begin(), own.end());
   // Behind the particles.
-  auto denoiser = planeDenoiserParameters("Whose score the chain follows: the exact one, that of a network of yours, or of one that learns it here.");
+  auto denoiser =
+      planeDenoiserParameters("Whose score the chain follows: the exact one, that of a network of yours, or of one that learns it here.");
   std::get<Choice>(denoiser.front().domain).options.push_back({"learned", "Network, trained live"});
   entry.parameters.insert(entry.parameters.begin() + sceneParameters + 1, denoiser.begin(), denoiser.end());
   entry.presets = {
@@ -86,13 +87,20 @@ LabEntry ScoreSmld::describe() {
        {{"samples", whole(1000)}, {"loss-level", 0.3}}},
       {"learned",
        "Where nobody has been",
-       "A network learns the score from 10 000 points by denoising. Where the data are it is right; in the empty space between and around them nothing "
+       "A network learns the score from 10 000 points by denoising. Where the data are it is right; in the empty space between and around "
+       "them nothing "
        "told it, and at small noise levels its error is large there. Drag the modes apart.",
        {{"denoiser", "learned"s}, {"step", 0.15}}},
   };
-  entry.views = {
-      {"cloud", "Particles"}, {"trace", "Shares of the modes"}, {"distance", "Distance to the exact density"}, {"training", "Training loss"}, {"ladder", "Noise levels"}, {"losses", "Objectives"}, {"score", "Score"},
-      {"network", "What the network gets wrong"}, {"network-levels", "The network's error by noise level"}};
+  entry.views = {{"cloud", "Particles"},
+                 {"trace", "Shares of the modes"},
+                 {"distance", "Distance to the exact density"},
+                 {"training", "Training loss"},
+                 {"ladder", "Noise levels"},
+                 {"losses", "Objectives"},
+                 {"score", "Score"},
+                 {"network", "What the network gets wrong"},
+                 {"network-levels", "The network's error by noise level"}};
   entry.accepts = {planeSceneAcceptance(), pointNetworkAcceptance({{"denoiser", "network"s}}, 61, 2)};
   entry.make = [] { return std::make_unique<ScoreSmld>(); };
   return entry;

@@ -104,8 +104,8 @@ Panel ScoreSmld::distancePanel() const {
     for (std::size_t i = course.x.size() / 4; i < course.x.size(); ++i) high = std::max(high, course.sliced[i]);
   }
   panel.y.range = Range{0, 1.1 * high};
+  panel.title = tr("How far from exact samples?");
   if (const SampleDistance* last = distance()) {
-    panel.title = last->off() ? tr("The cloud is off the density it is after") : tr("The cloud has the density it is after");
     panel.note = trf("{:.3f}, exact samples {:.3f}; −ln p above theirs {:.2f}", last->sliced, last->floor, last->excess);
   }
   return panel;
@@ -220,7 +220,8 @@ Panel ScoreSmld::scorePanel() const {
     panel.marks.push_back(std::move(field));
   };
   if (network_) {
-    panel.title = learning_ ? trf("The score it has learnt at σ = {}; grey: exact", levelText(level)) : tr("Your network's score; grey: exact");
+    panel.title =
+        learning_ ? trf("The score it has learnt at σ = {}; grey: exact", levelText(level)) : tr("Your network's score; grey: exact");
     addField("exact", exactScore(places, level), Paint::of(Role::muted, 0.6f));
   }
   addField("field", score(places, level), Paint::of(network_ ? Role::estimate : Role::ink, 0.75f));

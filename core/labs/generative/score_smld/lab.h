@@ -49,7 +49,8 @@ class ScoreSmld : public Lab {
   };
   // What is known of the training after a frame.
   struct Tick {
-    double loss = 0;    // mean over its steps, the constant subtracted: E |F + sigma S|^2 / 2 but for sampling noise and what is learnt by heart
+    double loss =
+        0;  // mean over its steps, the constant subtracted: E |F + sigma S|^2 / 2 but for sampling noise and what is learnt by heart
     double error = 0;   // the same over fresh samples
     double region = 0;  // share of the picture where the score is off by more than 1 / sigma, at the shown level
     std::vector<double> mass;
@@ -107,10 +108,10 @@ class ScoreSmld : public Lab {
   ExactSamples truth_;
   bool learning_ = false;
   ScoreTraining training_;
-  Moment first_;                 // where the short chain begins
+  Moment first_;                        // where the short chain begins
   std::map<std::int64_t, Tick> ticks_;  // by frame: kept while going back and forth
   std::int64_t trainSteps_ = 600, stepsPerFrame_ = 10, batch_ = 512;
-  double shownLevel_ = 0.5;      // of the score and its error
+  double shownLevel_ = 0.5;  // of the score and its error
   // The four objectives of S(x) = -(x - m) / theta, constants subtracted.
   std::vector<double> thetas_, explicit_, implicit_, sliced_, denoising_;
   // The same four of c times the network's score, over some of the samples. Each is c^2 square / 2 + c slope + rest, with its own square and

@@ -80,7 +80,8 @@ ScoreTraining::Samples ScoreTraining::samplesOf(std::int64_t step, std::int64_t 
   const auto n = static_cast<std::size_t>(batch);
   Samples samples{State(2 * n), State(2 * n), std::vector<double>(n)};
   for (std::size_t j = 0; j < n; ++j) {
-    const PhiloxBlock words = philox({static_cast<std::uint32_t>(j), static_cast<std::uint32_t>(step), samplePurpose, 0}, philoxKey(network_.options().seed));
+    const PhiloxBlock words =
+        philox({static_cast<std::uint32_t>(j), static_cast<std::uint32_t>(step), samplePurpose, 0}, philoxKey(network_.options().seed));
     const auto z = philoxNormals(words[0], words[1]);
     const std::size_t point = philoxBounded(words[2], static_cast<std::uint32_t>(data_.size() / 2));
     samples.level[j] = ladder_[philoxBounded(words[3], static_cast<std::uint32_t>(ladder_.size()))];
@@ -107,7 +108,8 @@ Tensor ScoreTraining::train(gpu::Stream& stream, const Samples& samples, const s
 }
 
 // F at the samples and at both ends of a small step along every direction, in one batch; the slope along v is v.(F(+) - F(-)) / 2h.
-Tensor ScoreTraining::trainBySlopes(gpu::Stream& stream, const Samples& samples, const std::vector<float>& x, const std::vector<float>& time) {
+Tensor ScoreTraining::trainBySlopes(gpu::Stream& stream, const Samples& samples, const std::vector<float>& x,
+                                    const std::vector<float>& time) {
   const std::size_t n = samples.level.size();
   const bool sliced = objective_ == ScoreObjective::sliced;
   std::vector<float> places = x, times = time, slopes(2 * n, 0.0f), directions(2 * n);
@@ -128,7 +130,8 @@ Tensor ScoreTraining::trainBySlopes(gpu::Stream& stream, const Samples& samples,
     }
   }
   const auto rows = static_cast<std::int64_t>(n);
-  const Tensor at = pairsFrom(places), weights = pairsFrom(slopes), when = Tensor::from(Shape{static_cast<std::int64_t>(times.size())}, times);
+  const Tensor at = pairsFrom(places), weights = pairsFrom(slopes),
+               when = Tensor::from(Shape{static_cast<std::int64_t>(times.size())}, times);
   return network_.descend(stream, [&](nn::Tape& tape, std::span<const nn::Variable> all) {
     const nn::Variable F = network_.forward(all, tape.constant(at), when);
     const nn::Variable here = nn::slice(F, 0, 0, rows);
@@ -141,12 +144,16 @@ Tensor ScoreTraining::trainBySlopes(gpu::Stream& stream, const Samples& samples,
 double ScoreTraining::constantOf(const Samples& samples, const std::vector<double>& exact) const {
   const auto n = static_cast<double>(samples.level.size());
   double square = 0, left = 0;
-  for (std::size_t i = 0; i < exact.size(); ++i) square += exact[i] * exact[i] / n, left += (samples.z[i] - exact[i]) * (samples.z[i] - exact[i]) / n;
+  for (std::size_t i = 0; i < exact.size(); ++i)
+    square += exact[i] * exact[i] / n, left += (samples.z[i] - exact[i]) * (samples.z[i] - exact[i]) / n;
   switch (objective_) {
-    case ScoreObjective::denoising: return left / 2;  // E |z|^2 - E |sigma S|^2, with less noise
-    case ScoreObjective::explicitly: return 0;
+    case ScoreObjective::denoising:
+      return left / 2;  // E |z|^2 - E |sigma S|^2, with less noise
+    case ScoreObjective::explicitly:
+      return 0;
     case ScoreObjective::implicit:
-    case ScoreObjective::sliced: break;
+    case ScoreObjective::sliced:
+      break;
   }
   return -square / 2;
 }

@@ -1,12 +1,12 @@
 #pragma once
 // A score network that learns while one watches: S(x, sigma) = -F(c x, tau) / sigma with a toy network F (shared/toy_network.h), c = 1 /
-// sqrt(v + sigma^2), v the data's variance of an axis, tau = ln(sigma / sigma_L) / ln(sigma_1 / sigma_L), trained over a ladder of noise levels with the weight
-// sigma^2 of Song and Ermon 2019, so that every level's loss is that of F against its noise:
+// sqrt(v + sigma^2), v the data's variance of an axis, tau = ln(sigma / sigma_L) / ln(sigma_1 / sigma_L), trained over a ladder of noise
+// levels with the weight sigma^2 of Song and Ermon 2019, so that every level's loss is that of F against its noise:
 //   denoising  E |F - z|^2 / 2                                  explicit  E |F + sigma S|^2 / 2
 //   implicit   E [|F|^2 / 2 - sigma tr dF/dx]                   sliced    E [(v.F)^2 / 2 - sigma v.dF/dx v], v of random signs
-// The derivatives by x are central differences of step `difference` in c x, on the tape as any other value: a product of derivatives by x and by the
-// weights needs no more (Pang et al. 2020). Random numbers, key = seed: sample j of step s: which point, level and z are words of the Philox
-// block (j, s, 0x540, 0), its signs those of (j, s, 0x541, 0).
+// The derivatives by x are central differences of step `difference` in c x, on the tape as any other value: a product of derivatives by x
+// and by the weights needs no more (Pang et al. 2020). Random numbers, key = seed: sample j of step s: which point, level and z are words
+// of the Philox block (j, s, 0x540, 0), its signs those of (j, s, 0x541, 0).
 
 #include <cstdint>
 #include <memory>

@@ -16,13 +16,15 @@ using diffusion::State;
 namespace {
 
 constexpr std::uint32_t trainPurpose = 0x560;
-constexpr std::size_t fewComponents = 64;     // of a density whose exact score is asked at every step
-constexpr std::int64_t regionCells = 48;      // a side
-constexpr std::size_t shownPoints = 1000;     // of the training set
+constexpr std::size_t fewComponents = 64;  // of a density whose exact score is asked at every step
+constexpr std::int64_t regionCells = 48;   // a side
+constexpr std::size_t shownPoints = 1000;  // of the training set
 
 ScoreObjective objectiveOf(const std::string& id) {
-  return id == "sliced" ? ScoreObjective::sliced : id == "implicit" ? ScoreObjective::implicit
-         : id == "explicit" ? ScoreObjective::explicitly : ScoreObjective::denoising;
+  return id == "sliced"     ? ScoreObjective::sliced
+         : id == "implicit" ? ScoreObjective::implicit
+         : id == "explicit" ? ScoreObjective::explicitly
+                            : ScoreObjective::denoising;
 }
 
 }  // namespace
@@ -42,7 +44,8 @@ Expected<void> ScoreSmld::beginTraining(LabContext& context) {
   options.decaySteps = trainSteps_;
   options.seed = seed_;
   const auto points = static_cast<std::size_t>(context.integer("training-set"));
-  training_ = ScoreTraining(context.stream(), options, objectiveOf(context.text("objective")), scene_.draw(seed_, points, trainPurpose), ladder_);
+  training_ =
+      ScoreTraining(context.stream(), options, objectiveOf(context.text("objective")), scene_.draw(seed_, points, trainPurpose), ladder_);
   ticks_.clear();
   showLearned();
   return {};
@@ -94,7 +97,8 @@ void ScoreSmld::showLearned() {
   networkErrors_ = judgeNetwork(*stream_, table_, *network_, scene_, ladder_.front(), ladder_.back(), seed_);
   networkErrors_.complaint.clear();  // it has only begun to learn
   Moment moment = first_;
-  moment.x = State(std::vector<double>(first_.x.begin(), first_.x.begin() + static_cast<std::ptrdiff_t>(2 * std::min(particles_, learnedParticles))));
+  moment.x = State(
+      std::vector<double>(first_.x.begin(), first_.x.begin() + static_cast<std::ptrdiff_t>(2 * std::min(particles_, learnedParticles))));
   for (std::int64_t n = 0; n < total_; ++n) {
     double accepted = 1;
     moment.level = levelOf(n);
@@ -106,7 +110,8 @@ void ScoreSmld::showLearned() {
   finish(moment);
   Tick& tick = ticks_[frame_];
   double squares = 0;
-  for (const auto& [level, error] : networkErrors_.levels) squares += error * error / (level * level) / static_cast<double>(networkErrors_.levels.size());
+  for (const auto& [level, error] : networkErrors_.levels)
+    squares += error * error / (level * level) / static_cast<double>(networkErrors_.levels.size());
   tick.error = squares / 2;
   tick.mass = moment.mass;
   tick.distance = truth_.to(moment.x, moment.level);
@@ -126,8 +131,10 @@ double ScoreSmld::regionOff() const {
 }
 
 Panel ScoreSmld::learnedMap() const {
-  Panel panel = networkErrorMap(*stream_, table_, *network_, shownLevel_, 1, canvasHalf(), networkErrors_.at(shownLevel_), "", ErrorOf::score);
-  if (const auto tick = ticks_.find(frame_); tick != ticks_.end()) panel.note = trf("off by more than 1 / σ in {:.0f} % of the picture", 100 * tick->second.region);
+  Panel panel =
+      networkErrorMap(*stream_, table_, *network_, shownLevel_, 1, canvasHalf(), networkErrors_.at(shownLevel_), "", ErrorOf::score);
+  if (const auto tick = ticks_.find(frame_); tick != ticks_.end())
+    panel.note = trf("off by more than 1 / σ in {:.0f} % of the picture", 100 * tick->second.region);
   const State& data = training_.data();
   const State shown(std::vector<double>(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(std::min(2 * shownPoints, data.size()))));
   auto points = cloudMark("training-set", pairsOf(shown), Paint::custom(Color{1, 1, 1, 0.55f}), canvasHalf());
@@ -154,7 +161,8 @@ Panel ScoreSmld::trainingPanel() const {
     loss.push_back(frame > 0 && tick.loss > 0 ? tick.loss : std::numeric_limits<double>::quiet_NaN());
     error.push_back(tick.error);
   }
-  auto fell = curveOf("loss", x, loss, Paint::series(4), tr("training loss")), truth = curveOf("error", x, error, Paint::series(5), tr("fresh points"));
+  auto fell = curveOf("loss", x, loss, Paint::series(4), tr("training loss")),
+       truth = curveOf("error", x, error, Paint::series(5), tr("fresh points"));
   for (const auto& line : {fell, truth}) {
     line->directLabel = false;
     line->markers = x.size() < 3;

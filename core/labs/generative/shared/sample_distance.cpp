@@ -40,8 +40,9 @@ SampleDistance ExactSamples::to(const diffusion::State& scaled, double level) co
       points[i] = static_cast<float>(unit * (part < samples ? x_[part][i] + level * noise_[part][i] : scaled[i]));
     projected[part] = project(points, directions);
     for (std::size_t p = 0; p < judged; ++p)
-      surprise[part] -= mixture_.logDensity(static_cast<double>(points[2 * p]) / unit, static_cast<double>(points[2 * p + 1]) / unit, judgedLevel) /
-                        static_cast<double>(judged);
+      surprise[part] -=
+          mixture_.logDensity(static_cast<double>(points[2 * p]) / unit, static_cast<double>(points[2 * p + 1]) / unit, judgedLevel) /
+          static_cast<double>(judged);
   });
   SampleDistance distance;
   const double each = 1.0 / samples;  // as many pairs as samples

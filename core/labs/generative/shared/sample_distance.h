@@ -1,7 +1,7 @@
 #pragma once
 // How far a cloud of the plane is from exact samples of p_t (generative.md C7): sliced W2, and that of a second exact sample, the floor
-// that chance alone gives; at the scale of unit total noise, (x_t / alpha) / sqrt(1 + level^2), so that levels and diffusions compare. And how
-// much less likely its points are than exact ones, which a halo raises whatever the shares of the modes.
+// that chance alone gives; at the scale of unit total noise, (x_t / alpha) / sqrt(1 + level^2), so that levels and diffusions compare. And
+// how much less likely its points are than exact ones, which a halo raises whatever the shares of the modes.
 
 #include <array>
 #include <cstddef>
@@ -42,7 +42,9 @@ class ExactSamples {
 // Distances along an axis, as a curve and, with `band`, the grey floor under it. Returns the highest value, for the axis.
 struct DistanceCourse {
   std::vector<double> x, sliced, floor;
-  void add(double at, const SampleDistance& distance) { x.push_back(at), sliced.push_back(distance.sliced), floor.push_back(distance.floor); }
+  void add(double at, const SampleDistance& distance) {
+    x.push_back(at), sliced.push_back(distance.sliced), floor.push_back(distance.floor);
+  }
 };
 double addDistances(Panel& panel, const DistanceCourse& course, std::string id, Paint paint, std::string name, bool band);
 
