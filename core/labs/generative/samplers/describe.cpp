@@ -13,8 +13,14 @@ namespace orrery::generative {
 namespace {
 
 const std::string& textOf(const Values& values, const char* id) { return std::get<std::string>(values.find(id)->second); }
+
+// The sampler of a side: that of a library's name where there is one.
+std::string samplerOf(const Values& values, const std::string& side) {
+  const auto found = diffusion::fromLibrary(textOf(values, (side + "-name").c_str()));
+  return found && found->sampler != nullptr ? found->sampler->id : textOf(values, side.c_str());
+}
 bool uses(const Values& values, std::string_view part) {
-  return textOf(values, "left").find(part) != std::string::npos || textOf(values, "right").find(part) != std::string::npos;
+  return samplerOf(values, "left").find(part) != std::string::npos || samplerOf(values, "right").find(part) != std::string::npos;
 }
 
 bool networked(const Values& values) { return textOf(values, "scene") == "network"; }

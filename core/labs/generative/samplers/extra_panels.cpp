@@ -105,23 +105,24 @@ Panel SamplerBench::namesPanel() const {
   panel.x.range = Range{0, 1};
   auto words = std::make_shared<TextMark>("names");
   double y = 0;
-  const auto row = [&](const std::vector<std::pair<double, std::string>>& columns, Paint first) {
+  // What it is called, then everything else in one text: columns would run into each other where the window is narrow.
+  const auto row = [&](std::string title, std::vector<std::string> names, Paint paint) {
     y -= 1;
-    for (std::size_t i = 0; i < columns.size(); ++i)
-      words->words.push_back({columns[i].first, y, columns[i].second, i == 0 ? first : i == 1 ? Paint::of(Role::muted) : Paint::of(Role::ink),
-                              HAlign::left, VAlign::middle, 8, i == 0 ? Weight::semibold : Weight::regular});
+    words->words.push_back({0.004, y, std::move(title), paint, HAlign::left, VAlign::middle, 8, Weight::semibold});
+    std::erase(names, std::string());
+    std::string all;
+    for (const std::string& name : names) all += (all.empty() ? "" : "  ·  ") + name;
+    if (!all.empty()) words->words.push_back({0.2, y, all, Paint::of(Role::ink), HAlign::left, VAlign::middle});
   };
   for (const int side : {0, 1}) {
     const diffusion::Sampler& s = *sides_[static_cast<std::size_t>(side)].contestant.sampler;
-    row({{0.004, tr(s.title)},
-         {0.17, s.source},
-         {0.40, "diffusers  " + diffusion::shownNames(s.diffusers, 1)},
-         {0.68, "k-diffusion  " + diffusion::shownNames(s.kDiffusion, 1)},
-         {0.86, "ComfyUI  " + diffusion::shownNames(s.comfy, 1)}},
+    row(tr(s.title),
+        {"diffusers " + diffusion::shownNames(s.diffusers, 1), "k-diffusion " + diffusion::shownNames(s.kDiffusion, 1),
+         "ComfyUI " + diffusion::shownNames(s.comfy, 1), s.source},
         paintOf(side));
   }
-  row({{0.004, trf("Grid {}", tr(grid_->title))}, {0.17, grid_->source}, {0.40, diffusion::shownNames(grid_->otherNames)}}, Paint::of(Role::ink));
-  for (const std::string& line : takenLines()) row({{0.004, line}}, Paint::of(Role::accent));
+  row(trf("Grid {}", tr(grid_->title)), {diffusion::shownNames(grid_->otherNames), grid_->source}, Paint::of(Role::ink));
+  for (const std::string& line : takenLines()) row(line, {}, Paint::of(Role::accent));
   panel.y.range = Range{y - 0.5, -0.5};
   panel.marks.push_back(words);
   return panel;

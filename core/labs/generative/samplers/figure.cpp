@@ -383,7 +383,7 @@ Figure SamplerBench::figure() const {
                       : third_ == "churn"    ? churnPanel()
                                              : rulerPanel();
   figure.panels = {chartPanel(), partPanel(), pathPanel(0), pathPanel(1), third, namesPanel()};
-  figure.rowWeights = {1.25f, 1.0f, 0.085f * static_cast<float>(3 + takenLines().size()) + 0.02f};
+  figure.rowWeights = {1.25f, 1.0f, 0.095f * static_cast<float>(3 + takenLines().size()) + 0.03f};
   return figure;
 }
 
