@@ -25,7 +25,9 @@ Panel SamplerBench::overlayPanel() const {
                                 : tr("None of the chart's samplers takes a step with these evaluations");
     return panel;
   }
-  panel.note = trf("start {}", traced_);
+  // A legend of its own would take the room of all three pictures of the row.
+  panel.legend = false;
+  panel.note = trf("start {}, colours as in the chart", traced_);
   const bool line = scene_.dimension == 1;
   const double lowest = std::max(exactPath_.back().level, 1e-4);
   const auto pathOf = [&](const std::vector<Visit>& visits, std::size_t first, std::vector<double>& x, std::vector<double>& y) {
