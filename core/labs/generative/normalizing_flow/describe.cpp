@@ -154,8 +154,7 @@ LabEntry NormalizingFlow::describe() {
         {"steps", whole(1000)}}},
       {"straightened",
        "Continuous flow, straightened",
-       "The same flow with a price on its energy: nearly the same density along straighter ways, with fewer calls of the velocity to the "
-       "same tolerance.",
+       "The same flow with a price on its energy: nearly the same density along shorter, straighter ways.",
        {{"family", "continuous"s},
         {"layers", whole(8)},
         {"solver", "rk4"s},
