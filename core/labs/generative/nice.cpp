@@ -52,8 +52,13 @@ LabEntry Nice::describe() {
        Choice{
            {{"temperature", "Temperature ladder"}, {"interpolation", "Between two pictures"}, {"inpainting", "Hidden pixels climb ln p"}}}},
       {"hidden-part", "Hidden pixels", "What is hidden of held-out pictures before it climbs the likelihood.", "Picture", "right"s,
-       Choice{{{"right", "Right half"}, {"below", "Lower half"}, {"middle", "Middle"}, {"random", "Three quarters at random"}}}, "",
+       Choice{{{"right", "Right half"}, {"below", "Lower half"}, {"middle", "Middle"}, {"random", "Three quarters at random"}, {"painted", "Painted by you"}}}, "",
        [](const Values& v) { return onPictures(v) && std::get<std::string>(v.at("rows")) == "inpainting"; }},
+      {"hidden-mask", "Painted pixels", "What is hidden: eight rows of eight. Drag over the pictures to hide, with Alt to show.", "Picture",
+       "00003c3c3c3c0000"s, Text{}, "",
+       [](const Values& v) {
+         return onPictures(v) && std::get<std::string>(v.at("rows")) == "inpainting" && std::get<std::string>(v.at("hidden-part")) == "painted";
+       }},
   }));
   append({{"lower-left", "Lower left", "What the lower left panel shows.", "Picture", "strip"s,
            Choice{{{"strip", "Layer by layer"}, {"jacobian", "Jacobian after each layer"}}}, "", onPlane},

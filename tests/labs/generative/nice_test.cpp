@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/models/image_flow.h"
 #include "tests/support/lab_session.h"
 
 using namespace orrery;
@@ -192,6 +193,36 @@ TEST_CASE("nice: hidden pixels climb the likelihood, and what is known stays") {
     }
     CHECK(different > 50);
   }
+}
+
+TEST_CASE("nice: hidden pixels are painted over the pictures, and what is not painted stays") {
+  auto session = openLab("generative/nice", pictures(20));
+  REQUIRE(session->set({{"rows", text("inpainting")}, {"hidden-part", text("painted")}, {"hidden-mask", text("0000000000000000")}}));
+  const auto hidden = metricsAt(*session, 0);
+  CHECK(hidden.at("inpainting.end") == hidden.at("inpainting.start"));  // nothing climbs
+  const auto drag = [&](double x, double y, bool alternate) {
+    PointerEvent event;
+    event.kind = PointerEvent::Kind::drag;
+    event.panel = "rows", event.handle = "paint";
+    event.x = x, event.y = y, event.alternate = alternate;
+    session->pointer(event);
+    REQUIRE(session->wait());
+  };
+  const auto mask = [&] { return std::get<std::string>(session->value("hidden-mask")); };
+  // Pictures of 8 x 8 pixels with one between them: a cell is a ninth of a unit. Row 2, column 0 and row 7, column 5, whichever picture.
+  drag(0.5 / 9, 2.5 / 9, false);
+  drag(3 + 5.5 / 9, 1 + 7.5 / 9, false);
+  const auto two = models::flows::maskOfText(mask());
+  REQUIRE(two);
+  for (std::size_t i = 0; i < two->size(); ++i) CHECK((*two)[i] == (i == 16 || i == 61 ? 1 : 0));
+  const auto now = metricsAt(*session, 0);
+  CHECK(now.at("inpainting.end") > now.at("inpainting.start"));
+  drag(8.5 / 9, 0.5 / 9, false);  // a gap
+  CHECK(models::flows::maskOfText(mask()) == two);
+  drag(0.5 / 9, 2.5 / 9, true);
+  drag(5.5 / 9, 7.5 / 9, true);
+  CHECK(mask() == "0000000000000000");
+  orrery::testing::refused(*session, {{"hidden-mask", text("zz")}}, "16 hexadecimal digits");
 }
 
 TEST_CASE("nice: every choice on pictures runs, values without noise are warned of, and no layer at all is refused") {

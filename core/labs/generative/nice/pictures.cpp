@@ -14,6 +14,7 @@
 #include "core/figure/place.h"
 #include "core/kernels/philox.h"
 #include "core/labs/generative/shared/curves.h"
+#include "core/labs/generative/shared/painted_mask.h"
 
 namespace orrery::generative {
 
@@ -26,7 +27,7 @@ constexpr std::int64_t climbs = 40;  // steps
 constexpr double climbRate = 0.03;   // a pixel's whole range is 1
 
 // 1 where a value of a picture is hidden, [3, side, side].
-std::vector<float> hiddenMask(const std::string& part, std::int64_t side, std::uint64_t seed) {
+std::vector<float> hiddenMask(const std::string& part, const flows::PaintedMask& painted, std::int64_t side, std::uint64_t seed) {
   std::vector<float> mask;
   for (std::int64_t c = 0; c < 3; ++c) {
     for (std::int64_t y = 0; y < side; ++y) {
@@ -38,6 +39,10 @@ std::vector<float> hiddenMask(const std::string& part, std::int64_t side, std::u
           const PhiloxBlock words = philox({static_cast<std::uint32_t>(y * side + x), 0, hiddenStream, 0}, philoxKey(seed));
           hidden = words[0] >= 1u << 30;
         }
+        if (part == "painted") {
+          const std::int64_t cell = y * flows::paintedSide / side * flows::paintedSide + x * flows::paintedSide / side;
+          hidden = painted[static_cast<std::size_t>(cell)] != 0;
+        }
         mask.push_back(hidden ? 1.0f : 0.0f);
       }
     }
@@ -48,6 +53,12 @@ std::vector<float> hiddenMask(const std::string& part, std::int64_t side, std::u
 }  // namespace
 
 Expected<void> NicePictures::readPicture(const LabContext& context) {
+  const auto painted = flows::maskOfText(context.text("hidden-mask"));
+  if (!painted) {
+    return makeError(ErrorCode::usage, trf("The painted mask should be 16 hexadecimal digits, two for each of its 8 rows, found '{}'",
+                                           context.text("hidden-mask")));
+  }
+  painted_ = *painted;
   hiddenPart_ = context.text("hidden-part");
   return {};
 }
@@ -168,7 +179,7 @@ void NicePictures::inpaint(gpu::Stream& stream) {
   const Shape shape{rowColumns, 3, side, side};
   const std::vector<float> original = heldOut_.rows(0, std::min(rowColumns, heldOut_.shape()[0])).toFloats();
   const auto d = static_cast<std::size_t>(flow().dimensions());
-  std::vector<float> mask = hiddenMask(hiddenPart_, side, seed_), known(static_cast<std::size_t>(rowColumns) * d);
+  std::vector<float> mask = hiddenMask(hiddenPart_, painted_, side, seed_), known(static_cast<std::size_t>(rowColumns) * d);
   std::vector<float> visible = mask;
   for (float& v : visible) v = 1 - v;
   for (std::size_t i = 0; i < known.size(); ++i) known[i] = original[i % original.size()] * visible[i % d];
@@ -280,13 +291,26 @@ Panel NicePictures::widthsPanel() const {
   return panel;
 }
 
+Changes NicePictures::pointer(const PointerEvent& event, const Values& values) const {
+  if (event.panel != "rows" || !paints() || event.kind == PointerEvent::Kind::click) return PictureFlowLab::pointer(event, values);
+  if (event.kind != PointerEvent::Kind::press && event.kind != PointerEvent::Kind::drag) return {};
+  if (event.x < 0 || event.y < 0 || event.x >= rowColumns || event.y >= static_cast<double>(small_.size())) return {};
+  const auto cell = paintedCellAt(event.x, event.y, pictures_.side, maskGap);
+  return cell ? paintedCellSet(values, "hidden-mask", *cell, !event.alternate) : Changes{};
+}
+
 Figure NicePictures::figure() const {
   Figure figure;
   figure.title = tr("NICE: additive coupling");
   if (runs_.empty()) return figure;
   place(figure, stagePanel(), 0, 0, 3);
   place(figure, samplesPanel(), 0, 3, 3);
-  place(figure, rowsPanel(), 0, 6, 3);
+  Panel rows = rowsPanel();
+  if (paints()) {
+    rows.note = tr("drag over a picture to hide pixels; Alt: to show them");
+    rows.handles.push_back({"paint", 0.5, 0.5, Handle::Kind::point, rows.note});  // without it a drag moves the view
+  }
+  place(figure, std::move(rows), 0, 6, 3);
   place(figure, bitsPanel(), 0, 9, 3);
   place(figure, stripPanel(), 1, 0, 6);
   place(figure, masksPanel(), 1, 6, 4);

@@ -7,6 +7,7 @@
 
 #include "core/labs/generative/shared/picture_flow_lab.h"
 #include "core/models/flat_flow.h"
+#include "core/models/image_flow.h"
 
 namespace orrery::generative {
 
@@ -14,11 +15,13 @@ class NicePictures final : public PictureFlowLab {
  public:
   Figure figure() const override;
   std::vector<Metric> metrics() const override;
+  // Paints what is hidden, over the rows of pictures.
+  Changes pointer(const PointerEvent& event, const Values& values) const override;
 
  protected:
   Expected<std::vector<WantedFlow>> plan(const LabContext& context) const override;
-  std::vector<std::string_view> ownPictureParameters() const override { return {"hidden-part"}; }
-  std::vector<std::string_view> ownEvaluated() const override { return {"hidden-part"}; }
+  std::vector<std::string_view> ownPictureParameters() const override { return {"hidden-part", "hidden-mask"}; }
+  std::vector<std::string_view> ownEvaluated() const override { return {"hidden-part", "hidden-mask"}; }
   Expected<void> readPicture(const LabContext& context) override;
   void evaluateOwn(gpu::Stream& stream, nn::Tape& tape, std::span<const nn::Variable> weights) override;
   double reachOf(std::size_t stages) const override;
@@ -34,7 +37,9 @@ class NicePictures final : public PictureFlowLab {
   Panel spectrumPanel() const;
   Panel widthsPanel() const;
 
+  bool paints() const { return rows_ == "inpainting" && hiddenPart_ == "painted" && !runs_.empty(); }
   std::string hiddenPart_;
+  models::flows::PaintedMask painted_{};  // 1: hidden
   double climbedFrom_ = 0, climbedTo_ = 0;  // mean ln p of the pictures with hidden pixels, nats per value
 };
 

@@ -9,6 +9,7 @@
 
 #include "core/base/text.h"
 #include "core/figure/place.h"
+#include "core/labs/generative/shared/painted_mask.h"
 
 namespace orrery::generative {
 
@@ -122,13 +123,7 @@ Changes RealNvpPictures::pointer(const PointerEvent& event, const Values& values
   const bool own = std::get<std::string>(values.at("masks")) == "painted" && std::get<Asset>(values.at("weights")).path.empty();
   if (!cell || !own) return PictureFlowLab::pointer(event, values);
   if (event.kind != PointerEvent::Kind::press && event.kind != PointerEvent::Kind::drag) return {};
-  const std::string before = std::get<std::string>(values.at("mask"));
-  auto mask = flows::maskOfText(before);
-  if (!mask) return {};
-  (*mask)[cell->index] = event.alternate == cell->swapped ? 1 : 0;
-  const std::string after = flows::textOfMask(*mask);
-  if (after == before) return {};
-  return {{"mask", after}};
+  return paintedCellSet(values, "mask", cell->index, event.alternate == cell->swapped);
 }
 
 std::optional<RealNvpPictures::MaskCell> RealNvpPictures::maskCellAt(double x, double y) const {
@@ -136,11 +131,9 @@ std::optional<RealNvpPictures::MaskCell> RealNvpPictures::maskCellAt(double x, d
   if (x < 0 || y < 0 || y >= 1 || x >= static_cast<double>(stages.size())) return std::nullopt;
   const Stage& stage = flow().stages()[stages[static_cast<std::size_t>(x)]];
   if (stage.kind != Kind::checker) return std::nullopt;
-  // A picture and the gap beside it make one unit.
-  const double side = static_cast<double>(pictures_.side) / (static_cast<double>(pictures_.side) + maskGap);
-  const double column = std::floor((x - std::floor(x)) / side * flows::paintedSide), row = std::floor(y / side * flows::paintedSide);
-  if (column >= flows::paintedSide || row >= flows::paintedSide) return std::nullopt;
-  return MaskCell{static_cast<std::size_t>(row) * flows::paintedSide + static_cast<std::size_t>(column), stage.swapped};
+  const auto cell = paintedCellAt(x, y, pictures_.side, maskGap);
+  if (!cell) return std::nullopt;
+  return MaskCell{*cell, stage.swapped};
 }
 
 Figure RealNvpPictures::figure() const {
