@@ -58,7 +58,10 @@ TEST_CASE("nice and realnvp: a flow of the plane comes back from its file to the
     REQUIRE(session->set(lab.other));
     REQUIRE(session->set({{"weights", files.back()}, {"couplings", whole(2)}, {"width", whole(16)}, {"depth", whole(2)}}));
     const auto back = metricsAt(*session, 0);
-    for (const char* metric : {"nll", "inverse-error", "mass.raster", "parameters"}) CHECK(back.at(metric) == trained.at(metric));
+    for (const char* metric : {"nll", "inverse-error", "parameters"}) CHECK(back.at(metric) == trained.at(metric));
+    // The mass is withheld where this small raster is too coarse for the ridges.
+    REQUIRE(back.count("mass.raster") == trained.count("mass.raster"));
+    if (trained.count("mass.raster") > 0) CHECK(back.at("mass.raster") == trained.at("mass.raster"));
     CHECK(arrayNamed(*session, "samples.model.xy") == samples);
     CHECK(arrayNamed(*session, "layers.points.xy") == latents);
     // Training goes on from it, and the flow it then is can be kept again.
@@ -187,7 +190,10 @@ TEST_CASE("normalizing-flow: a flow of every family comes back from its file to 
     for (const auto& [id, value] : kind.own)
       if (id != "solver") REQUIRE(fresh->set(id, value));
     const auto back = metricsAt(*fresh, 0);
-    for (const char* metric : {"nll", "inverse-error", "mass.raster", "parameters"}) CHECK(back.at(metric) == trained.at(metric));
+    for (const char* metric : {"nll", "inverse-error", "parameters"}) CHECK(back.at(metric) == trained.at(metric));
+    // The mass is withheld where this small raster is too coarse for the ridges.
+    REQUIRE(back.count("mass.raster") == trained.count("mass.raster"));
+    if (trained.count("mass.raster") > 0) CHECK(back.at("mass.raster") == trained.at("mass.raster"));
     if (trained.count("evaluations") > 0) CHECK(back.at("evaluations") == trained.at("evaluations"));
     if (trained.count("divergence.reverse") > 0) CHECK(back.at("divergence.reverse") == trained.at("divergence.reverse"));
     CHECK(arrayNamed(*fresh, "samples.model.xy") == samples);
