@@ -172,9 +172,9 @@ std::map<std::uint32_t, double> noiseTerms(const SolverPlan& plan, std::size_t s
       middle = {{static_cast<std::uint32_t>(texel[0]), static_cast<double>(texel[2])}};
       add(middle, static_cast<double>(texel[1]), low);
       add(middle, 1 - static_cast<double>(texel[1]), high);
-      const auto place = static_cast<unsigned>(texel[3]);
-      kept[place / 2] = middle;
-      (place % 2 != 0 ? low : high) = middle;
+      const auto slot = static_cast<unsigned>(texel[3]);
+      kept[slot / 2] = middle;
+      (slot % 2 != 0 ? low : high) = middle;
     }
     add(z, weight, middle);
   };

@@ -91,8 +91,8 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
   const bool onPath = plan.slots > 0;
   const std::uint32_t lanes = stream.device().isCpu() ? 8 : 64;
   const gpu::Binding table{mixture.table.device(stream), gpu::Access::read};
-  const std::int64_t iterations = iterationsOf(plan, mixture), restart = 2 * plan.restartBridges;
-  const std::int64_t slice = std::max<std::int64_t>(1, (sliceIterations - restart) / iterations);
+  const std::int64_t iterations = iterationsOf(plan, mixture), fromRoot = 2 * plan.restartBridges;
+  const std::int64_t slice = std::max<std::int64_t>(1, (sliceIterations - fromRoot) / iterations);
   const std::int64_t quads = (n + 3) / 4;
   NoiseMemory own;
   if (memory == nullptr) memory = &own;
@@ -106,7 +106,7 @@ StepResult mixtureSteps(gpu::Stream& stream, const MixtureTable& mixture, const 
     const std::int64_t steps = std::min(slice, count - done);
     std::int64_t perLane = 1;
     if (stream.device().isCpu()) {
-      const std::int64_t most = std::max<std::int64_t>(1, sliceIterations / (restart + iterations * steps));
+      const std::int64_t most = std::max<std::int64_t>(1, sliceIterations / (fromRoot + iterations * steps));
       perLane = std::min((quads + cpuGroups * lanes - 1) / (cpuGroups * lanes), most);
     }
     const std::int64_t quadsPerGroup = perLane * lanes;
