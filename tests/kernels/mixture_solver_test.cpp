@@ -54,8 +54,9 @@ TEST_CASE("the path is a Brownian motion in sigma squared") {
     std::vector<Terms> z;
     for (std::size_t i = 0; i + 1 < plan.steps.size(); ++i) z.push_back(noiseTerms(plan, i));
     CHECK(noiseTerms(plan, plan.steps.size() - 1).empty());  // the step to 0
-    // The normals of a step have variance 1 and those of two steps are independent. Coefficients are f32 and belong to W, which is at most
-    // sigma: their rounding, 6e-8 of it, is weighed by 1 / sqrt(a^2 - b^2), at most 143 for the 300 steps and 160 here.
+    // The normals of a step have variance 1 and those of two steps are independent. Coefficients are f32 and make up W, which is at most of
+    // the size of sigma: up to 16 bridges round it by 6e-8 each, and z magnifies that by sigma / sqrt(a^2 - b^2), 141 at 39.999 and below 6
+    // on the grids. 16 x 6e-8 x 141 = 1.4e-4 at worst.
     double worst = 0;
     for (std::size_t i = 0; i < z.size(); ++i) {
       for (std::size_t j = 0; j <= i; ++j) worst = std::max(worst, std::abs(covariance(z[i], z[j]) - (i == j ? 1 : 0)));
