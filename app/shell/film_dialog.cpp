@@ -74,6 +74,7 @@ void FilmDialog::build() {
   column->addLayout(tracksColumn_);
   another_ = new QPushButton(this);
   another_->setObjectName("anotherTrack");
+  another_->setAutoDefault(false);  // Return exports, wherever the focus is
   column->addWidget(another_, 0, Qt::AlignLeft);
   still_ = new QCheckBox(tr("The timeline stays where it is now"), this);
   still_->setAccessibleName(tr("The timeline stays where it is now"));
@@ -87,6 +88,7 @@ void FilmDialog::build() {
   auto* buttons = new QHBoxLayout;
   auto* cancel = new QPushButton(tr("Cancel"), this);
   cancel->setAccessibleName(tr("Cancel"));
+  cancel->setAutoDefault(false);
   export_ = new QPushButton(tr("Export…"), this);
   export_->setAccessibleName(tr("Export…"));
   export_->setProperty("primary", true);
@@ -122,12 +124,14 @@ void FilmDialog::build() {
   });
 }
 
-// The first number of those that do not move yet; without one, the first parameter.
+// The first number of those that the inspector shows and that do not move yet; without one, the first parameter.
 FilmTrack& FilmDialog::addTrack() {
   const auto& parameters = pane_.session().lab().parameters;
+  const Values values = pane_.session().values();
   const auto next = std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& one) {
     const bool moves = std::any_of(tracks_.begin(), tracks_.end(), [&](const FilmTrack* track) { return track->parameter().toStdString() == one.id; });
-    return !moves && (std::holds_alternative<Real>(one.domain) || std::holds_alternative<LogReal>(one.domain) || std::holds_alternative<Integer>(one.domain));
+    const bool visible = !one.visible || one.visible(values);
+    return !moves && visible && (std::holds_alternative<Real>(one.domain) || std::holds_alternative<LogReal>(one.domain) || std::holds_alternative<Integer>(one.domain));
   });
   auto* track = new FilmTrack(pane_, next == parameters.end() ? QString() : QString::fromStdString(next->id), this);
   tracks_ << track;
